@@ -1,0 +1,68 @@
+/** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
+
+/** Interrupt causes, which are also the bit numbers in `mip` (Privileged Architecture, 3.1.9). */
+export const Interrupt = {
+  supervisorSoftware: 1,
+  machineSoftware: 3,
+  supervisorTimer: 5,
+  machineTimer: 7,
+  supervisorExternal: 9,
+  machineExternal: 11,
+} as const;
+export type Interrupt = (typeof Interrupt)[keyof typeof Interrupt];
+
+/** Why `run` came back. */
+export type RunExit =
+  /** The instruction budget is used up. */
+  | "budget"
+  /** WFI with no pending interrupt: nothing to do until a line rises or the next timer. */
+  | "wfi"
+  /** `requestStop` was called, from a device or the SBI. */
+  | "stop";
+
+export type PrivilegeMode = "U" | "S" | "M";
+
+/** The state a hart starts from; everything else is as after a power-on reset. */
+export interface HartStart {
+  readonly pc: number;
+  readonly mode: "S" | "M";
+  /** By convention the hart id. */
+  readonly a0: number;
+  /** By convention the address of the device tree. */
+  readonly a1: number;
+}
+
+export interface HartPort {
+  readonly id: number;
+  reset(start: HartStart): void;
+  /** Runs until the budget of instructions is used or something else ends the slice. */
+  run(maxInstructions: number): RunExit;
+  /** Makes a `run` that is under way return "stop" before its next instruction. */
+  requestStop(): void;
+  /** Drives one of the interrupt wires; takes effect before the next instruction. */
+  setInterrupt(cause: Interrupt, high: boolean): void;
+  /** The tick (of `Timebase`) at which `stimecmp` fires, or Infinity. */
+  nextTimerTick(): number;
+  /** Re-evaluates the time-driven interrupts; the machine calls it before a slice. */
+  updateTimer(): void;
+  /** Instructions retired since power-on. */
+  instructionCount(): number;
+  mode(): PrivilegeMode;
+  pc(): bigint;
+  /** Integer register x0..x31 as an unsigned 64-bit value. */
+  getX(index: number): bigint;
+  setX(index: number, value: bigint): void;
+  /** A CSR by number without side effects, or undefined if it does not exist. */
+  peekCsr(csr: number): bigint | undefined;
+  /** Sets `stimecmp`, for the SBI timer call. */
+  setTimer(tick: bigint): void;
+  /** Forgets cached address translations, as SFENCE.VMA with no operands. */
+  flushTlb(): void;
+  /** Forgets decoded instructions, as FENCE.I. */
+  flushCode(): void;
+}
+
+/** Answers an ECALL from S-mode in place of M-mode firmware; see `sbi.ts`. */
+export interface EcallHandler {
+  ecall(hart: HartPort): void;
+}

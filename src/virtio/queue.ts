@@ -1,0 +1,3 @@
+export interface Virtqueue {
+  readonly index: number;
+}

@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["src/**/*.test.ts", "relay/**/*.test.ts", "cli/**/*.test.ts", "scripts/**/*.test.ts"],
+    testTimeout: 30_000,
+    pool: "threads",
+  },
+});
