@@ -1,0 +1,184 @@
+/** Assembles a WebAssembly module: imports, functions, exports and branch hints. */
+import { ByteWriter } from "./byte-writer.ts";
+import { type BranchHint, emitFunction } from "./emitter.ts";
+import type { Func, Local, Stmt } from "./expr.ts";
+import { TYPE_CODE, type ValType } from "./opcodes.ts";
+
+const MAGIC_AND_VERSION = new Uint8Array([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+
+const SectionId = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+
+export interface MemoryImport {
+  readonly module: string;
+  readonly name: string;
+  /** In pages of 64 KiB. */
+  readonly initial: number;
+  readonly maximum: number;
+  readonly shared: boolean;
+}
+
+interface Definition {
+  readonly func: Func;
+  readonly locals: readonly Local[];
+  readonly body: () => readonly Stmt[];
+  readonly exported: boolean;
+}
+
+type LocalsOf<P extends readonly ValType[]> = { [K in keyof P]: Local<P[K] & ValType> };
+
+export class ModuleBuilder {
+  readonly #imports: { func: Func; module: string }[] = [];
+  readonly #definitions: Definition[] = [];
+  readonly #indices = new Map<Func, number>();
+  #memory: MemoryImport | undefined;
+
+  importMemory(memory: MemoryImport): void {
+    this.#memory = memory;
+  }
+
+  importFunction<R extends ValType | undefined>(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    result: R,
+  ): Func<R> {
+    const func: Func<R> = { name, params, result };
+    this.#imports.push({ func, module });
+    return func;
+  }
+
+  /**
+   * Declares a function. Its body is built when the module is encoded, so that functions may call
+   * each other whatever the order they are declared in. With a result, every path ends in `ret`.
+   */
+  define<const P extends readonly ValType[], R extends ValType | undefined>(
+    name: string,
+    params: P,
+    result: R,
+    body: (...params: LocalsOf<P>) => readonly Stmt[],
+    options: { readonly export?: boolean } = {},
+  ): Func<R> {
+    const locals = params.map((type): Local => ({ kind: "local", type }));
+    const func: Func<R> = { name, params, result };
+    const build = () => body(...(locals as unknown as LocalsOf<P>));
+    this.#definitions.push({ func, locals, body: build, exported: options.export ?? false });
+    return func;
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    this.#indices.clear();
+    const functions = [
+      ...this.#imports.map((i) => i.func),
+      ...this.#definitions.map((d) => d.func),
+    ];
+    for (const [index, func] of functions.entries()) this.#indices.set(func, index);
+    const out = new ByteWriter();
+    out.bytes(MAGIC_AND_VERSION);
+    const typeOf = this.#typeSection(out, functions);
+    this.#importSection(out, typeOf);
+    section(out, SectionId.function, this.#definitions.length, (s, k) =>
+      s.u32(typeOf(this.#definitions[k].func)),
+    );
+    const exported = this.#definitions.filter((d) => d.exported);
+    section(out, SectionId.export, exported.length, (s, k) => {
+      s.name(exported[k].func.name);
+      s.u8(0x00);
+      s.u32(this.#indexOf(exported[k].func));
+    });
+    this.#codeSection(out);
+    return out.finish();
+  }
+
+  #indexOf = (func: Func): number => {
+    const index = this.#indices.get(func);
+    if (index === undefined) throw new Error(`${func.name} is not in this module`);
+    return index;
+  };
+
+  #typeSection(out: ByteWriter, functions: readonly Func[]): (func: Func) => number {
+    const signature = (f: Func) => `${f.params.join()}:${f.result ?? ""}`;
+    const types = new Map<string, { index: number; func: Func }>();
+    for (const func of functions) {
+      const key = signature(func);
+      if (!types.has(key)) types.set(key, { index: types.size, func });
+    }
+    const rows = [...types.values()];
+    section(out, SectionId.type, rows.length, (s, k) => {
+      const { params, result } = rows[k].func;
+      s.u8(0x60);
+      s.u32(params.length);
+      for (const type of params) s.u8(TYPE_CODE[type]);
+      s.u32(result === undefined ? 0 : 1);
+      if (result !== undefined) s.u8(TYPE_CODE[result]);
+    });
+    return (func) => types.get(signature(func))?.index ?? 0;
+  }
+
+  #importSection(out: ByteWriter, typeOf: (func: Func) => number): void {
+    const memory = this.#memory;
+    const count = this.#imports.length + (memory === undefined ? 0 : 1);
+    section(out, SectionId.import, count, (s, k) => {
+      if (k < this.#imports.length) {
+        const { func, module } = this.#imports[k];
+        s.name(module);
+        s.name(func.name);
+        s.u8(0x00);
+        s.u32(typeOf(func));
+      } else if (memory !== undefined) {
+        s.name(memory.module);
+        s.name(memory.name);
+        s.u8(0x02);
+        s.u8(memory.shared ? 0x03 : 0x01);
+        s.u32(memory.initial);
+        s.u32(memory.maximum);
+      }
+    });
+  }
+
+  #codeSection(out: ByteWriter): void {
+    const hinted: { index: number; hints: readonly BranchHint[] }[] = [];
+    const bodies = this.#definitions.map(({ func, locals, body }) => {
+      const code = emitFunction(locals, func.result, body(), this.#indexOf);
+      if (code.hints.length > 0) hinted.push({ index: this.#indexOf(func), hints: code.hints });
+      return code.body;
+    });
+    branchHintSection(out, hinted);
+    section(out, SectionId.code, bodies.length, (s, k) => s.sized(bodies[k]));
+  }
+}
+
+/** `metadata.code.branch_hint`, which precedes the code section (branch hinting proposal). */
+function branchHintSection(
+  out: ByteWriter,
+  hinted: readonly { index: number; hints: readonly BranchHint[] }[],
+): void {
+  if (hinted.length === 0) return;
+  const content = new ByteWriter();
+  content.name("metadata.code.branch_hint");
+  content.u32(hinted.length);
+  for (const { index, hints } of hinted) {
+    content.u32(index);
+    content.u32(hints.length);
+    for (const { offset, likely } of hints) {
+      content.u32(offset);
+      content.u32(1);
+      content.u8(likely ? 1 : 0);
+    }
+  }
+  out.u8(SectionId.custom);
+  out.sized(content);
+}
+
+function section(
+  out: ByteWriter,
+  id: number,
+  count: number,
+  row: (content: ByteWriter, index: number) => void,
+): void {
+  if (count === 0) return;
+  const content = new ByteWriter();
+  content.u32(count);
+  for (let k = 0; k < count; k++) row(content, k);
+  out.u8(id);
+  out.sized(content);
+}
