@@ -1,0 +1,77 @@
+/** The chunks of one disk in an idb-keyval store: numbers are chunk indices, `META_KEY` describes. */
+import { get, getMany, promisifyRequest, set, type UseStore } from "idb-keyval";
+
+/** Where a disk's description is; a string, so it sorts after every chunk index. */
+const META_KEY = "meta";
+
+/** Raised when the meaning of stored records changes; older disks are then refused, not guessed at. */
+export const DISK_FORMAT = 1;
+
+/** What a disk was made with; it must still hold when the disk is opened again. */
+export interface DiskMeta {
+  readonly format: number;
+  /** Capacity in bytes. */
+  readonly size: number;
+  /** Bytes per chunk. */
+  readonly chunkSize: number;
+  /** Names the exact base image under the disk, or absent when unwritten chunks are zeros. */
+  readonly base?: string;
+}
+
+/** New contents of chunks: bytes to keep, or `null` to forget the record and free its storage. */
+export type ChunkChanges = ReadonlyMap<number, Uint8Array<ArrayBuffer> | null>;
+
+/** What a `ChunkedDisk` needs of its storage. */
+export interface ChunkStore {
+  /** The indices that have a record. */
+  indices(): Promise<number[]>;
+  /** The records of `indices`, in their order; undefined where there is none. */
+  load(indices: readonly number[]): Promise<(Uint8Array<ArrayBuffer> | undefined)[]>;
+  /** Applies all changes or none, and resolves when they are durable. */
+  commit(changes: ChunkChanges): Promise<void>;
+}
+
+export class KeyvalChunkStore implements ChunkStore {
+  readonly #use: UseStore;
+
+  constructor(use: UseStore) {
+    this.#use = use;
+  }
+
+  readMeta(): Promise<DiskMeta | undefined> {
+    return get<DiskMeta>(META_KEY, this.#use);
+  }
+
+  writeMeta(meta: DiskMeta): Promise<void> {
+    return set(META_KEY, meta, this.#use);
+  }
+
+  indices(): Promise<number[]> {
+    return this.#use("readonly", async (store) => {
+      const keys = await promisifyRequest(store.getAllKeys());
+      return keys.filter((key) => typeof key === "number");
+    });
+  }
+
+  load(indices: readonly number[]): Promise<(Uint8Array<ArrayBuffer> | undefined)[]> {
+    return getMany<Uint8Array<ArrayBuffer>>([...indices], this.#use);
+  }
+
+  commit(changes: ChunkChanges): Promise<void> {
+    return this.#use("readwrite", (store) => {
+      for (const [index, bytes] of changes) {
+        if (bytes === null) store.delete(index);
+        else store.put(bytes, index);
+      }
+      return promisifyRequest(store.transaction);
+    });
+  }
+
+  /** Forgets everything, the description too: the disk is as if it never was. */
+  clear(): Promise<void> {
+    return this.#use("readwrite", (store) => {
+      store.clear();
+      return promisifyRequest(store.transaction);
+    });
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * A sparse disk of fixed-size chunks with a write-back cache: the logic of the IndexedDB disk.
+ *
+ * A write is in memory when it completes; `flush` completes when everything written before it is in
+ * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
+ * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
+ */
+import type { ChunkStore } from "./chunk-store.ts";
+
+/** The read-only image under a disk, from which chunks that were never written come. */
+export interface BaseImage {
+  /** Length in bytes; the disk reads zeros past it. */
+  readonly size: number;
+  /** Changes when the image's contents change. */
+  readonly identity: string;
+  /** `length` bytes at `offset`, all inside the image. Rejects if they cannot be had. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+export interface ChunkedDiskOptions {
+  readonly store: ChunkStore;
+  /** Capacity in bytes. */
+  readonly size: number;
+  readonly chunkSize: number;
+  readonly base?: BaseImage;
+  /** Bytes of unstored writes at which a writer has to wait for the store. */
+  readonly maxDirtyBytes?: number;
+  /** Bytes of clean chunks kept for reading. */
+  readonly maxCleanBytes?: number;
+  /** Milliseconds after a write until it is stored without a flush; Infinity for never. */
+  readonly writeBackMs?: number;
+  /** Told of each failure to store, with the store's own error. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** Bounds what a crash of the tab can cost a guest that never flushes, and the Worker's memory. */
+export const MAX_DIRTY_BYTES = 32 << 20;
+
+/** Several times the guest's own default page cache gains little; this covers a root filesystem. */
+export const MAX_CLEAN_BYTES = 48 << 20;
+
+/** Long enough to gather a burst of writes in one transaction, short enough not to be noticed. */
+export const WRITE_BACK_MS = 1500;
+
+/** Contents of one chunk; no bytes means zeros. */
+interface Chunk {
+  bytes: Uint8Array<ArrayBuffer> | undefined;
+}
+
+interface Load {
+  readonly chunk: Promise<Chunk>;
+  /** The chunk was replaced meanwhile, so what arrives is out of date. */
+  overtaken: boolean;
+}
+
+/** One chunk's share of a request. */
+interface Piece {
+  readonly index: number;
+  /** First byte inside the chunk. */
+  readonly start: number;
+  readonly length: number;
+  /** First byte inside the request. */
+  readonly at: number;
+}
+
+/** Stored where a base image must not shine through: an empty record reads as zeros. */
+const ZERO_MARK = new Uint8Array(0);
+
+export class ChunkedDisk {
+  readonly size: number;
+  readonly chunkSize: number;
+  readonly #store: ChunkStore;
+  readonly #base: BaseImage | undefined;
+  readonly #maxDirty: number;
+  readonly #maxCleanChunks: number;
+  readonly #writeBackMs: number;
+  readonly #onFault: (error: unknown) => void;
+  readonly #stored: Set<number>;
+  readonly #dirty = new Map<number, Chunk>();
+  #committing: ReadonlyMap<number, Chunk> = new Map();
+  /** In order of use, the longest unused first. */
+  readonly #clean = new Map<number, Chunk>();
+  readonly #loads = new Map<number, Load>();
+  #commit: Promise<void> | undefined;
+  #queuedFlush: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Reads which chunks the store has, and opens. */
+  static async open(options: ChunkedDiskOptions): Promise<ChunkedDisk> {
+    return new ChunkedDisk(options, await options.store.indices());
+  }
+
+  private constructor(options: ChunkedDiskOptions, stored: readonly number[]) {
+    this.size = options.size;
+    this.chunkSize = options.chunkSize;
+    this.#store = options.store;
+    this.#base = options.base;
+    this.#maxDirty = options.maxDirtyBytes ?? MAX_DIRTY_BYTES;
+    this.#maxCleanChunks = Math.ceil(
+      (options.maxCleanBytes ?? MAX_CLEAN_BYTES) / options.chunkSize,
+    );
+    this.#writeBackMs = options.writeBackMs ?? WRITE_BACK_MS;
+    this.#onFault = options.onFault ?? (() => {});
+    this.#stored = new Set(stored);
+  }
+
+  /** Bytes written that are not in the store yet. */
+  get dirtyBytes(): number {
+    return (this.#dirty.size + this.#committing.size) * this.chunkSize;
+  }
+
+  /** Bytes that the store holds for this disk, about. */
+  get storedBytes(): number {
+    return this.#stored.size * this.chunkSize;
+  }
+
+  /** Fills `into` from `offset`. Rejects if a chunk cannot be loaded. */
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    const missing = this.#pieces(offset, into.length).filter((piece) => {
+      const chunk = this.#resident(piece.index);
+      if (chunk !== undefined) copyOut(chunk, piece, into);
+      return chunk === undefined;
+    });
+    if (missing.length === 0) return;
+    this.#startLoads(missing.map((piece) => piece.index));
+    await Promise.all(
+      missing.map(async (piece) => {
+        copyOut(await this.#loads.get(piece.index)!.chunk, piece, into);
+      }),
+    );
+  }
+
+  /** Takes `data` at `offset`. Rejects when the store is full or failing and no more can be held. */
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    await this.#makeRoom();
+    for (const piece of this.#pieces(offset, data.length)) {
+      const chunk = this.#isWhole(piece)
+        ? (this.#resident(piece.index) ?? { bytes: undefined })
+        : await this.#residentOrLoaded(piece.index);
+      chunk.bytes ??= new Uint8Array(this.#lengthOf(piece.index));
+      chunk.bytes.set(data.subarray(piece.at, piece.at + piece.length), piece.start);
+      this.#markDirty(piece.index, chunk);
+    }
+  }
+
+  /** Makes a range read as zeros, and frees the storage of every chunk wholly inside it. */
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    await this.#makeRoom();
+    for (const piece of this.#pieces(offset, length)) {
+      if (this.#isWhole(piece)) {
+        this.#zero(piece.index);
+        continue;
+      }
+      const chunk = await this.#residentOrLoaded(piece.index);
+      if (chunk.bytes === undefined) continue;
+      chunk.bytes.fill(0, piece.start, piece.start + piece.length);
+      this.#markDirty(piece.index, chunk);
+    }
+  }
+
+  /** The guest no longer needs a range: whole chunks inside it are freed, the rest is kept. */
+  async discard(offset: number, length: number): Promise<void> {
+    for (const piece of this.#pieces(offset, length)) {
+      if (this.#isWhole(piece)) this.#zero(piece.index);
+    }
+  }
+
+  /** Resolves when every write that completed before the call is durable. Rejects if one is not. */
+  flush(): Promise<void> {
+    if (this.#dirty.size === 0 && this.#commit === undefined) return Promise.resolve();
+    // Callers that arrive before this commit starts share it: it will contain their writes.
+    this.#queuedFlush ??= Promise.resolve().then(() => this.#flushAfterCommit());
+    return this.#queuedFlush;
+  }
+
+  /** Stores what is left and stops the timer. Rejects if something could not be stored. */
+  async close(): Promise<void> {
+    await this.flush();
+    this.#disarm();
+  }
+
+  async #flushAfterCommit(): Promise<void> {
+    // A writer waiting for room may start another commit first, so one wait is not enough.
+    while (this.#commit !== undefined) await this.#commit.catch(() => {});
+    this.#queuedFlush = undefined;
+    if (this.#dirty.size > 0) await this.#startCommit();
+  }
+
+  /** Stores all dirty chunks in one transaction. One at a time: callers wait for `#commit` first. */
+  #startCommit(): Promise<void> {
+    this.#disarm();
+    const batch = new Map(this.#dirty);
+    this.#committing = batch;
+    this.#dirty.clear();
+    const changes = new Map<number, Uint8Array<ArrayBuffer> | null>();
+    for (const [index, chunk] of batch) changes.set(index, this.#record(index, chunk));
+    this.#commit = this.#store.commit(changes).then(
+      () => this.#committed(changes),
+      (error: unknown) => {
+        this.#returnToDirty();
+        this.#onFault(error);
+        throw error;
+      },
+    );
+    return this.#commit;
+  }
+
+  #committed(changes: ReadonlyMap<number, Uint8Array | null>): void {
+    const batch = this.#committing;
+    this.#committing = new Map();
+    this.#commit = undefined;
+    for (const [index, bytes] of changes) {
+      if (bytes === null) this.#stored.delete(index);
+      else this.#stored.add(index);
+      if (!this.#dirty.has(index)) this.#keepClean(index, batch.get(index)!);
+    }
+    if (this.#dirty.size > 0) this.#arm();
+  }
+
+  #returnToDirty(): void {
+    for (const [index, chunk] of this.#committing) {
+      if (!this.#dirty.has(index)) this.#dirty.set(index, chunk);
+    }
+    this.#committing = new Map();
+    this.#commit = undefined;
+    this.#arm();
+  }
+
+  /** What the store should hold for a chunk. */
+  #record(index: number, chunk: Chunk): Uint8Array<ArrayBuffer> | null {
+    if (chunk.bytes !== undefined && !isZero(chunk.bytes)) return chunk.bytes;
+    return this.#hasBase(index) ? ZERO_MARK : null;
+  }
+
+  async #makeRoom(): Promise<void> {
+    while (this.dirtyBytes >= this.#maxDirty) await (this.#commit ?? this.#startCommit());
+  }
+
+  #zero(index: number): void {
+    this.#overtake(index);
+    const isKnown = this.#dirty.has(index) || this.#committing.has(index) || this.#clean.has(index);
+    // A chunk that is nowhere already reads as zeros: a discard of a whole sparse disk costs nothing.
+    if (!isKnown && !this.#stored.has(index) && !this.#hasBase(index)) return;
+    this.#markDirty(index, { bytes: undefined });
+  }
+
+  #markDirty(index: number, chunk: Chunk): void {
+    this.#overtake(index);
+    this.#clean.delete(index);
+    this.#dirty.set(index, chunk);
+    this.#arm();
+  }
+
+  #overtake(index: number): void {
+    const load = this.#loads.get(index);
+    if (load === undefined) return;
+    load.overtaken = true;
+    this.#loads.delete(index);
+  }
+
+  #keepClean(index: number, chunk: Chunk): void {
+    if (chunk.bytes === undefined && !this.#hasBase(index)) return;
+    this.#clean.set(index, chunk);
+    for (const oldest of this.#clean.keys()) {
+      if (this.#clean.size <= this.#maxCleanChunks) break;
+      this.#clean.delete(oldest);
+    }
+  }
+
+  /** The chunk as it is now, or undefined if it has to be loaded. */
+  #resident(index: number): Chunk | undefined {
+    const fresh = this.#dirty.get(index) ?? this.#committing.get(index);
+    if (fresh !== undefined) return fresh;
+    const clean = this.#clean.get(index);
+    if (clean !== undefined) {
+      this.#clean.delete(index);
+      this.#clean.set(index, clean);
+      return clean;
+    }
+    return this.#stored.has(index) || this.#hasBase(index) ? undefined : { bytes: undefined };
+  }
+
+  async #residentOrLoaded(index: number): Promise<Chunk> {
+    for (;;) {
+      const chunk = this.#resident(index);
+      if (chunk !== undefined) return chunk;
+      this.#startLoads([index]);
+      const load = this.#loads.get(index)!;
+      const loaded = await load.chunk;
+      // Another writer may have made the chunk its own while this one waited for the same load.
+      if (!load.overtaken) return this.#resident(index) ?? loaded;
+    }
+  }
+
+  /** Starts loading chunks that are not on their way yet, those in the store in one transaction. */
+  #startLoads(indices: readonly number[]): void {
+    const wanted = indices.filter((index) => !this.#loads.has(index));
+    const stored = wanted.filter((index) => this.#stored.has(index));
+    const records = stored.length > 0 ? this.#store.load(stored) : Promise.resolve([]);
+    for (const index of wanted) {
+      const at = stored.indexOf(index);
+      const bytes =
+        at >= 0 ? records.then((all) => this.#fromRecord(index, all[at])) : this.#fromBase(index);
+      const load: Load = { chunk: bytes.then((b) => ({ bytes: b })), overtaken: false };
+      this.#loads.set(index, load);
+      load.chunk.then(
+        (chunk) => this.#loaded(index, load, chunk),
+        () => this.#loads.get(index) === load && this.#loads.delete(index),
+      );
+    }
+  }
+
+  #loaded(index: number, load: Load, chunk: Chunk): void {
+    if (load.overtaken) return;
+    this.#loads.delete(index);
+    this.#keepClean(index, chunk);
+  }
+
+  /** @throws Error if the record is gone or torn: data was lost, and the guest must hear of it. */
+  #fromRecord(
+    index: number,
+    record: Uint8Array<ArrayBuffer> | undefined,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    if (record?.length === 0) return undefined;
+    if (record?.length === this.#lengthOf(index)) return record;
+    throw new Error(
+      `chunk ${index} of the disk is ${record === undefined ? "missing" : "damaged"}`,
+    );
+  }
+
+  async #fromBase(index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const start = index * this.chunkSize;
+    const bytes = new Uint8Array(this.#lengthOf(index));
+    const available = Math.min(this.#base!.size - start, bytes.length);
+    bytes.set(await this.#base!.read(start, available));
+    return bytes;
+  }
+
+  #hasBase(index: number): boolean {
+    return this.#base !== undefined && index * this.chunkSize < this.#base.size;
+  }
+
+  #lengthOf(index: number): number {
+    return Math.min(this.chunkSize, this.size - index * this.chunkSize);
+  }
+
+  #isWhole(piece: Piece): boolean {
+    return piece.length === this.#lengthOf(piece.index);
+  }
+
+  /** @throws RangeError if the range is not wholly on the disk. */
+  #pieces(offset: number, length: number): Piece[] {
+    if (offset < 0 || length < 0 || offset + length > this.size) {
+      throw new RangeError(`${length} bytes at ${offset} are not on a disk of ${this.size}`);
+    }
+    const pieces: Piece[] = [];
+    for (let at = 0; at < length; ) {
+      const index = Math.floor((offset + at) / this.chunkSize);
+      const start = offset + at - index * this.chunkSize;
+      const part = Math.min(length - at, this.chunkSize - start);
+      pieces.push({ index, start, length: part, at });
+      at += part;
+    }
+    return pieces;
+  }
+
+  #arm(): void {
+    if (this.#timer !== undefined || this.#writeBackMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // A failure is told to `onFault`, keeps its chunks dirty and arms the timer again.
+      if (this.#dirty.size > 0 && this.#commit === undefined) this.#startCommit().catch(() => {});
+    }, this.#writeBackMs);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function copyOut(chunk: Chunk, piece: Piece, into: Uint8Array): void {
+  const target = into.subarray(piece.at, piece.at + piece.length);
+  if (chunk.bytes === undefined) target.fill(0);
+  else target.set(chunk.bytes.subarray(piece.start, piece.start + piece.length));
+}
+
+function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  for (let i = words.length * 4; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
