@@ -1,0 +1,168 @@
+/** A read-only disk image on a web server, fetched piece by piece as the guest reads it. */
+import type { BaseImage } from "./chunked-disk.ts";
+
+/** Bytes per request: enough that a sequential read is not ruled by the network's round trips. */
+export const BLOCK_BYTES = 256 << 10;
+
+/** Blocks kept; the disk above caches too, this only spans neighbouring chunks. */
+const MAX_BLOCKS = 16;
+
+/** The largest image that is taken whole, when a server cannot give parts; it stays in memory. */
+export const MAX_WHOLE_BYTES = 512 << 20;
+
+export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
+
+/** An image that cannot be used as a disk, with a sentence for the person who asked for it. */
+export class BaseImageError extends Error {
+  override readonly name = "BaseImageError";
+}
+
+/**
+ * Opens the image at `url`: by parts where the server can, else whole. A gzip file is taken whole and
+ * unpacked. @throws BaseImageError
+ */
+export async function openHttpBase(url: string, fetch: Fetch): Promise<BaseImage> {
+  // The first bytes tell the size, whether parts work, and whether this is a gzip file.
+  const probe = await get(url, fetch, 0, 2);
+  const length = totalOf(probe);
+  const head = new Uint8Array(probe.status === 206 ? await probe.arrayBuffer() : []);
+  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+  if (probe.status === 206 && length !== undefined && !isGzip) {
+    return new RangeBase(url, fetch, length, validatorOf(probe));
+  }
+  const whole = probe.status === 200 ? probe : await get(url, fetch);
+  return wholeBase(await unpacked(whole), identityOf(url, validatorOf(whole)));
+}
+
+/** An image from a file that a person picked or dropped. */
+export function blobBase(blob: Blob, identity: string): BaseImage {
+  return {
+    size: blob.size,
+    identity,
+    read: async (offset, length) =>
+      new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
+  };
+}
+
+class RangeBase implements BaseImage {
+  readonly size: number;
+  readonly identity: string;
+  readonly #url: string;
+  readonly #fetch: Fetch;
+  readonly #validator: string | null;
+  readonly #blocks = new Map<number, Promise<Uint8Array>>();
+
+  constructor(url: string, fetch: Fetch, size: number, validator: string | null) {
+    this.size = size;
+    this.identity = identityOf(url, validator);
+    this.#url = url;
+    this.#fetch = fetch;
+    this.#validator = validator;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const into = new Uint8Array(length);
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const last = Math.floor((offset + length - 1) / BLOCK_BYTES);
+    const parts: Promise<void>[] = [];
+    for (let index = first; index <= last; index++) {
+      parts.push(this.#block(index).then((block) => overlay(into, offset, block, index)));
+    }
+    await Promise.all(parts);
+    return into;
+  }
+
+  #block(index: number): Promise<Uint8Array> {
+    const known = this.#blocks.get(index);
+    if (known !== undefined) return known;
+    const block = this.#load(index);
+    this.#blocks.set(index, block);
+    // A failure is not remembered: the guest's next try asks the server again.
+    block.catch(() => this.#blocks.delete(index));
+    for (const oldest of this.#blocks.keys()) {
+      if (this.#blocks.size <= MAX_BLOCKS) break;
+      this.#blocks.delete(oldest);
+    }
+    return block;
+  }
+
+  async #load(index: number): Promise<Uint8Array> {
+    const start = index * BLOCK_BYTES;
+    const end = Math.min(start + BLOCK_BYTES, this.size);
+    const response = await get(this.#url, this.#fetch, start, end);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    // Parts of two versions of an image would make a disk that never was.
+    if (response.status !== 206 || validatorOf(response) !== this.#validator) {
+      throw new BaseImageError(`${this.#url} changed on its server while it was in use.`);
+    }
+    if (bytes.length !== end - start) {
+      throw new BaseImageError(`${this.#url}: ${bytes.length} bytes came for ${end - start}.`);
+    }
+    return bytes;
+  }
+}
+
+function overlay(into: Uint8Array, offset: number, block: Uint8Array, index: number): void {
+  const start = index * BLOCK_BYTES;
+  const from = Math.max(offset, start);
+  const to = Math.min(offset + into.length, start + block.length);
+  into.set(block.subarray(from - start, to - start), from - offset);
+}
+
+async function get(url: string, fetch: Fetch, start?: number, end?: number): Promise<Response> {
+  const init = end === undefined ? {} : { headers: { Range: `bytes=${start}-${end - 1}` } };
+  const response = await fetch(url, init).catch(() => {
+    throw new BaseImageError(`${url} cannot be reached, or its server forbids use by this page.`);
+  });
+  if (!response.ok) throw new BaseImageError(`${url} answered ${response.status}.`);
+  return response;
+}
+
+/** The whole image's length from `Content-Range: bytes 0-1/12345`, if the server tells it. */
+function totalOf(response: Response): number | undefined {
+  const total = /\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1];
+  return total === undefined ? undefined : Number(total);
+}
+
+function validatorOf(response: Response): string | null {
+  return response.headers.get("ETag") ?? response.headers.get("Last-Modified");
+}
+
+function identityOf(url: string, validator: string | null): string {
+  return validator === null ? url : `${url} ${validator}`;
+}
+
+async function unpacked(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = await bounded(response.body!);
+  if (packed[0] !== 0x1f || packed[1] !== 0x8b) return packed;
+  const unzip = new DecompressionStream("gzip");
+  return bounded(new Blob([packed]).stream().pipeThrough(unzip));
+}
+
+async function bounded(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let total = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    total += value.length;
+    if (total > MAX_WHOLE_BYTES) {
+      await reader.cancel();
+      const limit = MAX_WHOLE_BYTES >> 20;
+      throw new BaseImageError(
+        `The disk image is over ${limit} MiB and its server cannot give parts of a file.`,
+      );
+    }
+    parts.push(new Uint8Array(value));
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+function wholeBase(bytes: Uint8Array, identity: string): BaseImage {
+  return {
+    size: bytes.length,
+    identity,
+    read: async (offset, length) => bytes.slice(offset, offset + length),
+  };
+}

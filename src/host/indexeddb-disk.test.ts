@@ -1,0 +1,86 @@
+import { IDBFactory } from "fake-indexeddb";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { BaseImage } from "./chunked-disk.ts";
+import type { Locks } from "./disk-lock.ts";
+import { DEFAULT_DISK_BYTES, eraseDisk, openDisk } from "./indexeddb-disk.ts";
+
+/** Web Locks for one process. */
+class MemoryLocks implements Locks {
+  readonly #held = new Set<string>();
+  async request(
+    name: string,
+    _options: { ifAvailable: boolean },
+    held: (lock: object | null) => Promise<void> | undefined,
+  ): Promise<void> {
+    if (this.#held.has(name)) return held(null);
+    this.#held.add(name);
+    await held({});
+    this.#held.delete(name);
+  }
+}
+
+let factory: IDBFactory;
+let locks: MemoryLocks;
+
+beforeEach(() => {
+  factory = new IDBFactory();
+  locks = new MemoryLocks();
+});
+
+const open = (more: { name?: string; base?: BaseImage; size?: number } = {}) =>
+  openDisk({ name: "default", factory, locks, onFault: () => {}, ...more });
+
+const base = (identity: string): BaseImage => ({
+  size: 1000,
+  identity,
+  read: async (_offset, length) => new Uint8Array(length).fill(7),
+});
+
+describe("openDisk", () => {
+  it("makes a sparse disk and finds it again as it was", async () => {
+    const first = await open();
+    expect(first.disk.size).toBe(DEFAULT_DISK_BYTES);
+    await first.disk.write(2 ** 31, new Uint8Array([1, 2, 3]));
+    await first.close();
+    const second = await open({ size: 4096 });
+    expect(second.disk.size).toBe(DEFAULT_DISK_BYTES);
+    const bytes = new Uint8Array(4);
+    await second.disk.read(2 ** 31, bytes);
+    expect([...bytes]).toEqual([1, 2, 3, 0]);
+  });
+
+  it("refuses a disk that another tab has open, until it is closed", async () => {
+    const first = await open();
+    await expect(open()).rejects.toMatchObject({ problem: "busy" });
+    await open({ name: "other" });
+    await first.close();
+    await open();
+  });
+
+  it("gives the lock back when opening fails", async () => {
+    await (await open({ base: base("v1") })).close();
+    await expect(open({ base: base("v2") })).rejects.toMatchObject({ problem: "mismatch" });
+    await expect(open()).rejects.toMatchObject({ problem: "mismatch" });
+    const disk = await open({ base: base("v1") });
+    expect(disk.disk.size).toBe(1024);
+  });
+
+  it("says what is wrong without IndexedDB, without locks and with a bad name", async () => {
+    const options = { name: "default", factory, locks, onFault: () => {} };
+    const unavailable = { problem: "unavailable" };
+    await expect(openDisk({ ...options, factory: undefined })).rejects.toMatchObject(unavailable);
+    await expect(openDisk({ ...options, locks: undefined })).rejects.toMatchObject(unavailable);
+    await expect(open({ name: "../x" })).rejects.toMatchObject({ problem: "name" });
+  });
+
+  it("erases a disk that is not open", async () => {
+    const first = await open();
+    await first.disk.write(0, new Uint8Array([1]));
+    await expect(eraseDisk("default", factory, locks)).rejects.toMatchObject({ problem: "busy" });
+    await first.close();
+    await eraseDisk("default", factory, locks);
+    const second = await open({ size: 4096 });
+    expect(second.disk.size).toBe(4096);
+    expect(second.disk.storedBytes).toBe(0);
+  });
+});

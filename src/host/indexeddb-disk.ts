@@ -1,0 +1,162 @@
+/** A named disk in IndexedDB: its lock, its description, its base image and its chunks. */
+import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
+import { type BaseImage, ChunkedDisk } from "./chunked-disk.ts";
+import { type Locks, lockDisk } from "./disk-lock.ts";
+import { type DurableStore, openDurableStore } from "./idb-store.ts";
+
+/**
+ * Bytes per chunk of a new disk. Chromium keeps records over 64 KiB in a file each, which makes small
+ * flushes slow; smaller chunks make sequential reads slow.
+ */
+export const CHUNK_BYTES = 32 << 10;
+
+/** Capacity of a new disk without a base, in bytes. It is sparse: only what is written takes room. */
+export const DEFAULT_DISK_BYTES = 2 ** 32;
+
+/** The largest capacity: the index of a fully written disk still fits in memory with ease. */
+export const MAX_DISK_BYTES = 2 ** 40;
+
+/** Names are part of a database's and a lock's name and are shown to people. */
+const NAME_PATTERN = /^[\w.@:+-][\w.@:+ -]{0,99}$/;
+
+export type DiskProblem =
+  /** The name cannot be used. */
+  | "name"
+  /** Another tab has the disk open. */
+  | "busy"
+  /** The browser has no IndexedDB or no locks here, or refuses them. */
+  | "unavailable"
+  /** The disk was made by another format, or over another base image. */
+  | "mismatch";
+
+/** Why a disk cannot be opened; the message is a sentence for the person at the page. */
+export class DiskError extends Error {
+  override readonly name = "DiskError";
+  readonly problem: DiskProblem;
+
+  constructor(problem: DiskProblem, message: string) {
+    super(message);
+    this.problem = problem;
+  }
+}
+
+export interface OpenDiskOptions {
+  readonly name: string;
+  readonly base?: BaseImage;
+  /** Capacity of a disk that does not exist yet. Default: the base's size, or the usual one. */
+  readonly size?: number;
+  readonly chunkSize?: number;
+  readonly factory: IDBFactory | undefined;
+  readonly locks: Locks | undefined;
+  /** Told when something could not be stored. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export interface IndexedDbDisk {
+  readonly disk: ChunkedDisk;
+  readonly name: string;
+  /** Stores what is left and gives the disk back to other tabs. Rejects if something is unstored. */
+  close(): Promise<void>;
+}
+
+/** Opens disk `name`, making it if it does not exist. @throws DiskError */
+export async function openDisk(options: OpenDiskOptions): Promise<IndexedDbDisk> {
+  const { name, factory, locks } = options;
+  const { release, store } = await openLocked(name, factory, locks);
+  try {
+    const chunks = new KeyvalChunkStore(store.use);
+    const meta = (await chunks.readMeta()) ?? (await create(chunks, options));
+    check(meta, options);
+    const { base, onFault } = options;
+    const { size, chunkSize } = meta;
+    const disk = await ChunkedDisk.open({
+      store: chunks,
+      size,
+      chunkSize,
+      onFault,
+      ...(base && { base }),
+    });
+    return {
+      disk,
+      name,
+      close: async () => {
+        try {
+          await disk.close();
+        } finally {
+          store.close();
+          release();
+        }
+      },
+    };
+  } catch (error) {
+    store.close();
+    release();
+    throw error;
+  }
+}
+
+/** Empties disk `name` for good. It must not be open, here or in another tab. @throws DiskError */
+export async function eraseDisk(
+  name: string,
+  factory: IDBFactory | undefined,
+  locks: Locks | undefined,
+): Promise<void> {
+  const { release, store } = await openLocked(name, factory, locks);
+  try {
+    await new KeyvalChunkStore(store.use).clear();
+  } finally {
+    store.close();
+    release();
+  }
+}
+
+async function openLocked(
+  name: string,
+  factory: IDBFactory | undefined,
+  locks: Locks | undefined,
+): Promise<{ release: () => void; store: DurableStore }> {
+  if (!NAME_PATTERN.test(name)) {
+    throw new DiskError("name", `“${name}” cannot be the name of a disk.`);
+  }
+  if (factory === undefined || locks === undefined) {
+    throw new DiskError("unavailable", "This browser offers no storage to this page.");
+  }
+  const release = await lockDisk(name, locks);
+  if (release === undefined) {
+    throw new DiskError("busy", `Disk “${name}” is in use by another tab.`);
+  }
+  try {
+    return { release, store: await openDurableStore(`tabvisor-disk-${name}`, factory) };
+  } catch (error) {
+    release();
+    throw new DiskError("unavailable", `The browser refuses to open disk “${name}”: ${error}.`);
+  }
+}
+
+async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promise<DiskMeta> {
+  const { base } = options;
+  const chunkSize = options.chunkSize ?? CHUNK_BYTES;
+  const wanted = options.size ?? base?.size ?? DEFAULT_DISK_BYTES;
+  // A disk is a whole number of sectors, and an image's last bytes must not be cut off.
+  const size = Math.min(MAX_DISK_BYTES, Math.ceil(wanted / 512) * 512);
+  const meta: DiskMeta = {
+    format: DISK_FORMAT,
+    size,
+    chunkSize,
+    ...(base && { base: base.identity }),
+  };
+  await chunks.writeMeta(meta);
+  return meta;
+}
+
+function check(meta: DiskMeta, { name, base }: OpenDiskOptions): void {
+  if (meta.format !== DISK_FORMAT) {
+    throw new DiskError("mismatch", `Disk “${name}” was made by another version of tabvisor.`);
+  }
+  if (meta.base === base?.identity) return;
+  const made = meta.base === undefined ? "without a base image" : `over ${meta.base}`;
+  throw new DiskError(
+    "mismatch",
+    `Disk “${name}” was made ${made}, which is not the one given now.`,
+  );
+}
