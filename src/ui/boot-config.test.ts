@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import {
+  ConfigError,
+  DEFAULT_APPEND,
+  DEFAULT_RAM_MIB,
+  diskNameOf,
+  MAX_RAM_MIB,
+  MIN_RAM_MIB,
+  readBootConfig,
+} from "./boot-config.ts";
+
+const read = (query: string, page = "https://host/sub/") =>
+  readBootConfig(new URL(query, page), new URL(page));
+
+describe("readBootConfig", () => {
+  it("boots the embedded guest with disk and network by default", () => {
+    expect(read("")).toEqual({
+      kernel: { kind: "url", url: "https://host/sub/guest/Image.gz" },
+      initrd: { kind: "url", url: "https://host/sub/guest/initramfs.cpio.gz" },
+      append: DEFAULT_APPEND,
+      ramMiB: DEFAULT_RAM_MIB,
+      disk: { name: "default" },
+      relay: "wss://host/lan/default",
+    });
+  });
+
+  it("takes everything from the address", () => {
+    const query =
+      "?kernel=/k&initrd=i.gz&append=quiet&firmware=https://o/fw.bin&ram=512&disk=work&lan=class";
+    expect(read(query)).toEqual({
+      kernel: { kind: "url", url: "https://host/k" },
+      initrd: { kind: "url", url: "https://host/sub/i.gz" },
+      firmware: { kind: "url", url: "https://o/fw.bin" },
+      append: "quiet",
+      ramMiB: 512,
+      disk: { name: "work" },
+      relay: "wss://host/lan/class",
+    });
+  });
+
+  it("gives another kernel or firmware no initramfs that is not its own", () => {
+    expect(read("?kernel=k").initrd).toBeUndefined();
+    expect(read("?firmware=f").kernel).toBeUndefined();
+    expect(read("?initrd=mine.gz").kernel).toBeDefined();
+  });
+
+  it("puts a disk over an image at an address", () => {
+    const { disk } = read("?disk=https://images/debian 13.img?x=1");
+    expect(disk?.name).toMatch(/^debian_13\.img@[0-9a-f]{8}$/);
+    expect(disk?.base).toEqual({ kind: "url", url: "https://images/debian%2013.img?x=1" });
+    expect(read("?disk=./a.img").disk?.base).toBeDefined();
+    expect(read("?disk=none").disk).toBeUndefined();
+    expect(diskNameOf("a/x.img", "1")).not.toBe(diskNameOf("b/x.img", "2"));
+  });
+
+  it("finds the relay", () => {
+    expect(read("", "http://localhost:8080/").relay).toBe("ws://localhost:8080/lan/default");
+    expect(read("?relay=none").relay).toBeUndefined();
+    expect(read("?relay=wss://relay.example/").relay).toBe("wss://relay.example/");
+    expect(read("?relay=https://relay.example&lan=a").relay).toBe("wss://relay.example/lan/a");
+    expect(read("?relay=relay.example/x&lan=a").relay).toBe("wss://relay.example/x/lan/a");
+  });
+
+  it("bounds the memory", () => {
+    expect(read(`?ram=${MIN_RAM_MIB}M`).ramMiB).toBe(MIN_RAM_MIB);
+    expect(read(`?ram=${MAX_RAM_MIB}`).ramMiB).toBe(MAX_RAM_MIB);
+    for (const ram of [MIN_RAM_MIB - 1, MAX_RAM_MIB + 1, "lots", "-5", "1e3"]) {
+      expect(() => read(`?ram=${ram}`)).toThrow(ConfigError);
+    }
+  });
+
+  it("says what is wrong with an address", () => {
+    expect(() => read("?kernel=javascript:1")).toThrow("kernel=javascript:1");
+    expect(() => read("?lan=a/b")).toThrow("name of a LAN");
+    expect(() => read("?relay=ftp://x")).toThrow("not the address of a relay");
+  });
+});

@@ -1,0 +1,146 @@
+/** Reads what to boot from the page's address. */
+import type { BootConfig, DiskConfig, ImageSource, Problem } from "../worker/protocol.ts";
+
+/** What the embedded guest is built to have in MiB. */
+export const DEFAULT_RAM_MIB = 256;
+
+/** Less and a kernel has no room to unpack; more and wasm32 and the address map are at their end. */
+export const MIN_RAM_MIB = 32;
+export const MAX_RAM_MIB = 2048;
+
+export const DEFAULT_DISK = "default";
+export const DEFAULT_LAN = "default";
+
+/** Interrupts are not printed over the prompt; the console is the virtio one. */
+export const DEFAULT_APPEND = "console=hvc0 quiet";
+
+/** A LAN's name is a part of the relay's address. */
+const LAN_PATTERN = /^[\w.-]{1,64}$/;
+
+/** An address that does not say anything bootable. */
+export class ConfigError extends Error implements Problem {
+  override readonly name = "ConfigError";
+  readonly what: string;
+  readonly advice: string;
+
+  constructor(what: string, advice: string) {
+    super(`${what} ${advice}`);
+    this.what = what;
+    this.advice = advice;
+  }
+}
+
+/**
+ * What the address `page` asks for. `assets` is the address that the embedded guest is relative to.
+ * @throws ConfigError
+ */
+export function readBootConfig(page: URL, assets: URL): BootConfig {
+  const query = page.searchParams;
+  const image = (name: string): ImageSource | undefined => {
+    const value = query.get(name);
+    return value === null || value === "" ? undefined : atUrl(name, value, page);
+  };
+  const firmware = image("firmware");
+  const givenKernel = image("kernel");
+  const givenInitrd = image("initrd");
+  // The embedded initramfs belongs to the embedded kernel; another kernel brings its own or none.
+  const isEmbedded = givenKernel === undefined && firmware === undefined;
+  const kernel = isEmbedded ? embedded("Image.gz", assets) : givenKernel;
+  const initrd = givenInitrd ?? (isEmbedded ? embedded("initramfs.cpio.gz", assets) : undefined);
+  const disk = readDisk(query.get("disk"), page);
+  const relay = readRelay(query, page);
+  return {
+    append: query.get("append") ?? DEFAULT_APPEND,
+    ramMiB: readRam(query.get("ram")),
+    ...(kernel && { kernel }),
+    ...(initrd && { initrd }),
+    ...(firmware && { firmware }),
+    ...(disk && { disk }),
+    ...(relay && { relay }),
+  };
+}
+
+function embedded(name: string, assets: URL): ImageSource {
+  return { kind: "url", url: new URL(`guest/${name}`, assets).href };
+}
+
+function atUrl(parameter: string, value: string, page: URL): ImageSource {
+  const url = URL.parse(value, page);
+  if (url === null || !/^(https?|data|blob):$/.test(url.protocol)) {
+    throw new ConfigError(
+      `The page's address says ${parameter}=${value}, which is not the address of a file.`,
+      "Give an address that starts with https://, or a path on this server.",
+    );
+  }
+  return { kind: "url", url: url.href };
+}
+
+/** Reads `ram`, in MiB. */
+export function readRam(value: string | null): number {
+  if (value === null || value === "") return DEFAULT_RAM_MIB;
+  const mib = Number(/^(\d+)(M|MiB|MB)?$/i.exec(value)?.[1] ?? Number.NaN);
+  if (!(mib >= MIN_RAM_MIB && mib <= MAX_RAM_MIB)) {
+    throw new ConfigError(
+      `The machine cannot have ${value} MiB of memory.`,
+      `Give ram between ${MIN_RAM_MIB} and ${MAX_RAM_MIB} (MiB), for example ?ram=${DEFAULT_RAM_MIB}.`,
+    );
+  }
+  return mib;
+}
+
+function readDisk(value: string | null, page: URL): DiskConfig | undefined {
+  if (value === "none") return undefined;
+  if (value === null || value === "") return { name: DEFAULT_DISK };
+  if (!value.includes("/")) return { name: value };
+  const base = atUrl("disk", value, page);
+  return { name: diskNameOf(value.split(/[?#]/)[0], value), base };
+}
+
+/** The name of the disk that keeps the changes to an image: readable, and its own for each image. */
+export function diskNameOf(path: string, identity: string): string {
+  const last = path
+    .split("/")
+    .at(-1)!
+    .replaceAll(/[^\w.-]/g, "_");
+  return `${last.slice(-60) || "disk"}@${hashOf(identity)}`.replace(/^\W/, "_");
+}
+
+/** 32-bit FNV-1a: a clash would only be refused, since a disk records its whole base. */
+function hashOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+function readRelay(query: URLSearchParams, page: URL): string | undefined {
+  const relay = query.get("relay");
+  const lan = query.get("lan");
+  if (relay === "none" || lan === "none") return undefined;
+  if (lan !== null && !LAN_PATTERN.test(lan)) {
+    throw new ConfigError(
+      `“${lan}” cannot be the name of a LAN.`,
+      "Use up to 64 letters, digits, dots, dashes and underscores.",
+    );
+  }
+  if (relay === null || relay === "") {
+    if (!/^https?:$/.test(page.protocol)) return undefined;
+    return socketUrl(new URL(`/lan/${lan ?? DEFAULT_LAN}`, page.origin));
+  }
+  const url = URL.parse(relay.includes("://") ? relay : `wss://${relay}`);
+  if (url === null || !/^(wss?|https?):$/.test(url.protocol)) {
+    throw new ConfigError(
+      `The page's address says relay=${relay}, which is not the address of a relay.`,
+      "Give an address that starts with wss:// or ws://.",
+    );
+  }
+  // A relay of another make may have one LAN at its own address; a named LAN is this project's way.
+  if (lan !== null) url.pathname = `${url.pathname.replace(/\/$/, "")}/lan/${lan}`;
+  return socketUrl(url);
+}
+
+function socketUrl(url: URL): string {
+  const secure = url.protocol === "https:" || url.protocol === "wss:";
+  return url.href.replace(/^[a-z]+:/, secure ? "wss:" : "ws:");
+}

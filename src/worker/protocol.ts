@@ -1,0 +1,102 @@
+/** Every message between the page and the Worker that owns the machine: one union each way. */
+
+/** A file to boot from: an absolute address to fetch, or one that a person picked. */
+export type ImageSource =
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "file"; readonly file: File };
+
+export interface DiskConfig {
+  /** The disk's name in this browser's storage. */
+  readonly name: string;
+  /** The read-only image under it. */
+  readonly base?: ImageSource;
+}
+
+/** What to boot. The page makes it from its address and from picked files. */
+export interface BootConfig {
+  readonly kernel?: ImageSource;
+  readonly initrd?: ImageSource;
+  readonly firmware?: ImageSource;
+  /** The kernel's command line. */
+  readonly append: string;
+  readonly ramMiB: number;
+  /** Absent for a machine without a disk. */
+  readonly disk?: DiskConfig;
+  /** Address of the relay's LAN; absent for a machine without a network. */
+  readonly relay?: string;
+}
+
+export type ToWorker =
+  /** Starts a machine; the first message, and only once. */
+  | { readonly type: "boot"; readonly config: BootConfig }
+  /** Bytes typed or pasted. */
+  | { readonly type: "input"; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** The terminal has shown `bytes` more bytes of output: see `OUTPUT_WINDOW`. */
+  | { readonly type: "shown"; readonly bytes: number }
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
+  | { readonly type: "power-off" }
+  /** Starts the machine again from reset, whatever it does now. */
+  | { readonly type: "restart" }
+  /** Stops the machine, empties its disk for good and starts again. */
+  | { readonly type: "reset-disk" };
+
+/** `idle` is a running guest that has next to nothing to do. */
+export type MachineState = "loading" | "running" | "idle" | "stopped" | "panic" | "failed";
+
+export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image";
+
+/** What happened and what to do about it: each a sentence. */
+export interface Problem {
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** Why a machine came to its end. */
+export type ExitReason = "poweroff" | "reboot" | "panic" | "fail" | "switched-off";
+
+/** Device activity since the last report, each a count of bytes. */
+export interface Activity {
+  readonly console: number;
+  readonly disk: number;
+  readonly network: number;
+  readonly entropy: number;
+}
+
+export interface Stats {
+  /** Millions of guest instructions per second since the last report. */
+  readonly mips: number;
+  /** The share of the time since the last report in which the hart ran, 0 to 1. */
+  readonly busy: number;
+  readonly activity: Activity;
+  /** Bytes of storage that the disk takes. */
+  readonly diskBytes: number;
+  /** Bytes written that would be lost if the tab died now. */
+  readonly unsavedBytes: number;
+}
+
+export type FromWorker =
+  /** One image is being fetched; `total` is unknown when the server does not tell. */
+  | {
+      readonly type: "progress";
+      readonly image: ImageName;
+      readonly loaded: number;
+      readonly total: number | undefined;
+    }
+  /** Bytes the guest wrote to its console. */
+  | { readonly type: "output"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: "state"; readonly state: MachineState }
+  | { readonly type: "stats"; readonly stats: Stats }
+  | { readonly type: "exit"; readonly reason: ExitReason; readonly detail: string }
+  /** The machine could not start, or cannot go on. */
+  | { readonly type: "problem"; readonly problem: Problem }
+  /** Something is not as wished but the machine goes on; empty advice if nothing can be done. */
+  | { readonly type: "notice"; readonly topic: "disk" | "memory"; readonly problem: Problem }
+  | { readonly type: "link"; readonly up: boolean; readonly reason: string };
+
+/**
+ * Bytes of output that may be on their way to the terminal. When the terminal is slower than the
+ * guest, the console stops taking output at this point until some is shown; it also bounds what is
+ * still to be seen after Ctrl-C.
+ */
+export const OUTPUT_WINDOW = 256 << 10;
