@@ -1,0 +1,51 @@
+/** UDP (RFC 768). */
+import { readU16, writeU16 } from "./bytes.ts";
+import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
+import { type IpAddress, IpProtocol } from "./ipv4.ts";
+
+export const UDP_HEADER = 8;
+
+export interface UdpDatagram {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly payload: Uint8Array;
+}
+
+/** The two addresses of the pseudo-header. */
+export interface Endpoints {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+}
+
+/** The datagram, or undefined when its length does not fit or its checksum is wrong. */
+export function parseUdp(bytes: Uint8Array, between: Endpoints): UdpDatagram | undefined {
+  if (bytes.length < UDP_HEADER) return undefined;
+  const length = readU16(bytes, 4);
+  if (length < UDP_HEADER || length > bytes.length) return undefined;
+  // A checksum of zero says that the sender computed none.
+  if (readU16(bytes, 6) !== 0) {
+    const { source, destination } = between;
+    const sum = pseudoHeaderSum(source, destination, IpProtocol.udp, length);
+    if (finishChecksum(addWords(sum, bytes, 0, length)) !== 0) return undefined;
+  }
+  return {
+    sourcePort: readU16(bytes, 0),
+    destinationPort: readU16(bytes, 2),
+    payload: bytes.subarray(UDP_HEADER, length),
+  };
+}
+
+/** The bytes of a datagram. */
+export function buildUdp(datagram: UdpDatagram, between: Endpoints): Uint8Array {
+  const length = UDP_HEADER + datagram.payload.length;
+  const bytes = new Uint8Array(length);
+  writeU16(bytes, 0, datagram.sourcePort);
+  writeU16(bytes, 2, datagram.destinationPort);
+  writeU16(bytes, 4, length);
+  bytes.set(datagram.payload, UDP_HEADER);
+  const sum = pseudoHeaderSum(between.source, between.destination, IpProtocol.udp, length);
+  const checksum = finishChecksum(addWords(sum, bytes, 0, length));
+  // Zero would say "none computed"; its other form in ones' complement says the same sum.
+  writeU16(bytes, 6, checksum === 0 ? 0xffff : checksum);
+  return bytes;
+}
