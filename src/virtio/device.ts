@@ -5,14 +5,14 @@ import type { Virtqueue } from "./queue.ts";
 /** Plain, structured-clonable state of one part, keyed by name and versioned by its owner. */
 export type State = { readonly [key: string]: unknown };
 
-/** What the transport lends to a device from DRIVER_OK until reset. */
+/** What the transport lends to a device from DRIVER_OK until reset; without effect afterwards. */
 export interface DeviceIo {
   readonly memory: GuestMemory;
   /** One per entry of `queueSizes`; a queue that the driver left unset is not ready. */
   readonly queues: readonly Virtqueue[];
   /** The negotiated features, transport bits included. */
   readonly features: bigint;
-  /** Config space changed: bumps ConfigGeneration and sends a configuration change interrupt. */
+  /** Sends a configuration change interrupt, after the config space has changed. */
   configChanged(): void;
   /** Sends DEVICE_NEEDS_RESET with a reason that the inspector shows. */
   needsReset(reason: string): void;
@@ -21,11 +21,30 @@ export interface DeviceIo {
 /** Device-specific configuration space: little-endian bytes, guest accesses of any width. */
 export interface ConfigSpace {
   readonly size: number;
+  /** Changes whenever the device changes a field: the ConfigGeneration register (2.5). */
+  readonly generation: number;
   /** One byte; the transport composes wider reads. Past `size` the transport answers 0. */
   readByte(offset: number): number;
-  /** Writes by the guest; read-only fields ignore them. */
+  /** Writes by the guest, wholly inside `size`; read-only fields ignore them. */
   write(offset: number, size: number, value: number): void;
 }
+
+/** A feature that may only be accepted together with at least one of others. */
+export interface FeatureDependency {
+  readonly feature: number;
+  readonly anyOf: readonly number[];
+}
+
+/** Guest physical addresses that the device shares with the driver (2.10). */
+export interface SharedMemoryRegion {
+  readonly id: number;
+  readonly base: number;
+  /** In bytes. */
+  readonly length: number;
+}
+
+/** Cheap numbers for the inspector, by name; reading them changes nothing. */
+export type Counters = Readonly<Record<string, number>>;
 
 export interface VirtioDevice {
   /** Device ID of the virtio specification, chapter 5. */
@@ -34,15 +53,22 @@ export interface VirtioDevice {
   readonly name: string;
   /** What the device offers beside the transport's own bits. */
   readonly features: bigint;
+  readonly dependencies?: readonly FeatureDependency[];
   /** The maximum size of each queue. */
   readonly queueSizes: readonly number[];
   readonly config: ConfigSpace;
-  /** DRIVER_OK. */
+  readonly sharedMemory?: readonly SharedMemoryRegion[];
+  /** DRIVER_OK; the transport then calls `notify` once for every queue that is ready. */
   activate(io: DeviceIo): void;
-  /** The driver kicked queue `index`. */
+  /** The driver kicked queue `index`, which is ready. */
   notify(index: number): void;
   /** Back to the state at power-on; requests in flight never touch the guest again. */
   reset(): void;
   /** Gives back what the device holds on the host. */
   dispose?(): void;
+  counters?(): Counters;
+  /** State beside the config space and the queues, which the transport saves. */
+  save?(): State;
+  /** After `activate`, if the device was active when saved. */
+  load?(state: State): void;
 }

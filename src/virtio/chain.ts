@@ -1,0 +1,236 @@
+/**
+ * One descriptor chain taken from a queue: checked views on guest RAM, nothing copied.
+ *
+ * A chain outlives neither its queue nor its completion: afterwards it is not `alive`, and writing
+ * to it does nothing. So a request that the host finishes late can never touch a guest that has
+ * reset the device and uses the memory for something else.
+ */
+import type { GuestMemory } from "../memory/guest-memory.ts";
+
+/** The side of a queue that a chain depends on. */
+export interface ChainOwner {
+  readonly memory: GuestMemory;
+  /** Changes whenever the queue is reset, stopped or set up anew. */
+  readonly generation: number;
+}
+
+export class DescriptorChain {
+  /** What the used element names: the head (split) or the buffer id (packed). */
+  readonly id: number;
+  /** Ring slots that the chain occupies; only a packed queue needs it. */
+  readonly slots: number;
+  readonly readable: Uint8Array[] = [];
+  /** For lengths and addresses; write through `writeAt`, which knows when it must not. */
+  readonly writable: Uint8Array[] = [];
+  readableLength = 0;
+  writableLength = 0;
+  readonly #addresses: number[] = [];
+  readonly #owner: ChainOwner;
+  readonly #generation: number;
+  #completed = false;
+  /** Bytes from the start of the writable part that may have been written. */
+  #touched = 0;
+
+  constructor(owner: ChainOwner, id: number, slots = 1) {
+    this.#owner = owner;
+    this.#generation = owner.generation;
+    this.id = id;
+    this.slots = slots;
+  }
+
+  /** False once completed, or once the queue or the device was reset. */
+  get alive(): boolean {
+    return !this.#completed && this.#generation === this.#owner.generation;
+  }
+
+  addReadable(view: Uint8Array): void {
+    this.readable.push(view);
+    this.readableLength += view.length;
+  }
+
+  addWritable(view: Uint8Array, gpa: number): void {
+    this.writable.push(view);
+    this.#addresses.push(gpa);
+    this.writableLength += view.length;
+  }
+
+  /** Copies readable bytes from `offset` on into `target`; returns how many there were. */
+  readAt(offset: number, target: Uint8Array): number {
+    let done = 0;
+    let skip = offset;
+    for (const part of this.readable) {
+      if (skip >= part.length) {
+        skip -= part.length;
+        continue;
+      }
+      const count = Math.min(part.length - skip, target.length - done);
+      target.set(part.subarray(skip, skip + count), done);
+      done += count;
+      skip = 0;
+      if (done === target.length) break;
+    }
+    return done;
+  }
+
+  /** Views of `length` readable bytes from `offset` on, or of as many as there are. */
+  readableViews(offset: number, length = this.readableLength): Uint8Array[] {
+    const views: Uint8Array[] = [];
+    let skip = offset;
+    let left = length;
+    for (const part of this.readable) {
+      if (skip >= part.length) {
+        skip -= part.length;
+        continue;
+      }
+      if (left === 0) break;
+      const count = Math.min(part.length - skip, left);
+      views.push(count === part.length ? part : part.subarray(skip, skip + count));
+      left -= count;
+      skip = 0;
+    }
+    return views;
+  }
+
+  /** Writes `bytes` at `offset` of the writable part; returns how many fitted, 0 if not alive. */
+  writeAt(offset: number, bytes: Uint8Array): number {
+    if (!this.alive) return 0;
+    let done = 0;
+    let skip = offset;
+    for (const part of this.writable) {
+      if (skip >= part.length) {
+        skip -= part.length;
+        continue;
+      }
+      const count = Math.min(part.length - skip, bytes.length - done);
+      if (count === 0) break;
+      part.set(count === bytes.length ? bytes : bytes.subarray(done, done + count), skip);
+      done += count;
+      skip = 0;
+    }
+    this.#touch(offset + done);
+    return done;
+  }
+
+  /** Fills `length` writable bytes from `offset` on with `value`; nothing if not alive. */
+  fillAt(offset: number, length: number, value: number): void {
+    if (!this.alive) return;
+    let left = length;
+    let skip = offset;
+    for (const part of this.writable) {
+      if (skip >= part.length) {
+        skip -= part.length;
+        continue;
+      }
+      const count = Math.min(part.length - skip, left);
+      part.fill(value, skip, skip + count);
+      left -= count;
+      skip = 0;
+      if (left === 0) break;
+    }
+    this.#touch(offset + length - left);
+  }
+
+  /**
+   * Ends the chain's life, for the queue alone: false if it had ended before. Tells the memory's
+   * observers of everything written, since that may have happened long after the chain was taken.
+   */
+  complete(bytesWritten: number): boolean {
+    if (!this.alive) return false;
+    this.#completed = true;
+    let left = Math.max(this.#touched, bytesWritten);
+    for (let i = 0; i < this.writable.length && left > 0; i++) {
+      const count = Math.min(this.writable[i].length, left);
+      this.#owner.memory.written(this.#addresses[i], count);
+      left -= count;
+    }
+    return true;
+  }
+
+  #touch(end: number): void {
+    if (end > this.#touched) this.#touched = end;
+  }
+}
+
+/** Reads a chain from its start, little-endian. */
+export class ChainReader {
+  readonly #chain: DescriptorChain;
+  readonly #scratch = new DataView(new ArrayBuffer(8));
+  #position = 0;
+
+  constructor(chain: DescriptorChain) {
+    this.#chain = chain;
+  }
+
+  get remaining(): number {
+    return this.#chain.readableLength - this.#position;
+  }
+
+  /** Up to `length` bytes, copied. */
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(Math.min(length, this.remaining));
+    this.#chain.readAt(this.#position, copy);
+    this.#position += copy.length;
+    return copy;
+  }
+
+  /** The rest, as views. */
+  views(): Uint8Array[] {
+    return this.#chain.readableViews(this.#position);
+  }
+
+  skip(length: number): void {
+    this.#position += Math.min(length, this.remaining);
+  }
+
+  /** The integers below are undefined when the chain ends before them. */
+  u8(): number | undefined {
+    return this.#load(1) ? this.#scratch.getUint8(0) : undefined;
+  }
+
+  u16(): number | undefined {
+    return this.#load(2) ? this.#scratch.getUint16(0, true) : undefined;
+  }
+
+  u32(): number | undefined {
+    return this.#load(4) ? this.#scratch.getUint32(0, true) : undefined;
+  }
+
+  /** As a number; 2^53 and above lose low bits, which no valid sector or length reaches. */
+  u64(): number | undefined {
+    if (!this.#load(8)) return undefined;
+    return this.#scratch.getUint32(0, true) + this.#scratch.getUint32(4, true) * 0x1_0000_0000;
+  }
+
+  #load(length: number): boolean {
+    if (this.remaining < length) return false;
+    this.#chain.readAt(this.#position, new Uint8Array(this.#scratch.buffer, 0, length));
+    this.#position += length;
+    return true;
+  }
+}
+
+/** Writes a chain from its start and counts what was written. */
+export class ChainWriter {
+  readonly #chain: DescriptorChain;
+  #position = 0;
+
+  constructor(chain: DescriptorChain) {
+    this.#chain = chain;
+  }
+
+  /** Bytes written so far: what `push` wants to know. */
+  get written(): number {
+    return this.#position;
+  }
+
+  get remaining(): number {
+    return this.#chain.writableLength - this.#position;
+  }
+
+  /** Writes what fits and returns how much that was. */
+  write(bytes: Uint8Array): number {
+    const count = this.#chain.writeAt(this.#position, bytes);
+    this.#position += count;
+    return count;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The driver's side of a virtio device for tests: plays the guest over plain memory, through the
+ * register file alone.
+ */
+import type { AccessSize } from "../../bus/bus.ts";
+import type { IrqLine } from "../../irq/irq-line.ts";
+import { GuestMemory } from "../../memory/guest-memory.ts";
+import type { VirtioDevice } from "../device.ts";
+import { Register, Status } from "../spec.ts";
+import { VirtioTransport } from "../transport.ts";
+import { SplitDriverQueue } from "./split-driver-queue.ts";
+
+/** Guest physical address of the test RAM. */
+export const RAM_BASE = 0x8000_0000;
+
+/** Bytes before and after the RAM in the linear memory that nothing may ever touch. */
+const GUARD = 0x1_0000;
+const GUARD_BYTE = 0xa5;
+
+/** Counts what a device does with its wire. */
+export class RecordedLine implements IrqLine {
+  pulses = 0;
+  level = false;
+
+  pulse(): void {
+    this.pulses++;
+  }
+
+  setLevel(high: boolean): void {
+    this.level = high;
+  }
+}
+
+export interface TestDriverOptions {
+  readonly ramSize?: number;
+  readonly trigger?: "edge" | "level";
+}
+
+export interface StartOptions {
+  /** Of the features offered, those to accept; default all. */
+  readonly accept?: bigint;
+  /** Descriptors per queue, when the device allows them; default the device's maximum. */
+  readonly queueSize?: number;
+}
+
+export class TestDriver {
+  readonly device: VirtioDevice;
+  readonly memory: GuestMemory;
+  readonly ramSize: number;
+  readonly irq = new RecordedLine();
+  readonly transport: VirtioTransport;
+  /** Ranges that the memory's observers were told of. */
+  readonly announced: [gpa: number, length: number][] = [];
+  queues: SplitDriverQueue[] = [];
+  readonly #bytes: Uint8Array;
+  #allocated = RAM_BASE;
+
+  constructor(device: VirtioDevice, options: TestDriverOptions = {}) {
+    this.device = device;
+    this.ramSize = options.ramSize ?? 0x10_0000;
+    const buffer = new ArrayBuffer(this.ramSize + 2 * GUARD);
+    this.#bytes = new Uint8Array(buffer).fill(GUARD_BYTE);
+    this.#bytes.fill(0, GUARD, GUARD + this.ramSize);
+    this.memory = new GuestMemory({ buffer }, [
+      { base: RAM_BASE, size: this.ramSize, offset: GUARD },
+    ]);
+    this.memory.observeWrites((gpa, length) => this.announced.push([gpa, length]));
+    this.transport = new VirtioTransport({
+      device,
+      memory: this.memory,
+      irq: this.irq,
+      trigger: options.trigger ?? "edge",
+    });
+  }
+
+  read(register: number, size: AccessSize = 4): number {
+    return this.transport.read(register, size);
+  }
+
+  write(register: number, value: number): void {
+    this.transport.write(register, 4, value);
+  }
+
+  get status(): number {
+    return this.read(Register.Status);
+  }
+
+  config(offset: number, size: AccessSize): number {
+    return this.read(Register.Config + offset, size);
+  }
+
+  writeConfig(offset: number, size: AccessSize, value: number): void {
+    this.transport.write(Register.Config + offset, size, value);
+  }
+
+  /** Everything from reset to DRIVER_OK, as a careful driver does it (3.1.1). */
+  start(options: StartOptions = {}): this {
+    this.negotiate(options.accept);
+    this.queues = this.device.queueSizes.map((max, index) =>
+      this.setupQueue(index, Math.min(max, options.queueSize ?? max)),
+    );
+    this.addStatus(Status.DRIVER_OK);
+    return this;
+  }
+
+  /** Up to FEATURES_OK; true if the device accepted. */
+  negotiate(accept = this.offered()): boolean {
+    this.write(Register.Status, 0);
+    this.addStatus(Status.ACKNOWLEDGE);
+    this.addStatus(Status.DRIVER);
+    const features = accept & this.offered();
+    this.writeFeatures(features);
+    this.addStatus(Status.FEATURES_OK);
+    return (this.status & Status.FEATURES_OK) !== 0;
+  }
+
+  offered(): bigint {
+    let features = 0n;
+    for (let word = 3; word >= 0; word--) {
+      this.write(Register.DeviceFeaturesSel, word);
+      features = (features << 32n) | BigInt(this.read(Register.DeviceFeatures));
+    }
+    return features;
+  }
+
+  writeFeatures(features: bigint): void {
+    for (let word = 0; word < 4; word++) {
+      this.write(Register.DriverFeaturesSel, word);
+      this.write(
+        Register.DriverFeatures,
+        Number(BigInt.asUintN(32, features >> BigInt(32 * word))),
+      );
+    }
+  }
+
+  addStatus(status: number): void {
+    this.write(Register.Status, this.status | status);
+  }
+
+  /** Lays a queue out in fresh memory, announces it and reports whether it became ready. */
+  setupQueue(index: number, size: number): SplitDriverQueue {
+    const queue = new SplitDriverQueue(this, index, size);
+    this.writeQueue(index, size, queue.desc, queue.avail, queue.used);
+    return queue;
+  }
+
+  /** Writes the registers of a queue; true if it became ready. */
+  writeQueue(index: number, size: number, desc: number, driver: number, device: number): boolean {
+    this.write(Register.QueueSel, index);
+    this.write(Register.QueueNum, size);
+    for (const [low, address] of [
+      [Register.QueueDescLow, desc],
+      [Register.QueueDriverLow, driver],
+      [Register.QueueDeviceLow, device],
+    ] as const) {
+      this.write(low, address % 0x1_0000_0000);
+      this.write(low + 4, Math.floor(address / 0x1_0000_0000));
+    }
+    this.write(Register.QueueReady, 1);
+    return this.read(Register.QueueReady) === 1;
+  }
+
+  /** Fresh zeroed RAM. @throws Error when the test needs more than there is. */
+  allocate(length: number, alignment = 16): number {
+    const gpa = Math.ceil(this.#allocated / alignment) * alignment;
+    if (gpa + length > RAM_BASE + this.ramSize) throw new Error("the test RAM is used up");
+    this.#allocated = gpa + length;
+    return gpa;
+  }
+
+  /** A copy of guest memory. */
+  bytesAt(gpa: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.view(gpa, length) ?? []);
+  }
+
+  /** Whether the linear memory around the RAM is as it was. */
+  guardsIntact(): boolean {
+    const before = this.#bytes.subarray(0, GUARD);
+    const after = this.#bytes.subarray(GUARD + this.ramSize);
+    return before.every((b) => b === GUARD_BYTE) && after.every((b) => b === GUARD_BYTE);
+  }
+
+  /** Acknowledges what is pending and returns it. */
+  acknowledge(): number {
+    const status = this.read(Register.InterruptStatus);
+    this.write(Register.InterruptACK, status);
+    return status;
+  }
+}
+
+/** Lets promises that are settled already run their continuations. */
+export async function settle(rounds = 20): Promise<void> {
+  for (let i = 0; i < rounds; i++) await Promise.resolve();
+}

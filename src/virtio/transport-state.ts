@@ -1,0 +1,40 @@
+/** What can be seen of a transport from outside, and what a saved machine keeps of it. */
+import type { Counters, State } from "./device.ts";
+import type { QueueSnapshot, QueueState } from "./queue.ts";
+
+export interface TransportCounters {
+  /** Kicks heeded, and those without effect (bad index, not DRIVER_OK, queue not ready). */
+  kicks: number;
+  ignoredKicks: number;
+  usedInterrupts: number;
+  configInterrupts: number;
+  resets: number;
+}
+
+/** What the inspector shows of one device; plain and structured-clonable. */
+export interface TransportSnapshot {
+  readonly name: string;
+  readonly type: number;
+  readonly status: number;
+  readonly offeredFeatures: bigint;
+  readonly driverFeatures: bigint;
+  /** Why the driver's features were refused. */
+  readonly refusal: string | undefined;
+  readonly interruptStatus: number;
+  readonly configGeneration: number;
+  readonly needsReset: string | undefined;
+  readonly queues: readonly QueueSnapshot[];
+  readonly transport: Readonly<TransportCounters>;
+  readonly device: Counters;
+}
+
+/** Structured-clonable state, version 1. */
+export interface TransportState {
+  readonly version: 1;
+  readonly status: number;
+  readonly interruptStatus: number;
+  readonly driverFeatures: bigint;
+  readonly needsReset: string | undefined;
+  readonly queues: readonly (QueueState | undefined)[];
+  readonly device: State | undefined;
+}

@@ -1,0 +1,400 @@
+/**
+ * The virtio-MMIO version 2 register file (virtio 4.2): negotiation, device status, queue set-up,
+ * configuration generation, interrupts and reset, once for all devices. It owns the queues.
+ *
+ * Nothing that a guest does here throws: an access that the specification does not define reads 0
+ * or is ignored, and a device that fails needs a reset.
+ */
+import type { AccessSize, MmioHandler } from "../bus/bus.ts";
+import type { IrqLine } from "../irq/irq-line.ts";
+import type { GuestMemory } from "../memory/guest-memory.ts";
+import { readConfig } from "./config.ts";
+import type { DeviceIo, State, VirtioDevice } from "./device.ts";
+import { FeatureNegotiation } from "./features.ts";
+import { DeviceInterrupt } from "./interrupt.ts";
+import type { ManagedQueue } from "./queue.ts";
+import { QueueSetup } from "./queue-setup.ts";
+import { readSharedMemory } from "./shared-memory.ts";
+import {
+  bit,
+  bits,
+  Feature,
+  InterruptBit,
+  MAGIC,
+  Register,
+  Status,
+  VENDOR_ID,
+  VERSION,
+} from "./spec.ts";
+import { SplitQueue } from "./split-queue.ts";
+import type { TransportSnapshot, TransportState } from "./transport-state.ts";
+
+/** Offered for every device. */
+const TRANSPORT_FEATURES = bits(
+  Feature.INDIRECT_DESC,
+  Feature.EVENT_IDX,
+  Feature.VERSION_1,
+  Feature.NOTIFICATION_DATA,
+  Feature.RING_RESET,
+);
+
+export interface TransportOptions {
+  readonly device: VirtioDevice;
+  readonly memory: GuestMemory;
+  readonly irq: IrqLine;
+  /** `edge`: a pulse per event. `level`: the wire is high while InterruptStatus is not 0. */
+  readonly trigger: "edge" | "level";
+}
+
+export class VirtioTransport implements MmioHandler {
+  readonly name: string;
+  readonly device: VirtioDevice;
+  readonly #memory: GuestMemory;
+  readonly #interrupt: DeviceInterrupt;
+  readonly #features: FeatureNegotiation;
+  /** None before FEATURES_OK, which decides their layout. */
+  #queues: readonly ManagedQueue[] = [];
+  #setups: readonly QueueSetup[];
+  #status = 0;
+  #deviceFeaturesSel = 0;
+  #driverFeaturesSel = 0;
+  #queueSel = 0;
+  #shmSel = 0;
+  #refusal: string | undefined;
+  #needsReset: string | undefined;
+  /** Counts resets, so that what was lent to the device before one has no effect after it. */
+  #epoch = 0;
+  #kicks = 0;
+  #ignoredKicks = 0;
+
+  constructor(options: TransportOptions) {
+    const { device } = options;
+    this.name = device.name;
+    this.device = device;
+    this.#memory = options.memory;
+    this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
+    this.#features = new FeatureNegotiation(
+      TRANSPORT_FEATURES | device.features,
+      device.dependencies,
+    );
+    this.#setups = this.#newSetups();
+  }
+
+  read(offset: number, size: AccessSize): number {
+    if (offset >= Register.Config)
+      return readConfig(this.device.config, offset - Register.Config, size);
+    if (size !== 4) return 0;
+    const setup = this.#setups[this.#queueSel];
+    switch (offset) {
+      case Register.MagicValue:
+        return MAGIC;
+      case Register.Version:
+        return VERSION;
+      case Register.DeviceID:
+        return this.device.type;
+      case Register.VendorID:
+        return VENDOR_ID;
+      case Register.DeviceFeatures:
+        return this.#features.offeredWord(this.#deviceFeaturesSel);
+      case Register.QueueNumMax:
+        return setup?.max ?? 0;
+      case Register.QueueReady:
+        return setup?.ready ? 1 : 0;
+      case Register.InterruptStatus:
+        return this.#interrupt.status;
+      case Register.Status:
+        return this.#status;
+      case Register.ConfigGeneration:
+        return this.device.config.generation;
+      case Register.SHMLenLow:
+      case Register.SHMLenHigh:
+      case Register.SHMBaseLow:
+      case Register.SHMBaseHigh:
+        return readSharedMemory(this.device.sharedMemory, this.#shmSel, offset);
+      default:
+        // Also QueueReset, since a queue's reset is over when the write that asks for it retires.
+        return 0;
+    }
+  }
+
+  /** Reading has no side effect on any register. */
+  peek(offset: number, size: AccessSize): number {
+    return this.read(offset, size);
+  }
+
+  write(offset: number, size: AccessSize, value: number): void {
+    if (offset >= Register.Config) {
+      const at = offset - Register.Config;
+      if (at + size <= this.device.config.size) this.device.config.write(at, size, value);
+      return;
+    }
+    if (size !== 4) return;
+    switch (offset) {
+      case Register.DeviceFeaturesSel:
+        this.#deviceFeaturesSel = value;
+        break;
+      case Register.DriverFeatures:
+        if (this.#negotiating) this.#features.setDriverWord(this.#driverFeaturesSel, value);
+        break;
+      case Register.DriverFeaturesSel:
+        this.#driverFeaturesSel = value;
+        break;
+      case Register.QueueSel:
+        this.#queueSel = value;
+        break;
+      case Register.QueueNotify:
+        // NOTIFICATION_DATA adds the driver's position above the index (4.2.3.3); not needed here.
+        this.#kick(this.#has(Feature.NOTIFICATION_DATA) ? value & 0xffff : value);
+        break;
+      case Register.InterruptACK:
+        this.#interrupt.acknowledge(value);
+        break;
+      case Register.Status:
+        this.#writeStatus(value);
+        break;
+      case Register.SHMSel:
+        this.#shmSel = value;
+        break;
+      default:
+        this.#writeQueue(offset, value);
+    }
+  }
+
+  inspect(): TransportSnapshot {
+    return {
+      name: this.name,
+      type: this.device.type,
+      status: this.#status,
+      offeredFeatures: this.#features.offered,
+      driverFeatures: this.#features.driver,
+      refusal: this.#refusal,
+      interruptStatus: this.#interrupt.status,
+      configGeneration: this.device.config.generation,
+      needsReset: this.#needsReset,
+      queues: this.#queues.map((queue) => queue.inspect()),
+      transport: {
+        kicks: this.#kicks,
+        ignoredKicks: this.#ignoredKicks,
+        usedInterrupts: this.#interrupt.usedCount,
+        configInterrupts: this.#interrupt.configCount,
+        resets: this.#epoch,
+      },
+      device: this.device.counters?.() ?? {},
+    };
+  }
+
+  /** As a write of 0 to Status: complete when it returns (2.4). */
+  reset(): void {
+    this.#epoch++;
+    for (const queue of this.#queues) queue.disable();
+    this.device.reset();
+    this.#features.reset();
+    this.#setups = this.#newSetups();
+    this.#status = 0;
+    this.#deviceFeaturesSel = 0;
+    this.#driverFeaturesSel = 0;
+    this.#queueSel = 0;
+    this.#shmSel = 0;
+    this.#refusal = undefined;
+    this.#needsReset = undefined;
+    this.#interrupt.load(0);
+  }
+
+  save(): TransportState {
+    return {
+      version: 1,
+      status: this.#status,
+      interruptStatus: this.#interrupt.status,
+      driverFeatures: this.#features.driver,
+      needsReset: this.#needsReset,
+      queues: this.#queues.map((queue) => queue.save()),
+      device: this.device.save?.(),
+    };
+  }
+
+  /** Takes over a state saved from the same kind of device, with the guest's memory in place. */
+  load(state: TransportState): void {
+    this.reset();
+    this.#features.load(state.driverFeatures);
+    this.#status = state.status & ~Status.DRIVER_OK;
+    this.#needsReset = state.needsReset;
+    this.#prepareQueues();
+    const refusals: string[] = [];
+    for (const [index, saved] of state.queues.entries()) {
+      const setup = this.#setups[index];
+      if (saved === undefined || setup === undefined) continue;
+      setup.load(saved.addresses);
+      const refusal = this.#queues[index].load(saved, this.#features.driver);
+      setup.ready = refusal === undefined;
+      if (refusal !== undefined) refusals.push(`queue ${index}: ${refusal}`);
+    }
+    this.#interrupt.load(state.interruptStatus);
+    if ((state.status & Status.DRIVER_OK) !== 0) this.#activate(state.device);
+    for (const refusal of refusals) this.#fail(refusal);
+  }
+
+  get #negotiating(): boolean {
+    const stage = Status.DRIVER | Status.FEATURES_OK | Status.FAILED;
+    return (this.#status & stage) === Status.DRIVER;
+  }
+
+  get #running(): boolean {
+    const state = Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET | Status.FAILED;
+    return (this.#status & state) === Status.DRIVER_OK;
+  }
+
+  #has(feature: number): boolean {
+    return (this.#features.driver & bit(feature)) !== 0n;
+  }
+
+  /** The device status state machine (2.1, 3.1.1). Bits only ever are added, but for a reset. */
+  #writeStatus(value: number): void {
+    if (value === 0) {
+      this.reset();
+      return;
+    }
+    if ((this.#status & Status.FAILED) !== 0) return;
+    const added = value & ~this.#status;
+    this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
+    if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
+      this.#refusal = this.#features.refusal();
+      if (this.#refusal === undefined) {
+        this.#status |= Status.FEATURES_OK;
+        this.#prepareQueues();
+      }
+    }
+    if ((added & Status.DRIVER_OK) !== 0 && (this.#status & Status.FEATURES_OK) !== 0) {
+      this.#activate(undefined);
+    }
+  }
+
+  #activate(saved: State | undefined): void {
+    if ((this.#status & Status.FAILED) !== 0) return;
+    this.#status |= Status.DRIVER_OK;
+    const broken = this.#setups.findIndex((setup) => setup.refusal !== undefined);
+    if (broken >= 0) {
+      this.#fail(`queue ${broken}: ${this.#setups[broken].refusal}`);
+      return;
+    }
+    this.#guarded(() => {
+      this.device.activate(this.#lend());
+      if (saved !== undefined) this.device.load?.(saved);
+    });
+    // A kick may have come before DRIVER_OK, and a restored queue has not been looked at at all.
+    for (const queue of this.#queues) this.#poll(queue.index);
+  }
+
+  #lend(): DeviceIo {
+    const epoch = this.#epoch;
+    return {
+      memory: this.#memory,
+      queues: this.#queues,
+      features: this.#features.driver,
+      configChanged: () => {
+        if (epoch === this.#epoch) this.#raise(InterruptBit.CONFIG_CHANGE);
+      },
+      needsReset: (reason) => {
+        if (epoch === this.#epoch) this.#fail(reason);
+      },
+    };
+  }
+
+  #kick(index: number): void {
+    if (this.#running && this.#queues[index]?.ready) this.#kicks++;
+    else this.#ignoredKicks++;
+    this.#poll(index);
+  }
+
+  #poll(index: number): void {
+    if (!this.#running || !this.#queues[index]?.ready) return;
+    this.#guarded(() => this.device.notify(index));
+  }
+
+  /** A backend is host code that may throw; the machine goes on without this device. */
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(`${this.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** DEVICE_NEEDS_RESET (2.1.2): no queue is used any more until the driver resets the device. */
+  #fail(reason: string): void {
+    if (this.#needsReset !== undefined) return;
+    this.#needsReset = reason;
+    this.#status |= Status.DEVICE_NEEDS_RESET;
+    for (const queue of this.#queues) queue.disable();
+    this.#raise(InterruptBit.CONFIG_CHANGE);
+  }
+
+  /** No notification before DRIVER_OK (2.1.2). */
+  #raise(cause: number): void {
+    if ((this.#status & Status.DRIVER_OK) !== 0) this.#interrupt.raise(cause);
+  }
+
+  #prepareQueues(): void {
+    const host = {
+      memory: this.#memory,
+      notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
+      fail: (reason: string) => this.#fail(reason),
+    };
+    this.#queues = this.device.queueSizes.map((_, index) => new SplitQueue(index, host));
+    this.#setups = this.#newSetups();
+  }
+
+  #newSetups(): QueueSetup[] {
+    return this.device.queueSizes.map((max) => new QueueSetup(max, true));
+  }
+
+  #writeQueue(offset: number, value: number): void {
+    const setup = this.#setups[this.#queueSel];
+    if (setup === undefined) return;
+    switch (offset) {
+      case Register.QueueNum:
+        if (this.#mayConfigure(setup)) setup.writeSize(value);
+        break;
+      case Register.QueueReady:
+        this.#writeQueueReady(setup, (value & 1) !== 0);
+        break;
+      case Register.QueueReset:
+        if ((value & 1) !== 0 && this.#has(Feature.RING_RESET)) this.#resetQueue();
+        break;
+      case Register.QueueDescLow:
+      case Register.QueueDescHigh:
+      case Register.QueueDriverLow:
+      case Register.QueueDriverHigh:
+      case Register.QueueDeviceLow:
+      case Register.QueueDeviceHigh:
+        if (this.#mayConfigure(setup)) setup.writeAddress(offset, value);
+    }
+  }
+
+  /** A queue is set up between FEATURES_OK and DRIVER_OK, or after its own reset (2.6.1). */
+  #mayConfigure(setup: QueueSetup): boolean {
+    const state = Status.FEATURES_OK | Status.FAILED | Status.DEVICE_NEEDS_RESET;
+    if ((this.#status & state) !== Status.FEATURES_OK || setup.ready) return false;
+    return (this.#status & Status.DRIVER_OK) === 0 || setup.wasReset;
+  }
+
+  #writeQueueReady(setup: QueueSetup, ready: boolean): void {
+    const queue = this.#queues[this.#queueSel];
+    if (queue === undefined) return;
+    if (!ready) {
+      queue.disable();
+      setup.ready = false;
+      setup.refusal = undefined;
+    } else if (this.#mayConfigure(setup)) {
+      setup.refusal = queue.enable(setup.addresses(), this.#features.driver);
+      setup.ready = setup.refusal === undefined;
+      this.#poll(this.#queueSel);
+    }
+  }
+
+  #resetQueue(): void {
+    this.#queues[this.#queueSel].disable();
+    const fresh = this.#newSetups()[this.#queueSel];
+    fresh.wasReset = true;
+    this.#setups = this.#setups.with(this.#queueSel, fresh);
+  }
+}
