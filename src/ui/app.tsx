@@ -1,0 +1,102 @@
+/** The page: bars, terminal and what lies over it. */
+import { type JSX, render } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { offerAutomation } from "./automation.ts";
+import { OpenDialog, type Picked, sortFiles } from "./open-dialog.tsx";
+import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
+import { Session, type Startup } from "./session.ts";
+import { StatusBar } from "./status-bar.tsx";
+import { type GuestTerminal, openTerminal } from "./terminal.ts";
+import { Toolbar } from "./toolbar.tsx";
+
+/** Shows the page in `parent`. */
+export function mount(startup: Startup, parent: Element): void {
+  render(<App session={new Session(startup)} />, parent);
+}
+
+function App({ session }: { session: Session }): JSX.Element {
+  const [dialog, setDialog] = useState<"open" | "reset" | undefined>(undefined);
+  const [dropped, setDropped] = useState<Picked>({});
+  const terminal = useRef<GuestTerminal | undefined>(undefined);
+  const close = (): void => {
+    setDialog(undefined);
+    setDropped({});
+    terminal.current?.focus();
+  };
+  const takeFiles = async (files: Iterable<File>): Promise<void> => {
+    setDropped(await sortFiles(files));
+    setDialog("open");
+  };
+  const open = (): void => setDialog("open");
+  return (
+    <>
+      <Toolbar session={session} onOpen={open} onResetDisk={() => setDialog("reset")} />
+      <main class="stage">
+        <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
+        <LoadingPanel session={session} />
+        <ExitPanel session={session} />
+        <ProblemPanel session={session} onOpen={open} />
+        <DropZone onFiles={takeFiles} />
+      </main>
+      <StatusBar session={session} />
+      <OpenDialog session={session} open={dialog === "open"} dropped={dropped} onClose={close} />
+      <ResetDialog session={session} open={dialog === "reset"} onClose={close} />
+    </>
+  );
+}
+
+interface TerminalViewProps {
+  readonly session: Session;
+  readonly onReady: (terminal: GuestTerminal) => void;
+}
+
+function TerminalView({ session, onReady }: TerminalViewProps): JSX.Element {
+  const host = useRef<HTMLDivElement>(null);
+  // A terminal is made once and stays.
+  useEffect(() => {
+    const terminal = openTerminal(host.current!, {
+      onInput: (bytes) => session.input(bytes),
+      onResize: () => session.resized(),
+    });
+    session.attach(terminal);
+    offerAutomation(session, terminal);
+    terminal.focus();
+    onReady(terminal);
+  }, []);
+  return <div class="terminal" ref={host} />;
+}
+
+/** Catches files that are dragged over the page. */
+function DropZone({ onFiles }: { onFiles: (files: Iterable<File>) => Promise<void> }): JSX.Element {
+  const [isOver, setIsOver] = useState(false);
+  // Once is enough: the listeners use only functions that stay good.
+  useEffect(() => {
+    const over = (event: DragEvent): void => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setIsOver(true);
+    };
+    const leave = (event: DragEvent): void => {
+      // Leaving the window, not just one element for the next.
+      if (event.relatedTarget === null) setIsOver(false);
+    };
+    const drop = (event: DragEvent): void => {
+      event.preventDefault();
+      setIsOver(false);
+      void onFiles(event.dataTransfer?.files ?? []);
+    };
+    document.addEventListener("dragover", over);
+    document.addEventListener("dragleave", leave);
+    document.addEventListener("drop", drop);
+    return () => {
+      document.removeEventListener("dragover", over);
+      document.removeEventListener("dragleave", leave);
+      document.removeEventListener("drop", drop);
+    };
+  }, []);
+  return (
+    <div class="drop" hidden={!isOver}>
+      Drop a kernel, an initramfs, firmware or a disk image
+    </div>
+  );
+}

@@ -1,0 +1,22 @@
+/** The page's icons: 16 by 16, one stroke, in the colour of the text around them. */
+import type { JSX } from "preact";
+
+const PATHS = {
+  restart: "M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3",
+  power: "M8 2v6M4.6 4.4a5 5 0 1 0 6.8 0",
+  start: "M5 3.2l7.5 4.8L5 12.8z",
+  files: "M2.5 12.5v-9h4l1.5 2h5.5v7zM8 7v3.6M6.2 8.8h3.6",
+  erase:
+    "M3 8.2a5 1.8 0 0 0 10 0M3 4.2v7.6a5 1.8 0 0 0 10 0V4.2M3 4.2a5 1.8 0 1 0 10 0a5 1.8 0 1 0-10 0",
+  expand: "M2.8 6V2.8H6M10 2.8h3.2V6M13.2 10v3.2H10M6 13.2H2.8V10",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+export function Icon({ name }: { name: IconName }): JSX.Element {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

@@ -1,0 +1,35 @@
+/** The page's end of the wire to one Worker. Small, because it runs before the rest has loaded. */
+import type { BootConfig, FromWorker, ToWorker } from "../worker/protocol.ts";
+
+export interface MachineLink {
+  send(message: ToWorker): void;
+  /** Hands over what has arrived so far and everything from now on. */
+  listen(receiver: (message: FromWorker) => void): void;
+  /** Ends the Worker and with it the machine, whatever it is doing. */
+  terminate(): void;
+}
+
+/** Starts a Worker with a machine that boots at once; what it says is kept until someone listens. */
+export function openMachine(config: BootConfig): MachineLink {
+  const url = new URL("../worker/worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module", name: "machine" });
+  const backlog: FromWorker[] = [];
+  let receive = (message: FromWorker): void => {
+    backlog.push(message);
+  };
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => receive(data);
+  worker.onerror = ({ message }) => {
+    const what = `The machine stopped because of a fault in tabvisor: ${message || "no details"}.`;
+    receive({ type: "problem", problem: { what, advice: "Reload the page to start again." } });
+  };
+  const link: MachineLink = {
+    send: (message) => worker.postMessage(message),
+    listen: (receiver) => {
+      receive = receiver;
+      for (const message of backlog.splice(0)) receiver(message);
+    },
+    terminate: () => worker.terminate(),
+  };
+  link.send({ type: "boot", config });
+  return link;
+}

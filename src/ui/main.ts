@@ -1,0 +1,20 @@
+/** The first code of the page: starts the machine, then loads the page around it. */
+import { ConfigError, readBootConfig } from "./boot-config.ts";
+import { openMachine } from "./machine-link.ts";
+import type { Startup } from "./session.ts";
+
+function begin(): Startup {
+  const page = new URL(location.href);
+  try {
+    const config = readBootConfig(page, new URL(".", page));
+    return { config, link: openMachine(config) };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problem: error };
+    throw error;
+  }
+}
+
+// The Worker fetches the kernel while the browser fetches and runs the terminal.
+const startup = begin();
+const { mount } = await import("./app.tsx");
+mount(startup, document.querySelector("#app")!);

@@ -1,0 +1,144 @@
+/** What is shown over the terminal: loading, errors, the end of a machine, and questions. */
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { ExitReason, ImageName } from "../worker/protocol.ts";
+import { formatBytes } from "./format.ts";
+import type { Exit, Progress, Session } from "./session.ts";
+
+/** Bytes of every image that is being fetched. */
+export function LoadingPanel({ session }: { session: Session }): JSX.Element | null {
+  const progress = session.progress.value;
+  if (session.state.value !== "loading" || progress.size === 0) return null;
+  return (
+    <section class="panel loading" aria-label="Loading">
+      {[...progress].map(([image, part]) => (
+        <ImageProgress key={image} image={image} part={part} />
+      ))}
+    </section>
+  );
+}
+
+function ImageProgress({ image, part }: { image: ImageName; part: Progress }): JSX.Element {
+  const total = part.total === undefined ? "" : ` of ${formatBytes(part.total)}`;
+  const value = part.total === undefined ? {} : { max: part.total, value: part.loaded };
+  return (
+    <label class="image">
+      <span>{image}</span>
+      <span class="figure">{`${formatBytes(part.loaded)}${total}`}</span>
+      <progress {...value} />
+    </label>
+  );
+}
+
+/** Tells why there is no machine, and what to do. */
+export function ProblemPanel({ session, onOpen }: PanelProps): JSX.Element | null {
+  const problem = session.problem.value;
+  if (problem === undefined) return null;
+  return (
+    <section class="panel" data-tone="bad" role="alert">
+      <h2>{problem.what}</h2>
+      <p>{problem.advice}</p>
+      <div class="choices">
+        <button type="button" onClick={onOpen}>
+          Open…
+        </button>
+        <button type="button" class="main" onClick={() => session.restart()}>
+          Try again
+        </button>
+      </div>
+    </section>
+  );
+}
+
+interface PanelProps {
+  readonly session: Session;
+  readonly onOpen: () => void;
+}
+
+const EXIT_TITLES: Record<ExitReason, string> = {
+  poweroff: "The guest powered off",
+  reboot: "The guest restarted",
+  panic: "The guest's kernel panicked",
+  fail: "The guest stopped with an error",
+  "switched-off": "The machine is off",
+};
+
+/** Tells how the machine ended, with a way to start again. A restart only passes by. */
+export function ExitPanel({ session }: { session: Session }): JSX.Element | null {
+  const exit = session.exit.value;
+  if (exit === undefined || session.problem.value !== undefined) return null;
+  return (
+    <section class="panel" data-tone={toneOf(exit)} role="alert">
+      <h2>{EXIT_TITLES[exit.reason]}</h2>
+      {exit.detail !== "" && <p class="detail">{exit.detail}</p>}
+      <div class="choices">
+        <button type="button" class="main" onClick={() => session.restart()}>
+          Start again
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function toneOf({ reason }: Exit): string {
+  return reason === "panic" || reason === "fail" ? "bad" : "calm";
+}
+
+export interface DialogProps {
+  readonly open: boolean;
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}
+
+/** A modal dialog: Escape and a click outside close it, and the browser keeps the focus inside. */
+export function Dialog({ open, title, onClose, children }: DialogProps): JSX.Element {
+  const element = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (open) element.current?.showModal();
+    else element.current?.close();
+  }, [open]);
+  return (
+    <dialog
+      ref={element}
+      class="dialog"
+      aria-label={title}
+      onClose={onClose}
+      onPointerDown={(event) => event.target === element.current && onClose()}
+    >
+      <div class="sheet">
+        <h2>{title}</h2>
+        {open && children}
+      </div>
+    </dialog>
+  );
+}
+
+export interface ResetDialogProps {
+  readonly session: Session;
+  readonly open: boolean;
+  readonly onClose: () => void;
+}
+
+/** Asks before the one thing on this page that cannot be undone. */
+export function ResetDialog({ session, open, onClose }: ResetDialogProps): JSX.Element {
+  const disk = session.config.value?.disk;
+  const kept = disk?.base === undefined ? "Everything on it" : "Everything you changed on it";
+  const reset = (): void => {
+    onClose();
+    session.resetDisk();
+  };
+  return (
+    <Dialog open={open} title={`Reset disk “${disk?.name}”?`} onClose={onClose}>
+      <p>{kept} is erased for good, and the machine starts again.</p>
+      <div class="choices">
+        <button type="button" onClick={onClose}>
+          Keep it
+        </button>
+        <button type="button" class="main danger" onClick={reset}>
+          Erase and restart
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,192 @@
+/** What the page knows of its machine, as signals, and what it can tell the machine to do. */
+import { type Signal, signal } from "@preact/signals";
+import type {
+  BootConfig,
+  ExitReason,
+  FromWorker,
+  ImageName,
+  MachineState,
+  Problem,
+  Stats,
+} from "../worker/protocol.ts";
+import { type MachineLink, openMachine } from "./machine-link.ts";
+
+/** What happened before the page was there. */
+export interface Startup {
+  readonly config?: BootConfig;
+  readonly link?: MachineLink;
+  readonly problem?: Problem;
+}
+
+export interface Progress {
+  readonly loaded: number;
+  readonly total: number | undefined;
+}
+
+export interface Exit {
+  readonly reason: ExitReason;
+  readonly detail: string;
+}
+
+/** Where the guest's console is shown; `terminal.ts` makes one. */
+export interface Screen {
+  /** Shows output; calls back when it is on the screen. */
+  write(bytes: Uint8Array, shown: () => void): void;
+  clear(): void;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+const NO_STATS: Stats = {
+  mips: 0,
+  busy: 0,
+  activity: { console: 0, disk: 0, network: 0, entropy: 0 },
+  diskBytes: 0,
+  unsavedBytes: 0,
+};
+
+/** How long an old machine may take to store its disk before it is ended, in ms. */
+const CLOSE_MS = 5000;
+
+export class Session {
+  readonly state: Signal<MachineState> = signal("loading");
+  readonly stats: Signal<Stats> = signal(NO_STATS);
+  readonly progress: Signal<ReadonlyMap<ImageName, Progress>> = signal(new Map());
+  readonly problem: Signal<Problem | undefined> = signal(undefined);
+  readonly notice: Signal<Problem | undefined> = signal(undefined);
+  readonly exit: Signal<Exit | undefined> = signal(undefined);
+  readonly link: Signal<{ up: boolean; reason: string }> = signal({ up: false, reason: "" });
+  readonly config: Signal<BootConfig | undefined>;
+  #machine: MachineLink | undefined;
+  #screen: Screen | undefined;
+
+  constructor(startup: Startup) {
+    this.config = signal(startup.config);
+    this.#machine = startup.link;
+    if (startup.problem !== undefined) this.#fail(startup.problem);
+  }
+
+  /** Output goes to `screen` from now on, what came before included. */
+  attach(screen: Screen): void {
+    this.#screen = screen;
+    this.#machine?.listen(this.#receive);
+    this.resized();
+  }
+
+  /** Sends what was typed or pasted. */
+  input(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#machine?.send({ type: "input", bytes });
+  }
+
+  /** Tells the guest the screen's size. */
+  resized(): void {
+    if (this.#screen === undefined) return;
+    const { columns, rows } = this.#screen;
+    this.#machine?.send({ type: "resize", columns, rows });
+  }
+
+  powerOff(): void {
+    this.#machine?.send({ type: "power-off" });
+  }
+
+  restart(): void {
+    if (this.#machine === undefined) {
+      // Nothing was ever started: the address itself was wrong, and may be right now.
+      location.reload();
+      return;
+    }
+    this.#fresh();
+    this.#machine.send({ type: "restart" });
+  }
+
+  /** Empties the disk for good and starts again. */
+  resetDisk(): void {
+    this.#fresh();
+    this.#machine?.send({ type: "reset-disk" });
+  }
+
+  /** Ends this machine, once its disk is stored, and boots another. */
+  async boot(config: BootConfig): Promise<void> {
+    await this.#closeMachine();
+    this.#fresh();
+    this.config.value = config;
+    this.#machine = openMachine(config);
+    this.#machine.listen(this.#receive);
+    this.resized();
+  }
+
+  #closeMachine(): Promise<void> {
+    const machine = this.#machine;
+    if (machine === undefined) return Promise.resolve();
+    this.#machine = undefined;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        machine.terminate();
+        resolve();
+      };
+      const timer = setTimeout(end, CLOSE_MS);
+      if (this.exit.value !== undefined || this.problem.value !== undefined) return end();
+      machine.listen((message) => {
+        if (message.type === "exit" || message.type === "problem") end();
+      });
+      machine.send({ type: "power-off" });
+    });
+  }
+
+  #fresh(): void {
+    this.#screen?.clear();
+    this.state.value = "loading";
+    this.stats.value = NO_STATS;
+    this.progress.value = new Map();
+    this.problem.value = undefined;
+    this.notice.value = undefined;
+    this.exit.value = undefined;
+  }
+
+  #fail(problem: Problem): void {
+    this.problem.value = problem;
+    this.state.value = "failed";
+  }
+
+  readonly #receive = (message: FromWorker): void => {
+    switch (message.type) {
+      case "progress": {
+        const { image, loaded, total } = message;
+        this.progress.value = new Map(this.progress.value).set(image, { loaded, total });
+        break;
+      }
+      case "output":
+        this.#show(message.bytes);
+        break;
+      case "state":
+        this.#enter(message.state);
+        break;
+      case "stats":
+        this.stats.value = message.stats;
+        break;
+      case "exit":
+        this.exit.value = message;
+        break;
+      case "problem":
+        this.#fail(message.problem);
+        break;
+      case "notice":
+        this.notice.value = message.problem;
+        break;
+      case "link":
+        this.link.value = message;
+        break;
+    }
+  };
+
+  #enter(state: MachineState): void {
+    this.state.value = state;
+    if (state === "running" || state === "idle") this.exit.value = undefined;
+  }
+
+  #show(bytes: Uint8Array): void {
+    const machine = this.#machine;
+    this.#screen?.write(bytes, () => machine?.send({ type: "shown", bytes: bytes.length }));
+  }
+}

@@ -1,0 +1,81 @@
+/** The bar above the terminal: what the machine does, and the buttons. */
+import type { JSX } from "preact";
+import type { MachineState } from "../worker/protocol.ts";
+import { formatMips } from "./format.ts";
+import { Icon, type IconName } from "./icons.tsx";
+import type { Session } from "./session.ts";
+
+const STATE_NAMES: Record<MachineState, string> = {
+  loading: "Loading",
+  running: "Running",
+  idle: "Idle",
+  stopped: "Stopped",
+  panic: "Panic",
+  failed: "Failed",
+};
+
+export interface ToolbarProps {
+  readonly session: Session;
+  readonly onOpen: () => void;
+  readonly onResetDisk: () => void;
+}
+
+export function Toolbar({ session, onOpen, onResetDisk }: ToolbarProps): JSX.Element {
+  const state = session.state.value;
+  const isOn = state === "loading" || state === "running" || state === "idle" || state === "panic";
+  return (
+    <header class="toolbar">
+      <h1 class="brand">tabvisor</h1>
+      <output class="pill" data-state={state} aria-label="Machine state">
+        {STATE_NAMES[state]}
+      </output>
+      <Speed session={session} />
+      <div class="actions" role="toolbar" aria-label="Machine">
+        <Action icon="restart" label="Restart" onClick={() => session.restart()} />
+        {isOn ? (
+          <Action icon="power" label="Power off" onClick={() => session.powerOff()} />
+        ) : (
+          <Action icon="start" label="Start" onClick={() => session.restart()} />
+        )}
+        <Action icon="files" label="Open…" onClick={onOpen} />
+        <Action
+          icon="erase"
+          label="Reset disk"
+          onClick={onResetDisk}
+          disabled={session.config.value?.disk === undefined}
+        />
+        <Action icon="expand" label="Full screen" onClick={toggleFullScreen} />
+      </div>
+    </header>
+  );
+}
+
+function Speed({ session }: { session: Session }): JSX.Element {
+  const { mips, busy } = session.stats.value;
+  return (
+    <span class="speed" title={`The hart is busy ${Math.round(busy * 100)}% of the time`}>
+      <span class="figure">{formatMips(mips)}</span> MIPS
+    </span>
+  );
+}
+
+interface ActionProps {
+  readonly icon: IconName;
+  readonly label: string;
+  readonly onClick: () => void;
+  readonly disabled?: boolean;
+}
+
+function Action({ icon, label, onClick, disabled = false }: ActionProps): JSX.Element {
+  return (
+    <button type="button" class="action" title={label} onClick={onClick} disabled={disabled}>
+      <Icon name={icon} />
+      <span class="label">{label}</span>
+    </button>
+  );
+}
+
+function toggleFullScreen(): void {
+  if (document.fullscreenElement !== null) void document.exitFullscreen();
+  else void document.documentElement.requestFullscreen();
+}
