@@ -15,11 +15,11 @@ function options(profileName: ProfileName, kind: "plic" | "aplic"): TreeOptions 
   const uart = new Uart16550({ irq, output: () => {} });
   const rtc = new GoldfishRtc({ irq, wallClockMs: () => 0 });
   const slots = Array.from(
-    { length: profile.virtio.count },
+    { length: profile.virtio.slots },
     (_, slot): PlacedDevice => ({
       node: { name: "virtio", properties: { compatible: "virtio,mmio" } },
       window: { base: profile.virtio.base + slot * profile.virtio.stride, size: 0x1000 },
-      interrupt: { source: profile.virtio.firstSource + slot, trigger: profile.virtio.trigger },
+      interrupt: { source: profile.virtio.firstSpi + slot, trigger: profile.virtio.trigger },
     }),
   );
   return {

@@ -4,6 +4,7 @@
  * `tabvisor` is the machine's own map; `qemu-virt` has the addresses of QEMU's `virt` machine, so that
  * software with those compiled in runs unmodified.
  */
+import { SLOT_PROFILES, type SlotProfile } from "../virtio/slots.ts";
 
 export interface Window {
   /** First guest physical address. */
@@ -17,15 +18,6 @@ export interface InterruptWindow extends Window {
   readonly source: number;
 }
 
-export interface SlotMap {
-  readonly base: number;
-  /** Bytes from one slot to the next, each a whole register window. */
-  readonly stride: number;
-  readonly count: number;
-  readonly firstSource: number;
-  readonly trigger: "edge" | "level";
-}
-
 export interface Profile {
   readonly name: ProfileName;
   readonly testFinisher: Window;
@@ -34,7 +26,7 @@ export interface Profile {
   readonly plic: Window;
   readonly aplic: Window;
   readonly uart: InterruptWindow;
-  readonly virtio: SlotMap;
+  readonly virtio: SlotProfile;
   /** First guest physical address of RAM. */
   readonly ramBase: number;
 }
@@ -59,11 +51,11 @@ export const PROFILES: { readonly [name in ProfileName]: Profile } = {
   tabvisor: {
     ...common,
     name: "tabvisor",
-    virtio: { base: 0x0f00_0000, stride: 0x1000, count: 32, firstSource: 16, trigger: "edge" },
+    virtio: SLOT_PROFILES.tabvisor,
   },
   "qemu-virt": {
     ...common,
     name: "qemu-virt",
-    virtio: { base: 0x1000_1000, stride: 0x1000, count: 8, firstSource: 1, trigger: "level" },
+    virtio: SLOT_PROFILES["qemu-virt"],
   },
 };

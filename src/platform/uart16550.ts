@@ -7,6 +7,7 @@
  */
 import type { AccessSize, MmioHandler } from "../bus/bus.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
+import { ByteQueue } from "./byte-queue.ts";
 import type { DeviceNode } from "./device-node.ts";
 
 /** Input clock in Hz: 115200 baud is a divisor of 2. Only what a driver prints depends on it. */
@@ -72,8 +73,7 @@ export class Uart16550 implements MmioHandler {
   readonly #output: (byte: number) => void;
   readonly #inputSpace: () => void;
   readonly #fifo: number[] = [];
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new ByteQueue(MAX_PENDING_INPUT);
   #refused = false;
   #ier = 0;
   #lcr = 0;
@@ -98,11 +98,7 @@ export class Uart16550 implements MmioHandler {
    * @returns how many of the bytes, from the first, were taken; `inputSpace` tells when to go on.
    */
   input(bytes: Uint8Array): number {
-    const taken = Math.min(bytes.length, MAX_PENDING_INPUT - this.#pendingBytes);
-    if (taken > 0) {
-      this.#pending.push(bytes.slice(0, taken));
-      this.#pendingBytes += taken;
-    }
+    const taken = this.#pending.put(bytes);
     if (taken < bytes.length) this.#refused = true;
     this.#fillFifo();
     this.#updateIrq();
@@ -112,8 +108,7 @@ export class Uart16550 implements MmioHandler {
   /** Power-on state; input that the guest has not read is dropped. */
   reset(): void {
     this.#fifo.length = 0;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#pending.clear();
     this.#ier = 0;
     this.#lcr = 0;
     this.#mcr = 0;
@@ -280,16 +275,8 @@ export class Uart16550 implements MmioHandler {
   /** Moves host input into the FIFO; loopback disconnects the receiver from the outside. */
   #fillFifo(): void {
     if (this.#loopback()) return;
-    const depth = this.#depth();
-    while (this.#fifo.length < depth && this.#pending.length > 0) {
-      const chunk = this.#pending[0];
-      const count = Math.min(chunk.length, depth - this.#fifo.length);
-      this.#fifo.push(...chunk.subarray(0, count));
-      this.#pendingBytes -= count;
-      if (count === chunk.length) this.#pending.shift();
-      else this.#pending[0] = chunk.subarray(count);
-    }
-    if (this.#pendingBytes <= MAX_PENDING_INPUT / 2) this.#announceSpace();
+    this.#fifo.push(...this.#pending.take(this.#depth() - this.#fifo.length));
+    if (this.#pending.length <= MAX_PENDING_INPUT / 2) this.#announceSpace();
   }
 
   #announceSpace(): void {

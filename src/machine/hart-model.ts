@@ -1,0 +1,25 @@
+/** What the machine needs to know of a kind of hart to build one into itself. */
+import type { Bus } from "../bus/bus.ts";
+import type { EcallHandler, HartPort } from "../cpu/hart-port.ts";
+import type { GuestMemory, LinearMemory, RamRegion } from "../memory/guest-memory.ts";
+import type { CpuDescription } from "./device-tree.ts";
+
+export interface HartParts {
+  readonly id: number;
+  /** Holds the hart's own state below `ram.offset`, and the guest's RAM above. */
+  readonly memory: LinearMemory;
+  readonly ram: RamRegion;
+  readonly guestMemory: GuestMemory;
+  readonly bus: Bus;
+  /** Ticks of the timebase. */
+  readonly time: () => number;
+  /** Answers S-mode's environment calls; without it they trap into M-mode firmware. */
+  readonly ecall?: EcallHandler;
+}
+
+export interface HartModel {
+  /** Bytes of linear memory below RAM that the hart uses; a multiple of 64 KiB. */
+  readonly memoryBytes: number;
+  readonly cpu: CpuDescription;
+  create(parts: HartParts): HartPort;
+}

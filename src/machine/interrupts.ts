@@ -1,0 +1,68 @@
+/** A machine's interrupt controllers on its bus, with their wires to the harts. */
+import type { Bus } from "../bus/bus.ts";
+import { Interrupt } from "../cpu/hart-port.ts";
+import { Aclint } from "../irq/aclint.ts";
+import type { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
+import { Distributor, SPI_BASE } from "../irq/distributor.ts";
+import type { IrqLine } from "../irq/irq-line.ts";
+import { Plic } from "../irq/plic.ts";
+import type { InterruptControllerKind, Trigger } from "./device-tree.ts";
+import type { Profile } from "./profile.ts";
+
+export interface InterruptsOptions {
+  readonly bus: Bus;
+  readonly profile: Profile;
+  readonly kind: InterruptControllerKind;
+  readonly harts: number;
+  readonly timebase: AdjustableTimebase;
+  /** A wire of a hart changed. */
+  readonly onWire: (hart: number, cause: Interrupt, high: boolean) => void;
+}
+
+export class Interrupts {
+  readonly distributor: Distributor;
+  readonly aclint: Aclint;
+
+  constructor(options: InterruptsOptions) {
+    const { bus, profile, kind, harts, timebase, onWire } = options;
+    this.distributor =
+      kind === "plic"
+        ? new Distributor({
+            targets: 2 * harts,
+            handshake: "complete",
+            // Contexts alternate: M-mode, then S-mode of each hart.
+            onWire: (context, high) =>
+              onWire(
+                context >> 1,
+                context % 2 === 0 ? Interrupt.machineExternal : Interrupt.supervisorExternal,
+                high,
+              ),
+          })
+        : new Distributor({
+            targets: harts,
+            handshake: "claim",
+            onWire: (hart, high) => onWire(hart, Interrupt.supervisorExternal, high),
+          });
+    const window = kind === "plic" ? profile.plic : profile.aplic;
+    bus.attach(window.base, window.size, new Plic(this.distributor));
+    this.aclint = new Aclint({
+      harts,
+      timebase,
+      onSoftware: (hart, high) => onWire(hart, Interrupt.machineSoftware, high),
+      onTimer: (hart, high) => onWire(hart, Interrupt.machineTimer, high),
+    });
+    bus.attach(profile.aclint.base, profile.aclint.size, this.aclint);
+  }
+
+  /** The wire of a device. @param source as in the device tree. */
+  line(source: number, trigger: Trigger): IrqLine {
+    const intid = SPI_BASE + source;
+    this.distributor.configure(intid, trigger);
+    return this.distributor.line(intid);
+  }
+
+  reset(): void {
+    this.distributor.reset();
+    this.aclint.reset();
+  }
+}

@@ -1,0 +1,82 @@
+/** What goes into a machine and comes out of it. */
+import type { PrivilegeMode } from "../cpu/hart-port.ts";
+import type { FinishRequest } from "../platform/test-finisher.ts";
+import type { TransportSnapshot } from "../virtio/transport-state.ts";
+import type { Clock } from "./clock.ts";
+import type { InterruptControllerKind } from "./device-tree.ts";
+import type { HartModel } from "./hart-model.ts";
+import type { ProfileName } from "./profile.ts";
+import type { SliceResult } from "./run-loop.ts";
+
+const MIB = 1024 * 1024;
+
+export const MIN_RAM_BYTES = 32 * MIB;
+/** Linear memory ends at 4 GiB, and the hart's own state is in it too. */
+export const MAX_RAM_BYTES = 2048 * MIB;
+export const DEFAULT_RAM_BYTES = 256 * MIB;
+
+/** Why a machine came to its end. */
+export type MachineExit =
+  | FinishRequest
+  /** Every hart has stopped itself: nothing can happen any more. */
+  | { readonly kind: "halt" }
+  /** The monitor itself failed. */
+  | { readonly kind: "error"; readonly error: unknown };
+
+export interface MachineEvents {
+  /** The guest ended, in the slice that now returns "stopped"; `reset` starts it again. */
+  onExit(exit: MachineExit): void;
+  /** A Linux kernel announced a panic; it goes on printing, and restarts or not as it was told. */
+  onPanic(message: string): void;
+  /** A console printed. */
+  onConsole(port: string, bytes: Uint8Array): void;
+  /** Console input that was refused may be offered again. */
+  onInputSpace(): void;
+  /** A device gave an idle machine something to do: run a slice. */
+  onWake(): void;
+}
+
+export interface MachineOptions {
+  readonly hart: HartModel;
+  readonly clock: Clock;
+  /** Fills the bytes with random numbers. */
+  readonly entropy: (bytes: Uint8Array) => void;
+  /** A whole number of MiB; default 256 MiB. */
+  readonly ramBytes?: number;
+  readonly profile?: ProfileName;
+  readonly interruptController?: InterruptControllerKind;
+  /** Whether RAM is shared memory. */
+  readonly shared?: boolean;
+  readonly events?: Partial<MachineEvents>;
+}
+
+export interface BootRequest {
+  /** Linux Image, or ELF; with firmware any payload for S-mode. Decompressed. */
+  readonly kernel?: Uint8Array;
+  readonly initrd?: Uint8Array;
+  /** The kernel command line. */
+  readonly append?: string;
+  /** What runs at reset in M-mode; without it the monitor itself answers SBI calls. */
+  readonly firmware?: Uint8Array;
+  /** A device tree blob instead of the generated one. */
+  readonly fdtOverride?: Uint8Array;
+}
+
+export interface MachineSnapshot {
+  readonly state: "off" | SliceResult;
+  readonly mode: PrivilegeMode;
+  readonly pc: bigint;
+  /** Instructions retired since power-on. */
+  readonly instructions: number;
+  /** Ticks of the timebase. */
+  readonly ticks: number;
+  readonly slots: readonly SlotSnapshot[];
+}
+
+export interface SlotSnapshot {
+  readonly slot: number;
+  readonly base: number;
+  /** Source number at the PLIC or APLIC. */
+  readonly spi: number;
+  readonly device: TransportSnapshot;
+}

@@ -1,0 +1,349 @@
+/**
+ * One virtual machine: composes hart, interrupt controllers, platform and virtio devices, boots what
+ * it is given, and runs in slices. Clock and entropy are injected, so that a run can be replayed.
+ */
+import { Bus } from "../bus/bus.ts";
+import type { HartPort, Interrupt } from "../cpu/hart-port.ts";
+import { Sbi } from "../cpu/sbi.ts";
+import { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
+import { GuestMemory, type RamRegion } from "../memory/guest-memory.ts";
+import { ByteQueue } from "../platform/byte-queue.ts";
+import { MAX_PENDING_INPUT } from "../platform/uart16550.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { type VirtioSlot, VirtioSlots } from "../virtio/slots.ts";
+import { ClockTimebase, msBetween } from "./clock.ts";
+import { ConsoleHub } from "./console-hub.ts";
+import { deviceTree, type InterruptControllerKind, type PlacedDevice } from "./device-tree.ts";
+import { writeFdt } from "./fdt.ts";
+import { Htif } from "./htif.ts";
+import { Interrupts } from "./interrupts.ts";
+import { LoadError } from "./load-error.ts";
+import { type LoadResult, load } from "./loader.ts";
+import {
+  type BootRequest,
+  DEFAULT_RAM_BYTES,
+  MAX_RAM_BYTES,
+  type MachineExit,
+  type MachineOptions,
+  type MachineSnapshot,
+  MIN_RAM_BYTES,
+} from "./machine-types.ts";
+import { Platform, STDOUT_DEVICE } from "./platform.ts";
+import { PROFILES, type Profile, type Window } from "./profile.ts";
+import type { SliceResult } from "./run-loop.ts";
+import { SliceBudget } from "./slice.ts";
+
+const MIB = 1024 * 1024;
+const WASM_PAGE = 64 * 1024;
+
+/** Bytes of `rng-seed`: what Linux takes to initialise its generator, twice over. */
+const RNG_SEED_BYTES = 64;
+
+/** The single hart. */
+const BOOT_HART = 0;
+
+export class Machine {
+  readonly profile: Profile;
+  readonly interruptController: InterruptControllerKind;
+  readonly ramBytes: number;
+  readonly memory: GuestMemory;
+  readonly bus = new Bus();
+  readonly timebase: AdjustableTimebase;
+  readonly consoles: ConsoleHub;
+  readonly interrupts: Interrupts;
+  readonly platform: Platform;
+  readonly slots: VirtioSlots;
+
+  readonly #options: MachineOptions;
+  readonly #linear: WebAssembly.Memory;
+  readonly #ram: RamRegion;
+  readonly #sbi: Sbi;
+  readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
+  readonly #harts: HartPort[] = [];
+  readonly #budget = new SliceBudget();
+  #request: BootRequest | undefined;
+  #htif: Htif | undefined;
+  #state: MachineSnapshot["state"] = "off";
+  /** The tick at which timers were last evaluated. */
+  #evaluatedAt = 0;
+  #exit: MachineExit | undefined;
+
+  /**
+   * @throws RangeError for an impossible size of RAM.
+   * @throws LoadError if the host has not that much memory.
+   */
+  constructor(options: MachineOptions) {
+    this.#options = options;
+    this.profile = PROFILES[options.profile ?? "tabvisor"];
+    this.interruptController = options.interruptController ?? "plic";
+    this.ramBytes = checkRam(options.ramBytes ?? DEFAULT_RAM_BYTES);
+    const offset = options.hart.memoryBytes;
+    this.#linear = allocate(offset + this.ramBytes, options.shared ?? false);
+    this.#ram = { base: this.profile.ramBase, size: this.ramBytes, offset };
+    this.memory = new GuestMemory(this.#linear, [this.#ram]);
+    this.timebase = new AdjustableTimebase(new ClockTimebase(options.clock));
+    this.consoles = new ConsoleHub({
+      onOutput: (port, bytes) => options.events?.onConsole?.(port, bytes),
+      onInputSpace: () => options.events?.onInputSpace?.(),
+      onPanic: (message) => options.events?.onPanic?.(message),
+    });
+    this.interrupts = new Interrupts({
+      bus: this.bus,
+      profile: this.profile,
+      kind: this.interruptController,
+      harts: 1,
+      timebase: this.timebase,
+      onWire: (hart, cause, high) => this.#wire(hart, cause, high),
+    });
+    this.platform = new Platform({
+      bus: this.bus,
+      profile: this.profile,
+      interrupts: this.interrupts,
+      consoles: this.consoles,
+      wallClockMs: () => options.clock.wallClockMs(),
+      finish: (request) => this.#end(request),
+    });
+    this.slots = new VirtioSlots(this.bus, this.memory, this.profile.virtio, (spi) =>
+      this.interrupts.line(spi, this.profile.virtio.trigger),
+    );
+    this.#sbi = this.#createSbi();
+  }
+
+  /**
+   * Gives a device the lowest free slot; its address, interrupt and device-tree node follow from it.
+   * @throws Error if every slot is taken.
+   */
+  attach(device: VirtioDevice): VirtioSlot {
+    return this.slots.attach(device);
+  }
+
+  /**
+   * Loads the guest; the next slice runs its first instruction. A machine boots once: `reset` starts
+   * the same guest anew.
+   * @throws LoadError if the files cannot be booted.
+   */
+  boot(request: BootRequest): LoadResult {
+    if (this.#request !== undefined) throw new Error("this machine has been booted already");
+    const result = this.#load(request);
+    this.#request = request;
+    const { hart: model } = this.#options;
+    const hart = model.create({
+      id: BOOT_HART,
+      memory: this.#linear,
+      ram: this.#ram,
+      guestMemory: this.memory,
+      bus: this.bus,
+      time: () => this.timebase.ticks(),
+      // Software that starts in M-mode gets S-mode's calls itself.
+      ...(result.mode === "S" ? { ecall: this.#sbi } : {}),
+    });
+    this.#harts.push(hart);
+    this.#start(result);
+    return result;
+  }
+
+  /** Restarts the guest as a reset button does: devices stay attached, and disks keep their data. */
+  reset(): void {
+    if (this.#request === undefined) throw new Error("this machine has not been booted");
+    for (const { transport } of this.slots.occupied) transport.reset();
+    this.platform.reset();
+    this.interrupts.reset();
+    this.#sbiInput.clear();
+    this.#start(this.#load(this.#request));
+  }
+
+  /**
+   * Runs the guest for about `maxMs`. "idle" means that it waits for an interrupt: the next slice is
+   * due after `msUntilWake()` or at the `onWake` event, and until then nothing would happen.
+   */
+  runSlice(maxMs: number): SliceResult {
+    if (this.#state === "off" || this.#state === "stopped") return "stopped";
+    this.#state = "running";
+    try {
+      this.#state = this.#run(this.#options.clock.nowMs() + maxMs);
+    } catch (error) {
+      this.#end({ kind: "error", error });
+    }
+    this.#reportExit();
+    return this.#state as SliceResult;
+  }
+
+  /** Milliseconds until a timer or alarm of an idle guest is due; Infinity if only a device can. */
+  msUntilWake(): number {
+    const timers = this.#harts.flatMap((hart) => [
+      hart.nextTimerTick(),
+      this.interrupts.aclint.nextTimerTick(hart.id),
+    ]);
+    // A timer that was due before has raised its wire already: if the guest still waits, it has
+    // masked that interrupt, and waking it would be in vain.
+    const ahead = timers.filter((tick) => tick > this.#evaluatedAt);
+    const timer = msBetween(this.timebase.ticks(), Math.min(...ahead));
+    return Math.min(timer, this.platform.rtc.msUntilAlarm());
+  }
+
+  /** What the inspector shows; nothing changes. */
+  inspect(): MachineSnapshot {
+    const hart = this.#harts[BOOT_HART];
+    return {
+      state: this.#state,
+      mode: hart?.mode() ?? "M",
+      pc: hart?.pc() ?? 0n,
+      instructions: hart?.instructionCount() ?? 0,
+      ticks: this.timebase.ticks(),
+      slots: this.slots.occupied.map(({ slot, base, spi, transport }) => ({
+        slot,
+        base,
+        spi,
+        device: transport.inspect(),
+      })),
+    };
+  }
+
+  /** Stops for good and gives back what devices hold on the host. */
+  dispose(): void {
+    this.#state = "stopped";
+    for (const slot of this.slots.occupied) slot.detach();
+  }
+
+  #createSbi(): Sbi {
+    const port = this.consoles.add("sbi", (bytes) => this.#sbiInput.put(bytes));
+    return new Sbi({
+      harts: this.#harts,
+      memory: this.memory,
+      output: (bytes) => port.output(bytes),
+      input: (maximum) => {
+        const bytes = this.#sbiInput.take(maximum);
+        if (bytes.length > 0) port.inputSpace();
+        return bytes;
+      },
+      reset: (kind, failed) =>
+        this.#end(kind === "poweroff" && failed ? { kind: "fail", code: 1 } : { kind }),
+    });
+  }
+
+  #load(request: BootRequest): LoadResult {
+    const result = load(this.memory, {
+      ...(request.kernel === undefined ? {} : { kernel: request.kernel }),
+      ...(request.initrd === undefined ? {} : { initrd: request.initrd }),
+      ...(request.firmware === undefined ? {} : { firmware: request.firmware }),
+      deviceTree: (initrd) => request.fdtOverride ?? this.#deviceTree(request, initrd),
+    });
+    const { tohost } = result;
+    this.#htif =
+      tohost === undefined
+        ? undefined
+        : new Htif({
+            memory: this.memory,
+            tohost,
+            output: (byte) => this.#options.events?.onConsole?.("htif", Uint8Array.of(byte)),
+            exit: (code) => this.#end(code === 0 ? { kind: "poweroff" } : { kind: "fail", code }),
+          });
+    return result;
+  }
+
+  #deviceTree(request: BootRequest, initrd: Window | undefined): Uint8Array {
+    const rngSeed = new Uint8Array(RNG_SEED_BYTES);
+    this.#options.entropy(rngSeed);
+    const tree = deviceTree({
+      profile: this.profile,
+      interruptController: this.interruptController,
+      harts: 1,
+      cpu: this.#options.hart.cpu,
+      ramBytes: this.ramBytes,
+      devices: [...this.platform.placed, ...slotNodes(this.profile)],
+      bootArgs: request.append ?? "",
+      rngSeed,
+      stdout: STDOUT_DEVICE,
+      ...(initrd === undefined ? {} : { initrd }),
+    });
+    return writeFdt(tree, BOOT_HART);
+  }
+
+  #start(result: LoadResult): void {
+    this.#sbi.reset(BOOT_HART);
+    const hart = this.#harts[BOOT_HART];
+    const { pc, mode, deviceTree: a1 } = result;
+    hart.reset({ pc, mode, a0: BOOT_HART, a1 });
+    hart.setX(12, BigInt(result.dynamicInfo));
+    this.#state = "running";
+  }
+
+  #run(endMs: number): SliceResult {
+    const { clock } = this.#options;
+    const hart = this.#harts[BOOT_HART];
+    let before = clock.nowMs();
+    for (;;) {
+      this.#evaluateTimers(hart);
+      const exit = hart.run(this.#budget.instructions);
+      this.#htif?.poll();
+      if (this.#state === "stopped") return "stopped";
+      if (!this.#sbi.isStarted(hart.id)) {
+        this.#end({ kind: "halt" });
+        return "stopped";
+      }
+      const now = clock.nowMs();
+      if (exit === "budget") this.#budget.measured(now - before);
+      else if (exit === "wfi" && this.msUntilWake() > 0) return "idle";
+      if (now >= endMs) return "running";
+      before = now;
+    }
+  }
+
+  #evaluateTimers(hart: HartPort): void {
+    this.#evaluatedAt = this.timebase.ticks();
+    this.interrupts.aclint.update();
+    this.platform.rtc.update();
+    hart.updateTimer();
+  }
+
+  #wire(hartId: number, cause: Interrupt, high: boolean): void {
+    this.#harts[hartId]?.setInterrupt(cause, high);
+    if (!high || this.#state !== "idle") return;
+    this.#state = "running";
+    this.#options.events?.onWake?.();
+  }
+
+  #end(exit: MachineExit): void {
+    if (this.#state === "stopped") return;
+    this.#state = "stopped";
+    this.#exit = exit;
+    for (const hart of this.#harts) hart.requestStop();
+  }
+
+  /** Only after the slice, so that a listener may reset the machine. */
+  #reportExit(): void {
+    const exit = this.#exit;
+    if (exit === undefined) return;
+    this.#exit = undefined;
+    this.#options.events?.onExit?.(exit);
+  }
+}
+
+function checkRam(bytes: number): number {
+  if (bytes >= MIN_RAM_BYTES && bytes <= MAX_RAM_BYTES && bytes % MIB === 0) return bytes;
+  throw new RangeError(
+    `RAM must be a whole number of MiB from ${MIN_RAM_BYTES / MIB} to ${MAX_RAM_BYTES / MIB}`,
+  );
+}
+
+/** Every slot is in the tree, the empty ones too: a driver may look again after a device came. */
+function slotNodes({ virtio }: Profile): PlacedDevice[] {
+  return Array.from({ length: virtio.slots }, (_, slot) => ({
+    node: { name: "virtio", properties: { compatible: "virtio,mmio" } },
+    window: { base: virtio.base + slot * virtio.stride, size: virtio.stride },
+    interrupt: { source: virtio.firstSpi + slot, trigger: virtio.trigger },
+  }));
+}
+
+function allocate(bytes: number, shared: boolean): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new LoadError(
+      `There is no memory for a machine of ${Math.ceil(bytes / MIB)} MiB`,
+      "Give it less RAM, or close other tabs",
+    );
+  }
+}
