@@ -4,21 +4,27 @@
  * A guest may speak on the UART, through the SBI and on virtio consoles, often on several of them
  * while it boots. Input goes to the one that last printed something.
  */
+import { ConsoleDevice, type ConsoleSize } from "../virtio/devices/console.ts";
 import { PanicDetector } from "./panic-detector.ts";
 
+/** One console as the guest's side of it. */
+export interface ConsoleSide {
+  /** Takes input for the guest; returns how many of the bytes, from the first, it took. */
+  input(bytes: Uint8Array): number;
+  /** Goes on with output that was held back because the host was full. */
+  drain?(): void;
+}
+
 export interface ConsolePort {
-  readonly name: string;
-  /** The guest printed these bytes here. */
-  output(bytes: Uint8Array): void;
+  /** The guest printed these bytes; false if the host is full and more should wait for `drain`. */
+  output(bytes: Uint8Array): boolean;
   /** The console takes input again after it had refused some. */
   inputSpace(): void;
 }
 
-/** Takes input for one console; returns how many of the bytes, from the first, it took. */
-export type ConsoleInput = (bytes: Uint8Array) => number;
-
 export interface ConsoleHubOptions {
-  readonly onOutput: (port: string, bytes: Uint8Array) => void;
+  /** Always takes all of the bytes; false asks to hold further output back until `drain`. */
+  readonly onOutput: (port: string, bytes: Uint8Array) => boolean;
   /** Input that was refused may be offered again. */
   readonly onInputSpace: () => void;
   /** A Linux kernel announced its panic on a console. */
@@ -27,7 +33,7 @@ export interface ConsoleHubOptions {
 
 export class ConsoleHub {
   readonly #options: ConsoleHubOptions;
-  readonly #inputs = new Map<string, ConsoleInput>();
+  readonly #sides = new Map<string, ConsoleSide>();
   #active: string | undefined;
 
   constructor(options: ConsoleHubOptions) {
@@ -40,24 +46,40 @@ export class ConsoleHub {
   }
 
   /** Adds a console, or replaces the one of that name. */
-  add(name: string, input: ConsoleInput): ConsolePort {
-    this.#inputs.set(name, input);
+  add(name: string, side: ConsoleSide): ConsolePort {
+    this.#sides.set(name, side);
     this.#active ??= name;
     const detector = new PanicDetector(this.#options.onPanic);
     return {
-      name,
       output: (bytes) => {
         this.#active = name;
         detector.feed(bytes);
-        this.#options.onOutput(name, bytes);
+        return this.#options.onOutput(name, bytes);
       },
       inputSpace: this.#options.onInputSpace,
     };
   }
 
+  /** A virtio console on this hub, for `Machine.attach`. Linux calls the first one `hvc0`. */
+  createDevice(name: string, size: ConsoleSize): ConsoleDevice {
+    const device: ConsoleDevice = new ConsoleDevice(
+      name,
+      { write: (bytes) => port.output(bytes) },
+      size,
+    );
+    const port = this.add(name, device);
+    device.onInputSpace = () => port.inputSpace();
+    return device;
+  }
+
   /** Types into the active console; returns how many of the bytes it took. */
   input(bytes: Uint8Array): number {
-    const input = this.#active === undefined ? undefined : this.#inputs.get(this.#active);
-    return input === undefined ? 0 : input(bytes);
+    const side = this.#active === undefined ? undefined : this.#sides.get(this.#active);
+    return side === undefined ? 0 : side.input(bytes);
+  }
+
+  /** The host takes output again. */
+  drain(): void {
+    for (const side of this.#sides.values()) side.drain?.();
   }
 }

@@ -28,8 +28,8 @@ export interface MachineEvents {
   onExit(exit: MachineExit): void;
   /** A Linux kernel announced a panic; it goes on printing, and restarts or not as it was told. */
   onPanic(message: string): void;
-  /** A console printed. */
-  onConsole(port: string, bytes: Uint8Array): void;
+  /** A console printed. False asks virtio consoles to hold output back until `consoles.drain()`. */
+  onConsole(port: string, bytes: Uint8Array): boolean;
   /** Console input that was refused may be offered again. */
   onInputSpace(): void;
   /** A device gave an idle machine something to do: run a slice. */

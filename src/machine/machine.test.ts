@@ -44,6 +44,7 @@ function create(options: Partial<MachineOptions> = {}): Machine {
       onPanic: (message) => panics.push(message),
       onConsole: (port, bytes) => {
         printed += `${port}:${new TextDecoder().decode(bytes)} `;
+        return true;
       },
       onWake: () => wakes++,
     },

@@ -83,7 +83,7 @@ export class Machine {
     this.memory = new GuestMemory(this.#linear, [this.#ram]);
     this.timebase = new AdjustableTimebase(new ClockTimebase(options.clock));
     this.consoles = new ConsoleHub({
-      onOutput: (port, bytes) => options.events?.onConsole?.(port, bytes),
+      onOutput: (port, bytes) => options.events?.onConsole?.(port, bytes) ?? true,
       onInputSpace: () => options.events?.onInputSpace?.(),
       onPanic: (message) => options.events?.onPanic?.(message),
     });
@@ -206,7 +206,7 @@ export class Machine {
   }
 
   #createSbi(): Sbi {
-    const port = this.consoles.add("sbi", (bytes) => this.#sbiInput.put(bytes));
+    const port = this.consoles.add("sbi", { input: (bytes) => this.#sbiInput.put(bytes) });
     return new Sbi({
       harts: this.#harts,
       memory: this.memory,

@@ -30,7 +30,7 @@ export class Platform {
   constructor(options: PlatformOptions) {
     const { bus, profile, interrupts, consoles } = options;
     const line = (window: InterruptWindow) => interrupts.line(window.source, "level");
-    const port = consoles.add("uart", (bytes) => this.uart.input(bytes));
+    const port = consoles.add("uart", { input: (bytes) => this.uart.input(bytes) });
     this.uart = new Uart16550({
       irq: line(profile.uart),
       output: (byte) => port.output(Uint8Array.of(byte)),
