@@ -4,24 +4,32 @@
 export interface Locks {
   request(
     name: string,
-    options: { ifAvailable: boolean },
-    held: (lock: object | null) => Promise<void> | undefined,
+    options: { signal: AbortSignal },
+    held: (lock: unknown) => Promise<void>,
   ): Promise<void>;
 }
+
+/**
+ * How long to wait for the lock, in ms. A page that is loaded again may be there before its
+ * predecessor's Worker has ended; a tab that really uses the disk keeps it far longer.
+ */
+export const LOCK_PATIENCE_MS = 1500;
 
 /**
  * Takes the lock of disk `name`, or gives undefined when another tab holds it. The returned function
  * gives the lock back; a tab that is closed or killed gives it back by dying.
  */
-export function lockDisk(name: string, locks: Locks): Promise<(() => void) | undefined> {
+export function lockDisk(
+  name: string,
+  locks: Locks,
+  patienceMs: number = LOCK_PATIENCE_MS,
+): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
-    const held = (lock: object | null): Promise<void> | undefined => {
-      if (lock === null) {
-        resolve(undefined);
-        return undefined;
-      }
-      return new Promise((release) => resolve(release));
-    };
-    locks.request(`tabvisor-disk-${name}`, { ifAvailable: true }, held).catch(reject);
+    const signal = AbortSignal.timeout(patienceMs);
+    const held = () => new Promise<void>((release) => resolve(release));
+    locks.request(`tabvisor-disk-${name}`, { signal }, held).catch((error: unknown) => {
+      if (signal.aborted) resolve(undefined);
+      else reject(error);
+    });
   });
 }

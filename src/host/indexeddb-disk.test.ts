@@ -6,16 +6,20 @@ import { DEFAULT_DISK_BYTES, eraseDisk, openDisk } from "./indexeddb-disk.ts";
 
 /** Web Locks for one process. */
 class MemoryLocks implements Locks {
-  readonly #held = new Set<string>();
+  readonly #tails = new Map<string, Promise<void>>();
   async request(
     name: string,
-    _options: { ifAvailable: boolean },
-    held: (lock: object | null) => Promise<void> | undefined,
+    { signal }: { signal: AbortSignal },
+    held: (lock: unknown) => Promise<void>,
   ): Promise<void> {
-    if (this.#held.has(name)) return held(null);
-    this.#held.add(name);
-    await held({});
-    this.#held.delete(name);
+    const before = this.#tails.get(name);
+    const aborted = new Promise<void>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    await Promise.race([before, aborted]);
+    const mine = held({});
+    this.#tails.set(name, mine);
+    await mine;
   }
 }
 
@@ -82,5 +86,11 @@ describe("openDisk", () => {
     const second = await open({ size: 4096 });
     expect(second.disk.size).toBe(4096);
     expect(second.disk.storedBytes).toBe(0);
+  });
+
+  it("waits for a tab that is just going away", async () => {
+    const first = await open();
+    setTimeout(() => void first.close(), 50);
+    await open();
   });
 });
