@@ -17,6 +17,13 @@ export interface BaseImage {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
+/** Where a read puts its bytes. */
+export interface ReadTarget {
+  readonly length: number;
+  write(offset: number, bytes: Uint8Array): void;
+  zero(offset: number, length: number): void;
+}
+
 export interface ChunkedDiskOptions {
   readonly store: ChunkStore;
   /** Capacity in bytes. */
@@ -114,33 +121,31 @@ export class ChunkedDisk {
     return this.#stored.size * this.chunkSize;
   }
 
-  /** Fills `into` from `offset`. Rejects if a chunk cannot be loaded. */
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    const missing = this.#pieces(offset, into.length).filter((piece) => {
+  /** Fills `target` from `offset`; at once if all of it is in memory. Rejects if it cannot be had. */
+  read(offset: number, target: ReadTarget): void | Promise<void> {
+    const missing = this.#pieces(offset, target.length).filter((piece) => {
       const chunk = this.#resident(piece.index);
-      if (chunk !== undefined) copyOut(chunk, piece, into);
+      if (chunk !== undefined) copyOut(chunk, piece, target);
       return chunk === undefined;
     });
-    if (missing.length === 0) return;
-    this.#startLoads(missing.map((piece) => piece.index));
-    await Promise.all(
-      missing.map(async (piece) => {
-        copyOut(await this.#loads.get(piece.index)!.chunk, piece, into);
-      }),
-    );
+    if (missing.length > 0) return this.#readMissing(missing, target);
   }
 
-  /** Takes `data` at `offset`. Rejects when the store is full or failing and no more can be held. */
-  async write(offset: number, data: Uint8Array): Promise<void> {
-    await this.#makeRoom();
-    for (const piece of this.#pieces(offset, data.length)) {
-      const chunk = this.#isWhole(piece)
-        ? (this.#resident(piece.index) ?? { bytes: undefined })
-        : await this.#residentOrLoaded(piece.index);
-      chunk.bytes ??= new Uint8Array(this.#lengthOf(piece.index));
-      chunk.bytes.set(data.subarray(piece.at, piece.at + piece.length), piece.start);
-      this.#markDirty(piece.index, chunk);
+  /**
+   * Takes the bytes of `source`, one part after the other, at `offset`; at once if no chunk has to be
+   * loaded for it. `source` is not used after the call. Rejects when the store is full or failing and
+   * no more can be held.
+   */
+  write(offset: number, source: readonly Uint8Array[]): void | Promise<void> {
+    const isNow = this.dirtyBytes < this.#maxDirty;
+    const data = source.length === 1 && isNow ? source[0] : joined(source);
+    const pieces = this.#pieces(offset, data.length);
+    const isReady = (piece: Piece) =>
+      this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
+    if (!isNow || !pieces.every(isReady)) {
+      return this.#writeLater(pieces, data === source[0] ? data.slice() : data);
     }
+    for (const piece of pieces) this.#put(piece, this.#resident(piece.index), data);
   }
 
   /** Makes a range read as zeros, and frees the storage of every chunk wholly inside it. */
@@ -177,6 +182,32 @@ export class ChunkedDisk {
   async close(): Promise<void> {
     await this.flush();
     this.#disarm();
+  }
+
+  async #readMissing(missing: readonly Piece[], target: ReadTarget): Promise<void> {
+    this.#startLoads(missing.map((piece) => piece.index));
+    await Promise.all(
+      missing.map(async (piece) => {
+        copyOut(await this.#loads.get(piece.index)!.chunk, piece, target);
+      }),
+    );
+  }
+
+  async #writeLater(pieces: readonly Piece[], data: Uint8Array): Promise<void> {
+    await this.#makeRoom();
+    for (const piece of pieces) {
+      const chunk = this.#isWhole(piece)
+        ? this.#resident(piece.index)
+        : await this.#residentOrLoaded(piece.index);
+      this.#put(piece, chunk, data);
+    }
+  }
+
+  /** Puts a piece of `data` into its chunk, which is replaced as a whole if it is not given. */
+  #put(piece: Piece, chunk: Chunk = { bytes: undefined }, data: Uint8Array): void {
+    chunk.bytes ??= new Uint8Array(this.#lengthOf(piece.index));
+    chunk.bytes.set(data.subarray(piece.at, piece.at + piece.length), piece.start);
+    this.#markDirty(piece.index, chunk);
   }
 
   async #flushAfterCommit(): Promise<void> {
@@ -379,10 +410,19 @@ export class ChunkedDisk {
   }
 }
 
-function copyOut(chunk: Chunk, piece: Piece, into: Uint8Array): void {
-  const target = into.subarray(piece.at, piece.at + piece.length);
-  if (chunk.bytes === undefined) target.fill(0);
-  else target.set(chunk.bytes.subarray(piece.start, piece.start + piece.length));
+function copyOut(chunk: Chunk, piece: Piece, target: ReadTarget): void {
+  if (chunk.bytes === undefined) target.zero(piece.at, piece.length);
+  else target.write(piece.at, chunk.bytes.subarray(piece.start, piece.start + piece.length));
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {

@@ -44,12 +44,16 @@ describe("openDisk", () => {
   it("makes a sparse disk and finds it again as it was", async () => {
     const first = await open();
     expect(first.disk.size).toBe(DEFAULT_DISK_BYTES);
-    await first.disk.write(2 ** 31, new Uint8Array([1, 2, 3]));
+    await first.disk.write(2 ** 31, [new Uint8Array([1, 2, 3])]);
     await first.close();
     const second = await open({ size: 4096 });
     expect(second.disk.size).toBe(DEFAULT_DISK_BYTES);
     const bytes = new Uint8Array(4);
-    await second.disk.read(2 ** 31, bytes);
+    await second.disk.read(2 ** 31, {
+      length: 4,
+      write: (at, part) => bytes.set(part, at),
+      zero: (at, length) => bytes.fill(0, at, at + length),
+    });
     expect([...bytes]).toEqual([1, 2, 3, 0]);
   });
 
@@ -79,7 +83,7 @@ describe("openDisk", () => {
 
   it("erases a disk that is not open", async () => {
     const first = await open();
-    await first.disk.write(0, new Uint8Array([1]));
+    await first.disk.write(0, [new Uint8Array([1])]);
     await expect(eraseDisk("default", factory, locks)).rejects.toMatchObject({ problem: "busy" });
     await first.close();
     await eraseDisk("default", factory, locks);
