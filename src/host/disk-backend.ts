@@ -1,0 +1,52 @@
+/** A chunked disk as the block device wants it: in sectors, with its activity counted. */
+import type { BlockBackend, BlockTarget } from "../virtio/devices/block.ts";
+import type { ChunkedDisk } from "./chunked-disk.ts";
+
+const SECTOR = 512;
+
+export interface DiskBackendOptions {
+  readonly disk: ChunkedDisk;
+  /** Shown to the guest as the serial number. */
+  readonly id: string;
+  readonly readOnly: boolean;
+  /** Told of each transfer, in bytes. */
+  readonly onActivity: (bytes: number) => void;
+}
+
+export class DiskBackend implements BlockBackend {
+  readonly sectors: number;
+  readonly readOnly: boolean;
+  readonly id: string;
+  readonly #disk: ChunkedDisk;
+  readonly #onActivity: (bytes: number) => void;
+
+  constructor({ disk, id, readOnly, onActivity }: DiskBackendOptions) {
+    this.sectors = Math.floor(disk.size / SECTOR);
+    this.readOnly = readOnly;
+    this.id = id;
+    this.#disk = disk;
+    this.#onActivity = onActivity;
+  }
+
+  read(sector: number, target: BlockTarget): void | Promise<void> {
+    this.#onActivity(target.length);
+    return this.#disk.read(sector * SECTOR, target);
+  }
+
+  write(sector: number, source: readonly Uint8Array[]): void | Promise<void> {
+    this.#onActivity(source.reduce((sum, part) => sum + part.length, 0));
+    return this.#disk.write(sector * SECTOR, source);
+  }
+
+  flush(): Promise<void> {
+    return this.#disk.flush();
+  }
+
+  discard(sector: number, count: number): Promise<void> {
+    return this.#disk.discard(sector * SECTOR, count * SECTOR);
+  }
+
+  writeZeroes(sector: number, count: number): Promise<void> {
+    return this.#disk.writeZeroes(sector * SECTOR, count * SECTOR);
+  }
+}
