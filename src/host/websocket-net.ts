@@ -20,6 +20,8 @@ export interface WebSocketNetOptions {
   readonly onFrame: (frame: Uint8Array) => void;
   /** The link went up, or down with a reason to show. */
   readonly onLink: (up: boolean, reason: string) => void;
+  /** After `send` gave false: there is room again. */
+  readonly onDrain: () => void;
 }
 
 /** The first wait before connecting again, in ms; it doubles from there. */
@@ -28,8 +30,11 @@ export const FIRST_RETRY_MS = 500;
 /** The longest wait, in ms: a relay that comes back is found within half a minute. */
 export const LAST_RETRY_MS = 30_000;
 
-/** Bytes on the way to the network at which frames are dropped, as a full wire does. */
+/** Bytes on the way to the network at which the guest has to wait; 1 MiB is 10 ms of Gigabit. */
 export const MAX_BUFFERED_BYTES = 1 << 20;
+
+/** How often a full socket is looked at, in ms: no event tells that it has drained. */
+export const DRAIN_CHECK_MS = 2;
 
 /** The longest frame taken from the relay: 64 KiB of segment-offload data and its headers. */
 export const MAX_FRAME_BYTES = 65_536 + 64;
@@ -41,6 +46,7 @@ export class WebSocketNet {
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
+  #drainCheck: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: WebSocketNetOptions) {
     this.#options = options;
@@ -51,12 +57,17 @@ export class WebSocketNet {
     return this.#isUp;
   }
 
-  /** Sends one frame, copied; false if it was dropped because the link is down or full. */
-  send(frame: Uint8Array): boolean {
-    if (!this.#isUp || this.#socket!.bufferedAmount > MAX_BUFFERED_BYTES) return false;
-    // Browsers refuse shared memory here, and the guest may reuse its buffer at once.
-    this.#socket!.send(new Uint8Array(frame));
-    return true;
+  /**
+   * Sends one frame, which must not be in shared memory. False means: taken, but wait for `onDrain`.
+   * Without a link the frame is lost, as on a cable that is not plugged in.
+   */
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    const socket = this.#socket;
+    if (!this.#isUp || socket === undefined) return true;
+    socket.send(frame);
+    if (socket.bufferedAmount < MAX_BUFFERED_BYTES) return true;
+    this.#waitForDrain(socket);
+    return false;
   }
 
   /** Connects at once instead of after the current wait, as when the browser is online again. */
@@ -70,7 +81,18 @@ export class WebSocketNet {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#drainCheck);
     this.#socket?.close();
+  }
+
+  #waitForDrain(socket: Socket): void {
+    clearInterval(this.#drainCheck);
+    this.#drainCheck = setInterval(() => {
+      // A socket that is gone has room for everything.
+      if (this.#socket === socket && socket.bufferedAmount >= MAX_BUFFERED_BYTES / 2) return;
+      clearInterval(this.#drainCheck);
+      this.#options.onDrain();
+    }, DRAIN_CHECK_MS);
   }
 
   #connect(): void {
@@ -101,6 +123,7 @@ export class WebSocketNet {
   #lost(reason: string): void {
     const wasUp = this.#isUp;
     this.#isUp = false;
+    this.#socket = undefined;
     if (this.#isClosed) return;
     const fallback = wasUp ? "the relay hung up" : "no relay answers";
     this.#options.onLink(false, reason === "" ? fallback : reason);
