@@ -42,15 +42,15 @@ export function parseElf(file: Uint8Array): ElfFile {
   const data = view(file);
   if (file[4] !== CLASS_64 || file[5] !== LITTLE_ENDIAN || u16(data, 18) !== MACHINE_RISCV) {
     throw new LoadError(
-      "The ELF file is not for 64-bit RISC-V",
-      "Build it for riscv64 (a riscv64-…-gcc cross compiler), or give a Linux Image",
+      "The ELF file is not for 64-bit RISC-V.",
+      "Build it for riscv64 (a riscv64-…-gcc cross compiler), or give a Linux Image.",
     );
   }
   const segments = readSegments(file, data);
   if (segments.length === 0) {
     throw new LoadError(
-      "The ELF file has nothing to load",
-      "Link it into an executable: object files cannot be booted",
+      "The ELF file has nothing to load.",
+      "Link it into an executable: object files cannot be booted.",
     );
   }
   return {
@@ -131,7 +131,7 @@ function inside(file: Uint8Array, offset: number, length: number): boolean {
 }
 
 function damaged(): LoadError {
-  return new LoadError("The ELF file is cut off or damaged", "Fetch or build it again");
+  return new LoadError("The ELF file is cut off or damaged.", "Fetch or build it again.");
 }
 
 function view(file: Uint8Array): DataView {

@@ -1,10 +1,10 @@
-/** A file that cannot be booted: what is wrong, and what the person can do about it. */
+/** A file that cannot be booted: what is wrong, and what the person can do about it; whole sentences. */
 export class LoadError extends Error {
   readonly what: string;
   readonly advice: string;
 
   constructor(what: string, advice: string) {
-    super(`${what}. ${advice}`);
+    super(`${what} ${advice}`);
     this.name = "LoadError";
     this.what = what;
     this.advice = advice;

@@ -63,7 +63,7 @@ export function load(memory: GuestMemory, request: LoadRequest): LoadResult {
   const kernel = request.kernel && kernelProgram(request.kernel, ram.base, firmware !== undefined);
   const first = firmware ?? kernel;
   if (first === undefined) {
-    throw new LoadError("There is nothing to boot", "Give a kernel or firmware");
+    throw new LoadError("There is nothing to boot.", "Give a kernel or firmware.");
   }
   const parts: PlacedPart[] = [];
   for (const program of [firmware, kernel]) {
@@ -110,8 +110,8 @@ function kernelProgram(file: Uint8Array, ramBase: number, afterFirmware: boolean
   }
   if (afterFirmware) return rawProgram("kernel", file, ramBase + KERNEL_OFFSET, file.length);
   throw new LoadError(
-    "The kernel is neither a Linux Image nor an ELF file for RISC-V",
-    "Give arch/riscv/boot/Image of a riscv64 build; give other machine-mode code as firmware",
+    "The kernel is neither a Linux Image nor an ELF file for RISC-V.",
+    "Give arch/riscv/boot/Image of a riscv64 build; give other machine-mode code as firmware.",
   );
 }
 
@@ -157,8 +157,8 @@ function refuseCompressed(what: string, file: Uint8Array): void {
   const format = COMPRESSED.find(({ magic }) => magic.every((byte, i) => file[i] === byte));
   if (format === undefined) return;
   throw new LoadError(
-    `The ${what} is compressed with ${format.name}`,
-    `Decompress it first (${format.command})`,
+    `The ${what} is compressed with ${format.name}.`,
+    `Decompress it first (${format.command}).`,
   );
 }
 
@@ -171,15 +171,15 @@ function place(memory: GuestMemory, program: Program, parts: PlacedPart[]): void
       throw address >= ram.base && needed > ram.size
         ? tooBig(program.what, needed)
         : new LoadError(
-            `The ${program.what} wants to be at 0x${address.toString(16)}, where there is no RAM`,
-            `Link it for 0x${ram.base.toString(16)} or above; of a Linux build, give the Image`,
+            `The ${program.what} wants to be at 0x${address.toString(16)}, where there is no RAM.`,
+            `Link it for 0x${ram.base.toString(16)} or above; of a Linux build, give the Image.`,
           );
     }
     const clash = parts.find((p) => address < p.base + p.size && p.base < address + size);
     if (clash !== undefined && clash.what !== program.what) {
       throw new LoadError(
-        `The ${program.what} would overwrite the ${clash.what}`,
-        `Link the ${program.what} for another address`,
+        `The ${program.what} would overwrite the ${clash.what}.`,
+        `Link the ${program.what} for another address.`,
       );
     }
     target.set(data);
@@ -218,8 +218,8 @@ class TopDown {
 function tooBig(what: string, needed: number): LoadError {
   const mib = Math.ceil(needed / (1024 * 1024));
   return new LoadError(
-    `The ${what} does not fit in RAM`,
-    `Give the machine more than ${mib} MiB of RAM, or a smaller ${what}`,
+    `The ${what} does not fit in RAM.`,
+    `Give the machine more than ${mib} MiB of RAM, or a smaller ${what}.`,
   );
 }
 

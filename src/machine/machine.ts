@@ -342,8 +342,8 @@ function allocate(bytes: number, shared: boolean): WebAssembly.Memory {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new LoadError(
-      `There is no memory for a machine of ${Math.ceil(bytes / MIB)} MiB`,
-      "Give it less RAM, or close other tabs",
+      `There is no memory for a machine of ${Math.ceil(bytes / MIB)} MiB.`,
+      "Give it less RAM, or close other tabs.",
     );
   }
 }

@@ -1,0 +1,130 @@
+/** The command line of `tabvisor run`. */
+import { parseArgs } from "node:util";
+
+export const RUN_HELP = `Usage: tabvisor run [options] [KERNEL]
+
+Runs a virtual machine in the terminal. Without a kernel or firmware: the embedded Linux.
+
+  --kernel FILE       Linux Image or ELF; gzip is unpacked. KERNEL alone means the same.
+  --initrd FILE       initial RAM filesystem
+  --append TEXT       kernel command line
+  --firmware FILE     runs at reset in M-mode, such as OpenSBI; the kernel comes after it
+  --dtb FILE          device tree instead of the generated one
+  --ram MIB           RAM, 32 to 2048 (default 256); "512M" and "1G" also work
+  --disk FILE[,ro]    raw disk image; may be repeated
+  --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
+  --profile NAME      memory map: tabvisor (default) or qemu-virt
+  --irq NAME          interrupt controller: plic (default) or aplic
+  --timeout SECONDS   give up after that time, with exit code 124
+  --no-reboot         end when the guest restarts itself
+  --stats             say at the end how long and how fast it ran
+  --help              print this
+
+Ctrl-A X ends the machine, Ctrl-A H shows more keys. The exit code is what the guest gave to its
+test finisher, 0 after a power-off.
+`;
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {}
+
+export interface DiskOption {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+export interface RunOptions {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly firmware?: string;
+  readonly dtb?: string;
+  readonly ramMiB?: number;
+  readonly disks: readonly DiskOption[];
+  readonly net?: string;
+  readonly profile: "tabvisor" | "qemu-virt";
+  readonly irq: "plic" | "aplic";
+  readonly timeoutSeconds?: number;
+  readonly noReboot: boolean;
+  readonly stats: boolean;
+}
+
+const OPTIONS = {
+  kernel: { type: "string" },
+  initrd: { type: "string" },
+  append: { type: "string" },
+  firmware: { type: "string" },
+  dtb: { type: "string" },
+  ram: { type: "string" },
+  disk: { type: "string", multiple: true },
+  net: { type: "string" },
+  profile: { type: "string" },
+  irq: { type: "string" },
+  timeout: { type: "string" },
+  "no-reboot": { type: "boolean" },
+  stats: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+/** @throws UsageError */
+export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return "help";
+  const { initrd, append, firmware, dtb, net } = values;
+  const kernels = [...positionals, ...(values.kernel === undefined ? [] : [values.kernel])];
+  if (kernels.length > 1) throw new UsageError(`more than one kernel: ${kernels.join(", ")}`);
+  return {
+    ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net }),
+    ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
+    disks: (values.disk ?? []).map(parseDisk),
+    profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
+    irq: choose("--irq", values.irq, ["plic", "aplic"]),
+    ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
+    noReboot: values["no-reboot"] === true,
+    stats: values.stats === true,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Leaves out what is undefined. */
+function defined<K extends string>(
+  values: { [key in K]: string | undefined },
+): {
+  [key in K]?: string;
+} {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [key in K]?: string };
+}
+
+function parseRam(text: string): number {
+  const match = /^(\d+)(M|MiB|G|GiB)?$/i.exec(text);
+  if (match === null) throw new UsageError(`--ram is not a size: ${text}`);
+  return Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+}
+
+function parseDisk(text: string): DiskOption {
+  const readOnly = text.endsWith(",ro");
+  return { path: readOnly ? text.slice(0, -3) : text, readOnly };
+}
+
+function parseTimeout(text: string): number {
+  const seconds = Number(text);
+  if (text === "" || !(seconds > 0)) throw new UsageError(`--timeout is not a time: ${text}`);
+  return seconds;
+}
+
+function choose<T extends string>(
+  option: string,
+  value: string | undefined,
+  choices: readonly [T, ...T[]],
+): T {
+  const found = value === undefined ? choices[0] : choices.find((choice) => choice === value);
+  if (found === undefined) throw new UsageError(`${option} is ${choices.join(" or ")}`);
+  return found;
+}

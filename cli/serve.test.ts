@@ -1,0 +1,152 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CONTENT_SECURITY_POLICY, staticFiles } from "./serve.ts";
+
+let folder: string;
+let server: Server;
+let port: number;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "serve-"));
+  const root = join(folder, "dist");
+  await mkdir(join(root, "assets"), { recursive: true });
+  await mkdir(join(folder, "dist-other"));
+  await writeFile(join(folder, "secret.txt"), "secret");
+  await writeFile(join(folder, "dist-other", "secret.txt"), "secret");
+  await writeFile(join(root, "index.html"), "<!doctype html>");
+  await writeFile(join(root, "disk.img"), "0123456789");
+  await writeFile(join(root, "empty.img"), "");
+  await writeFile(join(root, "assets", "a-1f2e.wasm"), "wasm");
+  await writeFile(join(root, "a b+ü.json"), "{}");
+  await symlink(join(folder, "secret.txt"), join(root, "link.txt"));
+  server = createServer(staticFiles(root));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  port = (server.address() as AddressInfo).port;
+});
+
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await rm(folder, { recursive: true });
+});
+
+interface Reply {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  readonly body: string;
+}
+
+/** Sends the path as it is, without the tidying that `fetch` does. */
+function get(path: string, headers = {}, method = "GET"): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ port, path, headers, method, agent: false }, (reply) => {
+      let body = "";
+      reply.on("data", (data) => {
+        body += data;
+      });
+      reply.on("end", () => resolve({ status: reply.statusCode!, headers: reply.headers, body }));
+    });
+    outgoing.on("error", reject).end();
+  });
+}
+
+describe("files", () => {
+  it("come with type, length and isolation headers", async () => {
+    const { status, headers, body } = await get("/");
+    expect([status, body]).toEqual([200, "<!doctype html>"]);
+    expect(headers).toMatchObject({
+      "content-type": "text/html; charset=utf-8",
+      "content-length": "15",
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-embedder-policy": "require-corp",
+      "content-security-policy": CONTENT_SECURITY_POLICY,
+      "x-content-type-options": "nosniff",
+      "cache-control": "no-cache",
+    });
+    expect((await get("/assets/a-1f2e.wasm")).headers).toMatchObject({
+      "content-type": "application/wasm",
+      "cache-control": expect.stringContaining("immutable"),
+    });
+    expect((await get("/disk.img?x=1")).headers["content-type"]).toBe("application/octet-stream");
+  });
+
+  it("may have any name", async () => {
+    expect((await get("/a%20b+%C3%BC.json")).body).toBe("{}");
+  });
+
+  it("are not sent again when they have not changed", async () => {
+    const first = await get("/disk.img");
+    const again = await get("/disk.img", { "If-None-Match": first.headers.etag });
+    expect([again.status, again.body]).toEqual([304, ""]);
+  });
+
+  it("are only described to HEAD", async () => {
+    const { status, headers, body } = await get("/disk.img", {}, "HEAD");
+    expect([status, headers["content-length"], body]).toEqual([200, "10", ""]);
+  });
+
+  it("of no bytes are served", async () => {
+    expect(await get("/empty.img")).toMatchObject({ status: 200, body: "" });
+    expect((await get("/empty.img", { Range: "bytes=0-" })).status).toBe(416);
+  });
+});
+
+describe("ranges", () => {
+  const range = async (value: string, headers = {}) => {
+    const reply = await get("/disk.img", { Range: value, ...headers });
+    return [reply.status, reply.headers["content-range"], reply.body];
+  };
+
+  it("are served one at a time", async () => {
+    expect(await range("bytes=2-4")).toEqual([206, "bytes 2-4/10", "234"]);
+    expect(await range("bytes=7-")).toEqual([206, "bytes 7-9/10", "789"]);
+    expect(await range("bytes=-3")).toEqual([206, "bytes 7-9/10", "789"]);
+    expect(await range("bytes=-30")).toEqual([206, "bytes 0-9/10", "0123456789"]);
+    expect(await range("bytes=8-99")).toEqual([206, "bytes 8-9/10", "89"]);
+  });
+
+  it("that cannot be are refused or ignored, as the standard says", async () => {
+    expect(await range("bytes=10-")).toEqual([416, "bytes */10", expect.any(String)]);
+    expect(await range("bytes=-0")).toEqual([416, "bytes */10", expect.any(String)]);
+    for (const value of ["bytes=4-2", "bytes=1-2,4-5", "lines=1-2", "bytes=-", "bytes=x-1"]) {
+      expect(await range(value)).toEqual([200, undefined, "0123456789"]);
+    }
+    expect(await range("bytes=2-4", { "If-Range": '"other"' })).toEqual([
+      200,
+      undefined,
+      "0123456789",
+    ]);
+  });
+});
+
+describe("what is not there", () => {
+  it("is said", async () => {
+    expect((await get("/none")).status).toBe(404);
+    expect((await get("/assets")).status).toBe(404);
+    expect((await get("/assets/")).status).toBe(404);
+    expect((await get("/disk.img", {}, "POST")).status).toBe(405);
+  });
+
+  it("does not become there by a clever path", async () => {
+    for (const path of [
+      "/../secret.txt",
+      "/%2e%2e/secret.txt",
+      "/..%2fsecret.txt",
+      "/assets/../../secret.txt",
+      "/../dist-other/secret.txt",
+      "//../secret.txt",
+      "/link.txt",
+      "/disk.img/",
+      "/disk.img%00.txt",
+      "/%",
+      "*",
+    ]) {
+      const { status, body } = await get(path);
+      expect([400, 404], path).toContain(status);
+      expect(body, path).not.toContain("secret");
+    }
+  });
+});

@@ -1,0 +1,181 @@
+/**
+ * Serves the built page: static files under one folder, with the headers that isolate the page, so
+ * that it may use shared memory, and that let it run nothing but its own code.
+ */
+import { createReadStream } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { extname, join, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+/**
+ * Scripts come from this server alone and nothing is evaluated, WebAssembly excepted. The terminal
+ * writes style elements; relays may be anywhere.
+ */
+export const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self' ws: wss:",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const COMMON_HEADERS = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+} as const;
+
+const CONTENT_TYPES: { readonly [extension: string]: string } = {
+  ".css": "text/css; charset=utf-8",
+  ".gz": "application/gzip",
+  ".html": "text/html; charset=utf-8",
+  ".ico": "image/x-icon",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json; charset=utf-8",
+  ".map": "application/json; charset=utf-8",
+  ".md": "text/plain; charset=utf-8",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".txt": "text/plain; charset=utf-8",
+  ".wasm": "application/wasm",
+  ".webmanifest": "application/manifest+json",
+  ".woff2": "font/woff2",
+};
+
+/** The bundler puts a hash of the contents into the names of what it writes here. */
+const HASHED_FOLDER = "/assets/";
+const CACHE_FOR_EVER = "public, max-age=31536000, immutable";
+/** Asks every time, and gets a short "not modified" mostly. */
+const REVALIDATE = "no-cache";
+
+interface Found {
+  readonly path: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** Answers requests with the files under `root`. */
+export function staticFiles(root: string): RequestListener {
+  return (request, response) => {
+    answer(root, request, response).catch(() => {
+      // The client went away, or the file while it was being read.
+      response.destroy();
+    });
+  };
+}
+
+async function answer(
+  root: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  for (const [name, value] of Object.entries(COMMON_HEADERS)) response.setHeader(name, value);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("Allow", "GET, HEAD");
+    return refuse(response, 405, "only GET and HEAD are answered");
+  }
+  const urlPath = decodePath(request.url ?? "/");
+  if (urlPath === undefined) return refuse(response, 400, "that is not a path");
+  const file = await find(root, urlPath);
+  if (file === undefined) return refuse(response, 404, "there is no such file");
+
+  response.setHeader("ETag", file.etag);
+  response.setHeader("Accept-Ranges", "bytes");
+  const isHashed = urlPath.startsWith(HASHED_FOLDER);
+  response.setHeader("Cache-Control", isHashed ? CACHE_FOR_EVER : REVALIDATE);
+  if (request.headers["if-none-match"] === file.etag) {
+    response.writeHead(304).end();
+    return;
+  }
+  await send(request, response, file);
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  file: Found,
+): Promise<void> {
+  const range = rangeOf(request, file);
+  if (range === "unsatisfiable") {
+    response.setHeader("Content-Range", `bytes */${file.size}`);
+    return refuse(response, 416, "the file is shorter than that");
+  }
+  const { start, end } = range ?? { start: 0, end: file.size - 1 };
+  if (range !== undefined) {
+    response.statusCode = 206;
+    response.setHeader("Content-Range", `bytes ${start}-${end}/${file.size}`);
+  }
+  const type = CONTENT_TYPES[extname(file.path).toLowerCase()] ?? "application/octet-stream";
+  response.setHeader("Content-Type", type);
+  response.setHeader("Content-Length", end - start + 1);
+  if (request.method === "HEAD" || file.size === 0) {
+    response.end();
+    return;
+  }
+  await pipeline(createReadStream(file.path, { start, end }), response);
+}
+
+/** The decoded path of a request, starting with "/"; undefined if it is malformed. */
+function decodePath(url: string): string | undefined {
+  const raw = url.split(/[?#]/, 1)[0];
+  try {
+    const path = decodeURIComponent(raw);
+    return path.startsWith("/") && !path.includes("\0") ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file inside `root`, or undefined. Symbolic links may not lead out either. */
+async function find(root: string, urlPath: string): Promise<Found | undefined> {
+  const name = urlPath.endsWith("/") ? `${urlPath}index.html` : urlPath;
+  try {
+    const [inside, path] = await Promise.all([realpath(root), realpath(join(root, name))]);
+    if (!path.startsWith(inside + sep)) return undefined;
+    const info = await stat(path);
+    if (!info.isFile()) return undefined;
+    const etag = `"${info.size.toString(16)}-${Math.floor(info.mtimeMs).toString(16)}"`;
+    return { path, size: info.size, etag };
+  } catch {
+    return undefined;
+  }
+}
+
+interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One range of bytes (RFC 9110, 14.2). Several at once, and other units, get the whole file. */
+function rangeOf(request: IncomingMessage, file: Found): ByteRange | "unsatisfiable" | undefined {
+  const { range, "if-range": ifRange } = request.headers;
+  if (range === undefined || (ifRange !== undefined && ifRange !== file.etag)) return undefined;
+  const match = /^bytes=(\d*)-(\d*)$/.exec(range);
+  if (match === null || (match[1] === "" && match[2] === "")) return undefined;
+  const last = file.size - 1;
+  if (match[1] === "") {
+    const length = Number(match[2]);
+    if (length === 0 || file.size === 0) return "unsatisfiable";
+    return { start: Math.max(0, file.size - length), end: last };
+  }
+  const start = Number(match[1]);
+  const end = match[2] === "" ? last : Math.min(Number(match[2]), last);
+  if (match[2] !== "" && Number(match[2]) < start) return undefined;
+  return start > last ? "unsatisfiable" : { start, end };
+}
+
+function refuse(response: ServerResponse, status: number, reason: string): void {
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.setHeader("Cache-Control", "no-store");
+  response.writeHead(status).end(`${reason}\n`);
+}
