@@ -1,0 +1,34 @@
+/** What the block device needs of a disk. */
+
+export const SECTOR_SIZE = 512;
+
+/** Where a read puts its data: the guest's buffers, for as long as the request lives. */
+export interface BlockTarget {
+  /** In bytes, a multiple of the sector size. */
+  readonly length: number;
+  /** False once the guest has given up the request; then nothing is written any more. */
+  readonly alive: boolean;
+  write(offset: number, bytes: Uint8Array): void;
+  zero(offset: number, length: number): void;
+}
+
+/**
+ * A disk. Sectors have 512 bytes, and the device has checked every range. A method that throws or
+ * rejects fails the request with an I/O error and nothing else.
+ */
+export interface BlockBackend {
+  readonly sectors: number;
+  readonly readOnly: boolean;
+  /** Serial number, ASCII; 20 characters are shown to the guest. */
+  readonly id: string;
+  /** Fills all of `target`, now or before the promise resolves. */
+  read(sector: number, target: BlockTarget): void | Promise<void>;
+  /** `source` is guest memory, valid during the call only: what is needed later is copied first. */
+  write(sector: number, source: readonly Uint8Array[]): void | Promise<void>;
+  /** Resolves when every write that was complete before the call is durable. */
+  flush(): void | Promise<void>;
+  /** The guest needs the sectors no more. Absent: not offered. */
+  discard?(sector: number, count: number): void | Promise<void>;
+  /** The sectors read as zeros from now on. Absent: not offered. */
+  writeZeroes?(sector: number, count: number, mayUnmap: boolean): void | Promise<void>;
+}

@@ -1,0 +1,98 @@
+/** A disk in memory that only holds what was written: for tests and for runs without a browser. */
+import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
+
+const CHUNK_SIZE = 64 * 1024;
+
+export interface MemoryBlockOptions {
+  /** Default: as many as `image` needs. */
+  readonly sectors?: number;
+  readonly readOnly?: boolean;
+  readonly id?: string;
+  /** First contents. It is read but never changed: writes go to copies of its chunks. */
+  readonly image?: Uint8Array;
+}
+
+export class MemoryBlockBackend implements BlockBackend {
+  readonly sectors: number;
+  readonly readOnly: boolean;
+  readonly id: string;
+  readonly #image: Uint8Array;
+  readonly #chunks = new Map<number, Uint8Array>();
+
+  constructor(options: MemoryBlockOptions) {
+    this.#image = options.image ?? new Uint8Array();
+    this.sectors = options.sectors ?? Math.ceil(this.#image.length / SECTOR_SIZE);
+    this.readOnly = options.readOnly ?? false;
+    this.id = options.id ?? "memory";
+  }
+
+  /** Bytes held beside the image. */
+  get bytesHeld(): number {
+    return this.#chunks.size * CHUNK_SIZE;
+  }
+
+  read(sector: number, target: BlockTarget): void {
+    this.#eachPiece(sector * SECTOR_SIZE, target.length, (chunk, within, at, count) => {
+      const bytes = this.#peekChunk(chunk).subarray(within, within + count);
+      target.write(at, bytes);
+      if (bytes.length < count) target.zero(at + bytes.length, count - bytes.length);
+    });
+  }
+
+  write(sector: number, source: readonly Uint8Array[]): void {
+    let position = sector * SECTOR_SIZE;
+    for (const part of source) {
+      this.#eachPiece(position, part.length, (chunk, within, at, count) => {
+        this.#ownChunk(chunk).set(part.subarray(at, at + count), within);
+      });
+      position += part.length;
+    }
+  }
+
+  flush(): void {}
+
+  discard(sector: number, count: number): void {
+    this.writeZeroes(sector, count);
+  }
+
+  writeZeroes(sector: number, count: number): void {
+    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, _at, bytes) => {
+      const untouched = !this.#chunks.has(chunk) && chunk * CHUNK_SIZE >= this.#image.length;
+      if (untouched) return;
+      if (bytes === CHUNK_SIZE && chunk * CHUNK_SIZE >= this.#image.length) {
+        this.#chunks.delete(chunk);
+      } else {
+        this.#ownChunk(chunk).fill(0, within, within + bytes);
+      }
+    });
+  }
+
+  #eachPiece(
+    position: number,
+    length: number,
+    visit: (chunk: number, within: number, at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const within = (position + at) % CHUNK_SIZE;
+      const count = Math.min(CHUNK_SIZE - within, length - at);
+      visit(Math.floor((position + at) / CHUNK_SIZE), within, at, count);
+      at += count;
+    }
+  }
+
+  /** A chunk's contents, shorter than a chunk where there is nothing yet. */
+  #peekChunk(chunk: number): Uint8Array {
+    const at = chunk * CHUNK_SIZE;
+    return this.#chunks.get(chunk) ?? this.#image.subarray(at, at + CHUNK_SIZE);
+  }
+
+  #ownChunk(chunk: number): Uint8Array {
+    let own = this.#chunks.get(chunk);
+    if (own === undefined) {
+      own = new Uint8Array(CHUNK_SIZE);
+      own.set(this.#peekChunk(chunk));
+      this.#chunks.set(chunk, own);
+    }
+    return own;
+  }
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { Bus } from "../bus/bus.ts";
+import { GuestMemory } from "../memory/guest-memory.ts";
+import { EntropyDevice } from "./devices/entropy.ts";
+import { SLOT_PROFILES, VirtioSlots } from "./slots.ts";
+import { MAGIC, Register, Status } from "./spec.ts";
+import { RecordedLine } from "./testing/driver.ts";
+
+function create(profile: keyof typeof SLOT_PROFILES = "tabvisor") {
+  const bus = new Bus();
+  const memory = new GuestMemory({ buffer: new ArrayBuffer(0x1000) }, []);
+  const spis: number[] = [];
+  const slots = new VirtioSlots(bus, memory, SLOT_PROFILES[profile], (spi) => {
+    spis.push(spi);
+    return new RecordedLine();
+  });
+  const device = (name = "rng") => new EntropyDevice(name, { fill: () => {} });
+  const read = (gpa: number) => {
+    const region = bus.find(gpa, 4);
+    return region?.handler.read(gpa - region.base, 4);
+  };
+  return { bus, slots, spis, device, read };
+}
+
+describe("virtio slots", () => {
+  it("gives slots lowest first, with address and SPI", () => {
+    const { slots, spis, device, read } = create();
+    const [a, b] = [slots.attach(device()), slots.attach(device())];
+    expect([a.slot, a.base, a.spi]).toEqual([0, 0x0f00_0000, 16]);
+    expect([b.slot, b.base, b.spi]).toEqual([1, 0x0f00_1000, 17]);
+    expect(spis).toEqual([16, 17]);
+    expect(read(b.base + Register.DeviceID)).toBe(4);
+    expect(slots.occupied).toEqual([a, b]);
+  });
+
+  it("shows an empty slot as a placeholder", () => {
+    const { read, bus } = create();
+    const base = 0x0f00_0000 + 31 * 0x1000;
+    expect(read(base + Register.MagicValue)).toBe(MAGIC);
+    expect(read(base + Register.Version)).toBe(2);
+    expect(read(base + Register.DeviceID)).toBe(0);
+    expect(read(base + Register.Config)).toBe(0);
+    bus.find(base, 4)?.handler.write(31 * 0x1000 + Register.Status, 4, 1);
+    expect(read(base + Register.Status)).toBe(0);
+    expect(read(base + 0x1000)).toBeUndefined();
+  });
+
+  it("reuses a freed slot and resets its device", () => {
+    const { slots, device, read } = create();
+    const first = slots.attach(device("a"));
+    slots.attach(device("b"));
+    first.transport.write(Register.Status, 4, Status.ACKNOWLEDGE);
+    first.detach();
+    first.detach();
+    expect(read(first.base + Register.DeviceID)).toBe(0);
+    const again = slots.attach(device("c"));
+    expect(again.slot).toBe(0);
+    first.detach();
+    expect(read(first.base + Register.DeviceID)).toBe(4);
+  });
+
+  it("refuses the 33rd device", () => {
+    const { slots, device } = create();
+    for (let i = 0; i < 32; i++) slots.attach(device());
+    expect(() => slots.attach(device("one too many"))).toThrow(/one too many.*all 32/);
+  });
+
+  it("has the addresses of QEMU's machine in the other profile", () => {
+    const { slots, device } = create("qemu-virt");
+    const attached = Array.from({ length: 8 }, () => slots.attach(device()));
+    expect(attached.map(({ base }) => base)[7]).toBe(0x1000_8000);
+    expect(attached.map(({ spi }) => spi)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(() => slots.attach(device())).toThrow(/all 8/);
+  });
+});
