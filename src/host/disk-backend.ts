@@ -1,5 +1,5 @@
 /** A chunked disk as the block device wants it: in sectors, with its activity counted. */
-import type { BlockBackend, BlockTarget } from "../virtio/devices/block.ts";
+import type { BlockBackend, BlockTarget } from "../virtio/devices/block-backend.ts";
 import type { ChunkedDisk } from "./chunked-disk.ts";
 
 const SECTOR = 512;

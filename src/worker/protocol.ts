@@ -10,6 +10,7 @@ export interface DiskConfig {
   readonly name: string;
   /** The read-only image under it. */
   readonly base?: ImageSource;
+  readonly readOnly?: boolean;
 }
 
 /** What to boot. The page makes it from its address and from picked files. */
@@ -50,6 +51,8 @@ export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image";
 export interface Problem {
   readonly what: string;
   readonly advice: string;
+  /** A way out that the page can offer as a button. */
+  readonly remedy?: "no-disk" | "reset-disk";
 }
 
 /** Why a machine came to its end. */
@@ -90,8 +93,8 @@ export type FromWorker =
   | { readonly type: "exit"; readonly reason: ExitReason; readonly detail: string }
   /** The machine could not start, or cannot go on. */
   | { readonly type: "problem"; readonly problem: Problem }
-  /** Something is not as wished but the machine goes on; empty advice if nothing can be done. */
-  | { readonly type: "notice"; readonly topic: "disk" | "memory"; readonly problem: Problem }
+  /** Something is not as wished but the machine goes on. */
+  | { readonly type: "notice"; readonly problem: Problem }
   | { readonly type: "link"; readonly up: boolean; readonly reason: string };
 
 /**

@@ -1,0 +1,180 @@
+/** One machine with its devices and what is behind them, kept running. */
+import { DiskBackend } from "../host/disk-backend.ts";
+import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
+import { WebSocketNet } from "../host/websocket-net.ts";
+import { Machine } from "../machine/machine.ts";
+import type { MachineExit } from "../machine/machine-types.ts";
+import { RunLoop } from "../machine/run-loop.ts";
+import { BlockDevice } from "../virtio/devices/block.ts";
+import type { ConsoleDevice } from "../virtio/devices/console.ts";
+import { EntropyDevice } from "../virtio/devices/entropy.ts";
+import { NetDevice } from "../virtio/devices/net.ts";
+import { ActivityMeter } from "./activity-meter.ts";
+import type { BootFiles } from "./boot-files.ts";
+import { GuestConsole } from "./guest-console.ts";
+import type { BootConfig, Stats } from "./protocol.ts";
+import type { Services } from "./services.ts";
+
+const MIB = 1 << 20;
+
+export interface GuestEvents {
+  onExit(exit: MachineExit): void;
+  onPanic(message: string): void;
+}
+
+export class Guest {
+  readonly console: GuestConsole;
+  readonly #services: Services;
+  readonly #config: BootConfig;
+  readonly #machine: Machine;
+  readonly #meter: ActivityMeter;
+  readonly #loop: RunLoop;
+  readonly #screen: ConsoleDevice;
+  #disk: IndexedDbDisk | undefined;
+  #net: WebSocketNet | undefined;
+
+  /** @throws LoadError if the host has not that much memory. */
+  constructor(config: BootConfig, services: Services, events: GuestEvents) {
+    this.#services = services;
+    this.#config = config;
+    this.#meter = new ActivityMeter(() => services.clock.nowMs());
+    this.console = new GuestConsole(services, this.#meter);
+    this.#machine = new Machine({
+      hart: services.hart,
+      clock: services.clock,
+      entropy: services.fillRandom,
+      ramBytes: config.ramMiB * MIB,
+      shared: services.isIsolated,
+      events: {
+        onExit: events.onExit,
+        onPanic: events.onPanic,
+        onConsole: (_port, bytes) => this.console.output(bytes),
+        onInputSpace: () => this.console.inputSpace(),
+        onWake: () => this.#loop.wake(),
+      },
+    });
+    this.#loop = new RunLoop(
+      { runSlice: (maxMs) => this.#slice(maxMs), msUntilWake: () => this.#machine.msUntilWake() },
+      { defer: (callback) => this.console.defer(callback), sleep: services.sleep },
+    );
+    this.#screen = this.#machine.consoles.createDevice("hvc0", { cols: 80, rows: 24 });
+  }
+
+  /** Attaches the devices and starts the guest. @throws LoadError if it cannot be booted. */
+  boot(files: BootFiles, disk: IndexedDbDisk | undefined): void {
+    this.#disk = disk;
+    this.#machine.attach(this.#screen);
+    if (disk !== undefined) this.#attachDisk(disk);
+    if (this.#config.relay !== undefined) this.#attachNet(this.#config.relay);
+    this.#attachEntropy();
+    const { kernel, initrd, firmware } = files;
+    this.#machine.boot({
+      append: this.#config.append,
+      ...(kernel && { kernel }),
+      ...(initrd && { initrd }),
+      ...(firmware && { firmware }),
+    });
+    this.console.connect(this.#machine);
+    this.#loop.start();
+  }
+
+  /** Starts the guest again from reset. */
+  reset(): void {
+    this.console.clearInput();
+    this.#machine.reset();
+    this.#loop.start();
+  }
+
+  /** No instruction runs after this until `reset`. */
+  pause(): void {
+    this.#loop.stop();
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#screen.resize(columns, rows);
+  }
+
+  /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
+  async flush(): Promise<void> {
+    await this.#disk?.disk.flush();
+  }
+
+  /** Ends the machine, and gives back the disk and the network. */
+  async dispose(): Promise<void> {
+    this.#loop.stop();
+    this.#machine.dispose();
+    this.#net?.close();
+    await this.#disk?.close();
+  }
+
+  /** What happened since the last call, and whether the guest has next to nothing to do. */
+  measure(): { stats: Stats; isIdle: boolean } {
+    const { instructions } = this.#machine.inspect();
+    const { isIdle, mips, busy, activity } = this.#meter.read(instructions);
+    const diskBytes = this.#disk?.disk.storedBytes ?? 0;
+    const unsavedBytes = this.#disk?.disk.dirtyBytes ?? 0;
+    return { isIdle, stats: { mips, busy, activity, diskBytes, unsavedBytes } };
+  }
+
+  #slice(maxMs: number) {
+    const result = this.#meter.timed(() => this.#machine.runSlice(maxMs));
+    this.console.flush();
+    return result;
+  }
+
+  #attachDisk({ disk, name }: IndexedDbDisk): void {
+    const backend = new DiskBackend({
+      disk,
+      id: name,
+      readOnly: this.#config.disk?.readOnly ?? false,
+      onActivity: (bytes) => this.#meter.count("disk", bytes),
+    });
+    this.#machine.attach(new BlockDevice("blk0", backend));
+  }
+
+  #attachNet(url: string): void {
+    const device: NetDevice = new NetDevice(
+      "net0",
+      {
+        send: (frame) => {
+          this.#meter.count("network", frame.length);
+          return net.send(frame);
+        },
+      },
+      { mac: this.#randomMac() },
+    );
+    device.setLink(false);
+    this.#machine.attach(device);
+    const net = new WebSocketNet({
+      url,
+      connect: this.#services.connect,
+      random: Math.random,
+      onFrame: (frame) => {
+        this.#meter.count("network", frame.length);
+        device.receive(frame);
+      },
+      onLink: (up, reason) => {
+        device.setLink(up);
+        this.#services.post({ type: "link", up, reason });
+      },
+      onDrain: () => device.drain(),
+    });
+    this.#net = net;
+  }
+
+  #attachEntropy(): void {
+    const fill = (bytes: Uint8Array): void => {
+      this.#meter.count("entropy", bytes.length);
+      this.#services.fillRandom(bytes);
+    };
+    this.#machine.attach(new EntropyDevice("rng0", { fill }));
+  }
+
+  /** Locally administered and not a group's (IEEE 802, 8.4): two tabs on one LAN must differ. */
+  #randomMac(): Uint8Array {
+    const mac = new Uint8Array(6);
+    this.#services.fillRandom(mac);
+    mac[0] = (mac[0] & 0xfc) | 0x02;
+    return mac;
+  }
+}

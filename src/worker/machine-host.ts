@@ -1,0 +1,261 @@
+/** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
+import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import type { MachineExit } from "../machine/machine-types.ts";
+import { type BootFiles, fetchBootFiles, openBase } from "./boot-files.ts";
+import { Guest } from "./guest.ts";
+import { problemOf, storageNotice, textOf } from "./problems.ts";
+import type { BootConfig, ExitReason, MachineState, ToWorker } from "./protocol.ts";
+import type { Services } from "./services.ts";
+
+/** Time between two reports to the page, in ms. */
+export const REPORT_MS = 200;
+
+/** A kernel that panicked may print for this long, in ms, before the machine is held. */
+export const PANIC_GRACE_MS = 2000;
+
+/** A guest that restarts this often… */
+export const MAX_QUICK_REBOOTS = 5;
+
+/** …within so many ms of its start each time will never come up, and would do it for ever. */
+export const QUICK_REBOOT_MS = 3000;
+
+/** Why a machine is held although it did not end itself. */
+interface End {
+  readonly reason: ExitReason;
+  readonly detail: string;
+}
+
+export class MachineHost {
+  readonly #services: Services;
+  #config: BootConfig | undefined;
+  #files: BootFiles | undefined;
+  #guest: Guest | undefined;
+  #state: MachineState = "loading";
+  #size = { columns: 80, rows: 24 };
+  #cancelReport: () => void = () => {};
+  #cancelPanic: () => void = () => {};
+  #startedAt = 0;
+  #quickReboots = 0;
+  /** Commands that change what runs are done one after the other. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case "boot":
+        this.#config = message.config;
+        this.#queue(() => this.#start(message.config));
+        break;
+      case "input":
+        this.#type(message.bytes);
+        break;
+      case "shown":
+        this.#guest?.console.shown(message.bytes);
+        break;
+      case "resize":
+        this.#size = message;
+        this.#guest?.resize(message.columns, message.rows);
+        break;
+      case "power-off":
+        this.#queue(() => this.#end({ reason: "switched-off", detail: "" }, "stopped"));
+        break;
+      case "restart":
+        this.#queue(() => this.#restart());
+        break;
+      case "reset-disk":
+        this.#queue(() => this.#resetDisk());
+        break;
+    }
+  }
+
+  #queue(work: () => Promise<unknown>): void {
+    this.#work = this.#work.then(work).then(
+      () => {},
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#stopTimers();
+    this.#enter("failed");
+    this.#services.post({ type: "problem", problem: problemOf(error) });
+  }
+
+  /** Makes a machine and boots it. What was opened for it is closed again on a failure. */
+  async #start(config: BootConfig): Promise<void> {
+    this.#enter("loading");
+    const fetching = this.#fetch(config);
+    const opening = this.#openDisk(config);
+    // The machine itself is made while those are on their way.
+    const making = this.#make(config);
+    try {
+      const [files, disk, guest] = await Promise.all([fetching, opening, making]);
+      guest.resize(this.#size.columns, this.#size.rows);
+      guest.boot(files, disk);
+      this.#guest = guest;
+    } catch (error) {
+      const guest = await making.catch(() => undefined);
+      await guest?.dispose();
+      const disk = await opening.catch(() => undefined);
+      await disk?.close();
+      throw error;
+    }
+    this.#started();
+  }
+
+  async #fetch(config: BootConfig): Promise<BootFiles> {
+    // A machine that starts again with an empty disk boots the same files.
+    this.#files ??= await fetchBootFiles(config, this.#services);
+    return this.#files;
+  }
+
+  async #make(config: BootConfig): Promise<Guest> {
+    return new Guest(config, this.#services, {
+      onExit: (exit) => this.#exited(exit),
+      onPanic: (message) => this.#panicked(message),
+    });
+  }
+
+  async #openDisk({ disk }: BootConfig): Promise<IndexedDbDisk | undefined> {
+    if (disk === undefined) return undefined;
+    const base = disk.base && (await openBase(disk.base, this.#services));
+    return openDisk({
+      name: disk.name,
+      factory: this.#services.indexedDB,
+      locks: this.#services.locks,
+      onFault: (error) => this.#services.post({ type: "notice", problem: storageNotice(error) }),
+      ...(base && { base }),
+    });
+  }
+
+  #started(): void {
+    this.#startedAt = this.#services.clock.nowMs();
+    this.#enter("running");
+    this.#report();
+  }
+
+  #type(bytes: Uint8Array): void {
+    if (this.#guest?.console.type(bytes) !== false) return;
+    const what = "The paste is longer than the guest's console can take.";
+    this.#services.post({ type: "notice", problem: { what, advice: "Nothing of it was sent." } });
+  }
+
+  async #restart(): Promise<void> {
+    this.#quickReboots = 0;
+    if (this.#guest !== undefined) this.#reset(this.#guest);
+    else if (this.#config !== undefined) await this.#start(this.#config);
+  }
+
+  #reset(guest: Guest): void {
+    this.#stopTimers();
+    guest.reset();
+    this.#started();
+  }
+
+  async #resetDisk(): Promise<void> {
+    const config = this.#config;
+    if (config?.disk === undefined) return;
+    this.#stopTimers();
+    const guest = this.#guest;
+    this.#guest = undefined;
+    // What could not be stored is erased anyway.
+    await guest?.dispose().catch(() => {});
+    await eraseDisk(config.disk.name, this.#services.indexedDB, this.#services.locks);
+    await this.#start(config);
+  }
+
+  /** Called at the end of a slice; the machine has stopped. */
+  #exited(exit: MachineExit): void {
+    switch (exit.kind) {
+      case "reboot":
+        this.#rebooted();
+        break;
+      case "error":
+        this.#queue(() => this.#broken(exit.error));
+        break;
+      case "fail":
+        this.#queue(() => this.#end({ reason: "fail", detail: `Code ${exit.code}` }, "stopped"));
+        break;
+      default:
+        this.#queue(() => this.#end({ reason: "poweroff", detail: "" }, "stopped"));
+    }
+  }
+
+  /** The monitor itself failed: the next start makes a new machine. */
+  async #broken(error: unknown): Promise<void> {
+    const guest = this.#guest;
+    this.#guest = undefined;
+    await guest?.dispose();
+    throw error;
+  }
+
+  #rebooted(): void {
+    const lived = this.#services.clock.nowMs() - this.#startedAt;
+    this.#quickReboots = lived < QUICK_REBOOT_MS ? this.#quickReboots + 1 : 0;
+    if (this.#quickReboots >= MAX_QUICK_REBOOTS) {
+      const detail = "It restarts again and again right after its start.";
+      this.#queue(() => this.#end({ reason: "fail", detail }, "stopped"));
+      return;
+    }
+    this.#services.post({ type: "exit", reason: "reboot", detail: "" });
+    this.#queue(async () => this.#guest && this.#reset(this.#guest));
+  }
+
+  #panicked(message: string): void {
+    this.#enter("panic");
+    // A kernel told to restart after a panic does so itself, which ends this wait.
+    const restartS = Number(/\bpanic=(\d+)/.exec(this.#config?.append ?? "")?.[1] ?? 0);
+    const wait = PANIC_GRACE_MS + restartS * 1000;
+    this.#cancelPanic();
+    this.#cancelPanic = this.#services.sleep(wait, () =>
+      this.#queue(() => this.#end({ reason: "panic", detail: message }, "panic")),
+    );
+  }
+
+  /** Holds the machine and tells the page why, once all that the guest wrote is durable. */
+  async #end({ reason, detail }: End, state: MachineState): Promise<void> {
+    this.#stopTimers();
+    this.#guest?.pause();
+    try {
+      await this.#guest?.flush();
+    } catch (error) {
+      const what = `What the guest wrote last could not be stored: ${textOf(error)}.`;
+      const advice = "Free some space, and start again before you close this tab.";
+      this.#services.post({ type: "notice", problem: { what, advice } });
+    }
+    this.#measure();
+    this.#enter(state);
+    this.#services.post({ type: "exit", reason, detail });
+  }
+
+  /** Tells the page about the machine now and then until it stops. */
+  #report(): void {
+    this.#cancelReport = this.#services.sleep(REPORT_MS, () => {
+      this.#measure();
+      this.#report();
+    });
+  }
+
+  #measure(): void {
+    if (this.#guest === undefined) return;
+    const { stats, isIdle } = this.#guest.measure();
+    this.#services.post({ type: "stats", stats });
+    if (this.#state === "running" || this.#state === "idle") {
+      this.#enter(isIdle ? "idle" : "running");
+    }
+  }
+
+  #stopTimers(): void {
+    this.#cancelReport();
+    this.#cancelPanic();
+  }
+
+  #enter(state: MachineState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#services.post({ type: "state", state });
+  }
+}

@@ -1,0 +1,22 @@
+/** What a machine's host uses of the browser; tests under Node give their own. */
+import type { Locks } from "../host/disk-lock.ts";
+import type { Socket } from "../host/websocket-net.ts";
+import type { Clock } from "../machine/clock.ts";
+import type { HartModel } from "../machine/hart-model.ts";
+import type { RunLoopHost } from "../machine/run-loop.ts";
+import type { FromWorker } from "./protocol.ts";
+
+export interface Services extends RunLoopHost {
+  /** Sends to the page; the buffers in `transfer` are moved instead of copied. */
+  post(message: FromWorker, transfer?: Transferable[]): void;
+  readonly fetch: typeof fetch;
+  /** Absent where the browser offers none. */
+  readonly indexedDB: IDBFactory | undefined;
+  readonly locks: Locks | undefined;
+  readonly connect: (url: string) => Socket;
+  readonly fillRandom: (into: Uint8Array) => void;
+  readonly clock: Clock;
+  readonly hart: HartModel;
+  /** Whether shared memory can be had. */
+  readonly isIsolated: boolean;
+}
