@@ -1,0 +1,164 @@
+/**
+ * Decoded instructions, by physical page. Generated code executes the entries; this fills them in.
+ *
+ * An entry is decoded when it is first executed. Stores by the hart clear the entries that they
+ * overwrite (see `invalidate_code`), other writers clear the page's: nothing decoded is ever stale.
+ */
+import { type Decoded, decode, instructionLength, newDecoded } from "../isa/decoder.ts";
+import type { RamRegion } from "../memory/guest-memory.ts";
+import { ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
+import { CODE_MAP_BASE, ENTRY, F_BASE, SCRATCH, SLOT, TLB, X_BASE, X_SINK } from "./layout.ts";
+
+const PAGE_BYTES = 4096;
+const LAST_HALF = PAGE_BYTES - 2;
+const SCRATCH_END = SCRATCH.base + SCRATCH.count * SCRATCH.bytes;
+
+export class CodeCache {
+  readonly #bytes: Uint8Array;
+  readonly #data: DataView;
+  readonly #ram: RamRegion;
+  readonly #decoded: Decoded = newDecoded();
+  #nextSlot = 0;
+  /** Slots that have been handed out at least once. */
+  #used = 0;
+
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer, ram: RamRegion) {
+    this.#bytes = new Uint8Array(buffer);
+    this.#data = new DataView(buffer);
+    this.#ram = ram;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#bytes.fill(0, CODE_MAP_BASE, SLOT.base);
+    this.#bytes.fill(0, SCRATCH.base, SCRATCH_END);
+    for (let k = 0; k < SCRATCH.count; k++) this.decodeScratch(SCRATCH.base + k * SCRATCH.bytes, 0);
+    this.#nextSlot = 0;
+    this.#flushExecute();
+  }
+
+  /** Gives the page whose bytes are at `host` a slot, taking the oldest one if none is free. */
+  allocateSlot(host: number): number {
+    const index = this.#nextSlot;
+    this.#nextSlot = (index + 1) % SLOT.count;
+    const slot = SLOT.base + index * SLOT.bytes;
+    if (index < this.#used) {
+      const owner = this.#mapWord(this.#data.getUint32(slot + SLOT.host, true));
+      if (this.#data.getUint32(owner, true) === slot) this.#data.setUint32(owner, 0, true);
+      this.#bytes.fill(0, slot, slot + SLOT.end);
+      this.#flushExecute();
+    } else {
+      this.#used = index + 1;
+      this.#bytes.fill(0, slot, slot + SLOT.end);
+    }
+    this.#data.setUint16(slot + SLOT.end + ENTRY.op, SpecialOp.pageEnd, true);
+    this.#data.setUint32(slot + SLOT.host, host, true);
+    this.#data.setUint32(this.#mapWord(host), slot, true);
+    this.#evictWrites(host);
+    return slot;
+  }
+
+  /** Drops the decoded code of every page that the range touches. */
+  written(gpa: number, length: number): void {
+    const first = Math.floor((gpa - this.#ram.base) / PAGE_BYTES);
+    const last = Math.floor((gpa - this.#ram.base + Math.max(length, 1) - 1) / PAGE_BYTES);
+    for (let page = first; page <= last; page++) {
+      const slot = this.#data.getUint32(CODE_MAP_BASE + page * 4, true);
+      if (slot !== 0) this.#bytes.fill(0, slot, slot + SLOT.end);
+    }
+  }
+
+  /** Fills in the entry at `address`, which lies in a code slot. */
+  decode(address: number): void {
+    const { host, offset } = this.#locate(address);
+    const low = this.#data.getUint16(host + offset, true);
+    let bits = low;
+    if (instructionLength(low) === 4) {
+      if (offset === LAST_HALF) {
+        this.#data.setUint16(address + ENTRY.op, SpecialOp.straddle, true);
+        return;
+      }
+      bits = this.#data.getUint32(host + offset, true);
+    }
+    this.#write(address, bits, offset);
+  }
+
+  /** Decodes `bits` into a scratch slot: one instruction, then the way out. */
+  decodeScratch(slot: number, bits: number): void {
+    this.#write(slot, bits, undefined);
+    this.#data.setUint16(slot + ENTRY.bytes + ENTRY.op, SpecialOp.pageEnd, true);
+    this.#data.setUint16(slot + 2 * ENTRY.bytes + ENTRY.op, SpecialOp.pageEnd, true);
+    this.#data.setUint32(slot + SCRATCH.bits, bits, true);
+  }
+
+  /** The instruction's bits, 16 or 32 of them, for the entry at `address`. */
+  rawBits(address: number): number {
+    if (address < SCRATCH_END) {
+      const slot = address - ((address - SCRATCH.base) % SCRATCH.bytes);
+      return this.#data.getUint32(slot + SCRATCH.bits, true);
+    }
+    const { host, offset } = this.#locate(address);
+    const low = this.#data.getUint16(host + offset, true);
+    return instructionLength(low) === 2 ? low : this.#data.getUint32(host + offset, true);
+  }
+
+  #locate(address: number): { host: number; offset: number } {
+    const index = Math.floor((address - SLOT.base) / SLOT.bytes);
+    const slot = SLOT.base + index * SLOT.bytes;
+    const host = this.#data.getUint32(slot + SLOT.host, true);
+    return { host, offset: ((address - slot) / ENTRY.bytes) * 2 };
+  }
+
+  /** `offset` is the place in the page, or undefined where a branch cannot stay in the slot. */
+  #write(address: number, bits: number, offset: number | undefined): void {
+    const d = this.#decoded;
+    decode(bits, d);
+    const ops = d.row === undefined ? undefined : ROW_OPS.get(d.row);
+    if (ops === undefined) {
+      this.#data.setUint16(address + ENTRY.op, SpecialOp.illegal, true);
+      return;
+    }
+    const target = (offset ?? 0) + d.imm;
+    const near = ops.relative && offset !== undefined && target >= 0 && target < PAGE_BYTES;
+    const numbers = near ? ops.near : ops.far;
+    const data = this.#data;
+    data.setUint16(address + ENTRY.op, numbers[d.length === 2 ? 0 : 1], true);
+    data.setUint16(address + ENTRY.rd, destination(ops, d.rd), true);
+    data.setUint16(address + ENTRY.rs1, ops.zimm ? d.rs1 : source(ops.floatSource1, d.rs1), true);
+    data.setUint16(address + ENTRY.rs2, source(ops.floatSource2, d.rs2), true);
+    data.setUint16(address + ENTRY.rs3, source(true, d.rs3), true);
+    data.setUint8(address + ENTRY.rm, d.rm);
+    // A near branch moves by entries, 16 bytes for each two of code.
+    data.setInt32(address + ENTRY.imm, near ? d.imm * (ENTRY.bytes / 2) : d.imm, true);
+  }
+
+  #mapWord(host: number): number {
+    return CODE_MAP_BASE + ((host - this.#ram.offset) / PAGE_BYTES) * 4;
+  }
+
+  #flushExecute(): void {
+    for (let context = 0; context < TLB.contexts; context++) {
+      const table = TLB.base + context * TLB.contextBytes + TLB.execute;
+      this.#bytes.fill(0xff, table, table + TLB.tableBytes);
+    }
+  }
+
+  /** From now on stores to this page must take the slow path, which keeps the slot true. */
+  #evictWrites(host: number): void {
+    for (let context = 0; context < TLB.contexts; context++) {
+      const table = TLB.base + context * TLB.contextBytes + TLB.write;
+      for (let at = table; at < table + TLB.tableBytes; at += TLB.entryBytes) {
+        const tag = this.#data.getUint32(at, true);
+        const addend = this.#data.getUint32(at + 8, true);
+        if ((tag + addend) >>> 0 === host) this.#data.setBigInt64(at, -1n, true);
+      }
+    }
+  }
+}
+
+const source = (float: boolean, index: number): number => (float ? F_BASE : X_BASE) + index * 8;
+
+function destination(ops: RowOps, index: number): number {
+  if (ops.floatDestination) return F_BASE + index * 8;
+  return X_BASE + (index === 0 ? X_SINK : index) * 8;
+}

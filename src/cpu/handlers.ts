@@ -1,0 +1,108 @@
+/**
+ * Which handlers the interpreter has: rows of the instruction table, told apart where a handler can
+ * be simpler for it. The decoder stores a handler's number in each decoded entry.
+ */
+
+import type { Row } from "../isa/row.ts";
+import type { Target } from "../isa/semantics.ts";
+import { COMPRESSED_ROWS, expansionOf, hasField, ROWS } from "../isa/table.ts";
+import { i64 } from "../wasm/expr.ts";
+
+/** Numbers of the handlers that stand for no instruction. */
+export const SpecialOp = {
+  /** Not decoded yet: the value of cleared memory. */
+  decode: 0,
+  /** The end mark of a slot: go on at the next page. */
+  pageEnd: 1,
+  /** A four-byte instruction in the last half-word of a page. */
+  straddle: 2,
+  illegal: 3,
+} as const;
+
+const FIRST_ROW_OP = 4;
+
+export interface Handler {
+  readonly row: Row;
+  /** Bytes to the next instruction. */
+  readonly length: 2 | 4;
+  /** The target of a branch is in the same slot, so that the immediate is a distance in entries. */
+  readonly near: boolean;
+}
+
+/** Whether a row transfers control to pc + imm: asked of its semantics. */
+function isRelativeJump(row: Row): boolean {
+  let found = false;
+  const jump = () => {
+    found = true;
+    return [];
+  };
+  const probe = new Proxy({} as Target, {
+    get: (_target, name) => (name === "branch" || name === "jump" ? jump : () => i64.local()),
+  });
+  row.semantics(probe);
+  return found;
+}
+
+const HAS_COMPRESSED_FORM = new Set(COMPRESSED_ROWS.map((row) => expansionOf(row).base));
+
+function handlersOf(row: Row): Handler[] {
+  const lengths: (2 | 4)[] = HAS_COMPRESSED_FORM.has(row) ? [4, 2] : [4];
+  const reaches = isRelativeJump(row) ? [false, true] : [false];
+  return lengths.flatMap((length) => reaches.map((near) => ({ row, length, near })));
+}
+
+export const HANDLERS: readonly Handler[] = ROWS.flatMap(handlersOf);
+
+const NUMBERS = new Map<Row, Map<string, number>>();
+for (const [k, { row, length, near }] of HANDLERS.entries()) {
+  const numbers = NUMBERS.get(row) ?? new Map<string, number>();
+  numbers.set(`${length}${near}`, FIRST_ROW_OP + k);
+  NUMBERS.set(row, numbers);
+}
+
+/** What the decoder needs to know of a row, looked up once for each decoded instruction. */
+export interface RowOps {
+  readonly relative: boolean;
+  readonly floatDestination: boolean;
+  readonly floatSource1: boolean;
+  readonly floatSource2: boolean;
+  readonly zimm: boolean;
+  /** Handler numbers for a length of 2 and 4, far and near. */
+  readonly far: readonly [number, number];
+  readonly near: readonly [number, number];
+}
+
+function rowOps(row: Row): RowOps {
+  const numbers = NUMBERS.get(row) ?? new Map<string, number>();
+  const op = (length: 2 | 4, near: boolean): number => numbers.get(`${length}${near}`) ?? 0;
+  return {
+    relative: numbers.has("4true"),
+    floatDestination: hasField(row, "fd"),
+    floatSource1: hasField(row, "fs1"),
+    floatSource2: hasField(row, "fs2"),
+    zimm: hasField(row, "zimm"),
+    far: [op(2, false), op(4, false)],
+    near: [op(2, true), op(4, true)],
+  };
+}
+
+export const ROW_OPS: ReadonlyMap<Row, RowOps> = new Map(ROWS.map((row) => [row, rowOps(row)]));
+
+/**
+ * Whether a row's handler is part of the main loop. The rest are functions of their own, which
+ * keeps the loop small enough for the engine to optimise soon after start-up.
+ */
+export function isInline(row: Row): boolean {
+  return row.extension === "i" || row.extension === "m" || /^f[ls][wd]$/.test(row.name)
+    ? !NEEDS_HART.has(row.name)
+    : false;
+}
+
+const NEEDS_HART = new Set(["ecall", "ebreak", "mret", "sret", "wfi", "sfence.vma"]);
+
+/** Whether a handler works on the hart's own state, and so needs pc and the budget stored first. */
+export function needsHart(row: Row): boolean {
+  return NEEDS_HART.has(row.name) || row.extension === "zicsr" || row.extension === "zifencei";
+}
+
+export const usesFloat = (row: Row): boolean => row.extension === "f" || row.extension === "d";

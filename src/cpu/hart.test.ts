@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { encode } from "../isa/assembler.ts";
+import { bareMachine } from "./testing/bare-machine.ts";
+
+const RAM = 0x8000_0000;
+
+describe("hart", () => {
+  test("runs straight code and a loop", () => {
+    const { hart, program } = bareMachine();
+    program(RAM, [
+      encode("addi", { rd: 5, imm: 100 }),
+      encode("addi", { rd: 6, imm: 0 }),
+      encode("add", { rd: 6, rs1: 6, rs2: 5 }),
+      encode("addi", { rd: 5, rs1: 5, imm: -1 }),
+      encode("bne", { rs1: 5, rs2: 0, imm: -8 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    expect(hart.step(302)).toBe("budget");
+    expect(hart.getX(6)).toBe(5050n);
+    expect(hart.pc()).toBe(BigInt(RAM + 20));
+    expect(hart.instructionCount()).toBe(302);
+    expect(hart.run(1000)).toBe("budget");
+    expect(hart.peekCsr(0xb02)).toBe(1301n);
+  });
+
+  test("an ecall traps to mtvec with the cause and returns by mret", () => {
+    const { hart, program } = bareMachine();
+    program(RAM, [
+      encode("auipc", { rd: 5, imm: 0 }),
+      encode("addi", { rd: 5, rs1: 5, imm: 0x100 }),
+      encode("csrrw", { rs1: 5, csr: 0x305 }),
+      encode("ecall"),
+      encode("addi", { rd: 7, imm: 7 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    program(RAM + 0x100, [
+      encode("csrrs", { rd: 8, csr: 0x342 }),
+      encode("csrrs", { rd: 9, csr: 0x341 }),
+      encode("addi", { rd: 9, rs1: 9, imm: 4 }),
+      encode("csrrw", { rs1: 9, csr: 0x341 }),
+      encode("mret"),
+    ]);
+    hart.run(100);
+    expect(hart.getX(8)).toBe(11n);
+    expect(hart.getX(7)).toBe(7n);
+  });
+
+  test("a program in shared memory", () => {
+    const { hart, program } = bareMachine({ shared: true });
+    program(RAM, [encode("addi", { rd: 5, imm: -1 }), encode("jal", { imm: 0 })]);
+    hart.run(10);
+    expect(hart.getX(5)).toBe(2n ** 64n - 1n);
+  });
+
+  test("a trap loop without a handler ends with the budget", () => {
+    const { hart } = bareMachine();
+    expect(hart.run(1000)).toBe("budget");
+  });
+});

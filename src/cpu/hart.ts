@@ -1,0 +1,295 @@
+/** One hart: its state in linear memory, and the generated code that runs it. */
+import type { AccessSize, Bus } from "../bus/bus.ts";
+import type { GuestMemory, RamRegion } from "../memory/guest-memory.ts";
+import { CodeCache } from "./code-cache.ts";
+import type {
+  EcallHandler,
+  HartPort,
+  HartStart,
+  Interrupt,
+  PrivilegeMode,
+  RunExit,
+} from "./hart-port.ts";
+import { buildInterpreter, ExitCode } from "./interpreter.ts";
+import {
+  CSR_MAP_BASE,
+  F_BASE,
+  FIELD,
+  HART_MEMORY_BYTES,
+  type NarrowField,
+  PMP_ENTRIES,
+  type WideField,
+  X_BASE,
+} from "./layout.ts";
+import { PmpRegisters } from "./pmp.ts";
+import { Menvcfg, Mode, Mstatus } from "./state.ts";
+
+export { HART_MEMORY_BYTES };
+
+const WASM_PAGE = 0x1_0000;
+const TWO_32 = 0x1_0000_0000;
+const STIP = 1 << 5;
+/** pmpcfg of an entry that grants everything: NAPOT, RWX. */
+const PMP_ALL = 0x1fn;
+
+export interface HartOptions {
+  readonly id: number;
+  /** `HART_MEMORY_BYTES` for the hart at its start, and the RAM. */
+  readonly memory: WebAssembly.Memory;
+  readonly ram: RamRegion;
+  readonly guestMemory: GuestMemory;
+  readonly bus: Bus;
+  /** Ticks of `TIMEBASE_HZ`. */
+  readonly time: () => number;
+  /** Answers ECALL from S-mode when the hart was started in S-mode. */
+  readonly ecall?: EcallHandler;
+}
+
+interface Exports {
+  run(budget: number): number;
+  flush_all(): void;
+  csr_peek(row: number): void;
+  update_contexts_now(): void;
+}
+
+const EXITS: Record<number, RunExit> = {
+  [ExitCode.budget]: "budget",
+  [ExitCode.wfi]: "wfi",
+  [ExitCode.stop]: "stop",
+};
+
+export class Hart implements HartPort {
+  readonly id: number;
+  readonly #options: HartOptions;
+  readonly #data: DataView;
+  readonly #code: CodeCache;
+  readonly #pmp: PmpRegisters;
+  readonly #exports: Exports;
+  #exact: Exports | undefined;
+  #executed = 0;
+
+  /** @throws RangeError if the memory is too small for the hart's part and the RAM. */
+  constructor(options: HartOptions) {
+    const { memory, ram } = options;
+    if (ram.offset < HART_MEMORY_BYTES || memory.buffer.byteLength < ram.offset + ram.size) {
+      throw new RangeError("the memory does not hold the hart's state and the RAM");
+    }
+    this.id = options.id;
+    this.#options = options;
+    this.#data = new DataView(memory.buffer);
+    this.#code = new CodeCache(memory.buffer, ram);
+    this.#pmp = new PmpRegisters(this.#data, FIELD.pmpActive);
+    options.guestMemory.observeWrites((gpa, length) => this.#code.written(gpa, length));
+    this.#exports = this.#instantiate(false);
+  }
+
+  reset(start: HartStart): void {
+    new Uint8Array(this.#data.buffer, 0, HART_MEMORY_BYTES).fill(0, X_BASE, CSR_MAP_BASE);
+    this.#code.clear();
+    this.#setBig("mstatus", Mstatus.XL);
+    this.#setBig("stimecmp", -1n);
+    this.#set("mode", start.mode === "S" ? Mode.S : Mode.M);
+    this.setX(10, BigInt(start.a0));
+    this.setX(11, BigInt(start.a1));
+    this.setPc(BigInt(start.pc));
+    if (start.mode === "S") this.#grantSupervisor();
+    this.#pmp.update();
+    this.#exports.update_contexts_now();
+    this.#exports.flush_all();
+    this.#executed = 0;
+  }
+
+  run(maxInstructions: number): RunExit {
+    return this.#run(this.#exports, maxInstructions);
+  }
+
+  /** Runs exactly this many instructions, or fewer if something ends the run; traps count as one. */
+  step(instructions: number): RunExit {
+    this.#exact ??= this.#instantiate(true);
+    return this.#run(this.#exact, instructions);
+  }
+
+  requestStop(): void {
+    this.#set("stopRequested", 1);
+    this.#set("attention", 1);
+  }
+
+  setInterrupt(cause: Interrupt, high: boolean): void {
+    const lines = this.#get("mipLines");
+    const bit = 1 << cause;
+    this.#set("mipLines", high ? lines | bit : lines & ~bit);
+    this.#set("attention", 1);
+  }
+
+  nextTimerTick(): number {
+    if (!this.#sstc()) return Number.POSITIVE_INFINITY;
+    const at = FIELD.stimecmp;
+    return this.#data.getUint32(at + 4, true) * TWO_32 + this.#data.getUint32(at, true);
+  }
+
+  updateTimer(): void {
+    const lines = this.#get("mipLines");
+    const due = this.#sstc() && this.#options.time() >= this.nextTimerTick();
+    const next = due ? lines | STIP : lines & ~STIP;
+    if (next === lines) return;
+    this.#set("mipLines", next);
+    this.#set("attention", 1);
+  }
+
+  instructionCount(): number {
+    return this.#executed;
+  }
+
+  mode(): PrivilegeMode {
+    const mode = this.#get("mode");
+    return mode === Mode.U ? "U" : mode === Mode.S ? "S" : "M";
+  }
+
+  pc(): bigint {
+    return this.#data.getBigUint64(FIELD.pc, true);
+  }
+
+  setPc(value: bigint): void {
+    this.#setBig("pc", value);
+  }
+
+  getX(index: number): bigint {
+    return index === 0 ? 0n : this.#data.getBigUint64(X_BASE + index * 8, true);
+  }
+
+  setX(index: number, value: bigint): void {
+    if (index !== 0) this.#data.setBigUint64(X_BASE + index * 8, BigInt.asUintN(64, value), true);
+  }
+
+  /** Raw bits of f0..f31. */
+  getF(index: number): bigint {
+    return this.#data.getBigUint64(F_BASE + index * 8, true);
+  }
+
+  setF(index: number, value: bigint): void {
+    this.#data.setBigUint64(F_BASE + index * 8, BigInt.asUintN(64, value), true);
+  }
+
+  peekCsr(csr: number): bigint | undefined {
+    const row = this.#data.getUint8(CSR_MAP_BASE + (csr & 0xfff));
+    if (row === 0) return undefined;
+    this.#exports.csr_peek(row);
+    return this.#data.getBigUint64(FIELD.scratch, true);
+  }
+
+  setTimer(tick: bigint): void {
+    this.#setBig("stimecmp", tick);
+    this.updateTimer();
+  }
+
+  flushTlb(): void {
+    this.#exports.flush_all();
+  }
+
+  flushCode(): void {
+    this.#code.clear();
+  }
+
+  #run(code: Exports, maxInstructions: number): RunExit {
+    this.#set("attention", 1);
+    this.#set("trapCount", 0);
+    const exit = EXITS[code.run(maxInstructions)];
+    this.#executed += maxInstructions - this.#data.getInt32(FIELD.budget, true);
+    this.#executed -= this.#get("trapCount");
+    if (exit === "stop") this.#set("stopRequested", 0);
+    return exit;
+  }
+
+  /** What firmware would have set up before entering S-mode. */
+  #grantSupervisor(): void {
+    this.#pmp.writeAddr(0, -1n);
+    this.#pmp.writeCfg(0, PMP_ALL);
+    this.#setBig("medeleg", 0xb1ffn);
+    this.#setBig("mideleg", 0x222n);
+    this.#setBig("menvcfg", Menvcfg.STCE | Menvcfg.ADUE);
+    this.#set("mcounteren", 7);
+    this.#set("ecallHandled", this.#options.ecall === undefined ? 0 : 1);
+  }
+
+  #instantiate(exact: boolean): Exports {
+    const { memory, ram, id } = this.#options;
+    const built = buildInterpreter({
+      hartId: id,
+      ram,
+      memoryPages: memory.buffer.byteLength / WASM_PAGE,
+      sharedMemory: !(memory.buffer instanceof ArrayBuffer),
+      exact,
+    });
+    for (const [k, number] of built.csrNumbers.entries()) {
+      this.#data.setUint8(CSR_MAP_BASE + number, k + 1);
+    }
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(built.bytes), {
+      host: { memory, ...this.#hostFunctions() },
+    });
+    return instance.exports as unknown as Exports;
+  }
+
+  #hostFunctions(): Record<string, (...args: number[]) => unknown> {
+    const { time, ecall } = this.#options;
+    return {
+      decode: (entry) => this.#code.decode(entry),
+      decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
+      allocateSlot: (host) => this.#code.allocateSlot(host),
+      mmioRead: (gpa, size) => this.#mmioRead(gpa, size),
+      mmioWrite: (gpa, size) => this.#mmioWrite(gpa, size),
+      time,
+      timerChanged: () => this.updateTimer(),
+      pmpWrite: (register) => this.#pmpWrite(register),
+      ecall: () => ecall?.ecall(this),
+      rawBits: (entry) => this.#code.rawBits(entry),
+    };
+  }
+
+  #mmioRead(gpa: number, size: number): number {
+    const region = this.#options.bus.find(gpa, size);
+    if (region === undefined) return 0;
+    const offset = gpa - region.base;
+    const width = Math.min(size, 4) as AccessSize;
+    this.#data.setUint32(FIELD.scratch, region.handler.read(offset, width), true);
+    if (size === 8) {
+      this.#data.setUint32(FIELD.scratch + 4, region.handler.read(offset + 4, 4), true);
+    }
+    return 1;
+  }
+
+  #mmioWrite(gpa: number, size: number): number {
+    const region = this.#options.bus.find(gpa, size);
+    if (region === undefined) return 0;
+    const offset = gpa - region.base;
+    // Taken before the handler runs, which may use the scratch field itself.
+    const low = this.#data.getUint32(FIELD.scratch, true);
+    const high = this.#data.getUint32(FIELD.scratch + 4, true);
+    const width = Math.min(size, 4) as AccessSize;
+    region.handler.write(offset, width, size < 4 ? low & (2 ** (size * 8) - 1) : low);
+    if (size === 8) region.handler.write(offset + 4, 4, high);
+    return 1;
+  }
+
+  #pmpWrite(register: number): void {
+    const value = this.#data.getBigUint64(FIELD.scratch, true);
+    if (register < PMP_ENTRIES) this.#pmp.writeCfg(register, value);
+    else this.#pmp.writeAddr(register - PMP_ENTRIES, value);
+    this.#exports.flush_all();
+  }
+
+  #sstc(): boolean {
+    return this.#data.getInt32(FIELD.menvcfg + 4, true) < 0;
+  }
+
+  #get(field: NarrowField): number {
+    return this.#data.getUint32(FIELD[field], true);
+  }
+
+  #set(field: NarrowField, value: number): void {
+    this.#data.setUint32(FIELD[field], value, true);
+  }
+
+  #setBig(field: WideField, value: bigint): void {
+    this.#data.setBigUint64(FIELD[field], BigInt.asUintN(64, value), true);
+  }
+}

@@ -1,0 +1,42 @@
+/** The functions that generated code calls in the host: rare work, and everything outside the hart. */
+import type { Func } from "../wasm/expr.ts";
+import type { ModuleBuilder } from "../wasm/module-builder.ts";
+
+export interface HostFunctions {
+  /** Fills in the decoded entry at an address inside a code slot. */
+  readonly decode: Func<undefined>;
+  /** Decodes the given bits into a scratch slot. */
+  readonly decodeScratch: Func<undefined>;
+  /** Gives the page at this host address a code slot and returns the slot's address. */
+  readonly allocateSlot: Func<"i32">;
+  /** MMIO load of a size at a physical address; the value is left in `scratch`. 0 = access fault. */
+  readonly mmioRead: Func<"i32">;
+  /** MMIO store of the low `size` bytes of `scratch`. 0 = access fault. */
+  readonly mmioWrite: Func<"i32">;
+  /** The time CSR's value. */
+  readonly time: Func<"f64">;
+  /** stimecmp or its enable changed: recompute the timer's pending bit. */
+  readonly timerChanged: Func<undefined>;
+  /** Writes `scratch` to a pmpcfg (0..) or pmpaddr (0x10..) register. */
+  readonly pmpWrite: Func<undefined>;
+  /** Answers an ECALL from S-mode. */
+  readonly ecall: Func<undefined>;
+  /** The raw bits of the instruction whose entry is at this address. */
+  readonly rawBits: Func<"i32">;
+}
+
+export function importHost(module: ModuleBuilder): HostFunctions {
+  const host = "host";
+  return {
+    decode: module.importFunction(host, "decode", ["i32"], undefined),
+    decodeScratch: module.importFunction(host, "decodeScratch", ["i32", "i32"], undefined),
+    allocateSlot: module.importFunction(host, "allocateSlot", ["i32"], "i32"),
+    mmioRead: module.importFunction(host, "mmioRead", ["f64", "i32"], "i32"),
+    mmioWrite: module.importFunction(host, "mmioWrite", ["f64", "i32"], "i32"),
+    time: module.importFunction(host, "time", [], "f64"),
+    timerChanged: module.importFunction(host, "timerChanged", [], undefined),
+    pmpWrite: module.importFunction(host, "pmpWrite", ["i32"], undefined),
+    ecall: module.importFunction(host, "ecall", [], undefined),
+    rawBits: module.importFunction(host, "rawBits", ["i32"], "i32"),
+  };
+}

@@ -1,0 +1,350 @@
+/**
+ * The interpreter, generated from the instruction table: one wasm function that dispatches decoded
+ * entries by `br_table`.
+ *
+ * Locals of the loop: the address of the current entry, `codeBase` (pc = codeBase + entry >> 3), and
+ * the budget, one less for each instruction. The budget is looked at when control is transferred,
+ * which happens at least once for each page of straight code.
+ */
+
+import type { Row } from "../isa/row.ts";
+import { hasField } from "../isa/table.ts";
+import type { RamRegion } from "../memory/guest-memory.ts";
+import {
+  block,
+  br,
+  brTable,
+  call,
+  callVoid,
+  type Func,
+  type I64,
+  i32,
+  i64,
+  type Local,
+  label,
+  loop,
+  ret,
+  type Stmt,
+  set,
+  when,
+  whenLikely,
+} from "../wasm/expr.ts";
+import { ModuleBuilder } from "../wasm/module-builder.ts";
+import { csrRows, defineCsrs } from "./csrs.ts";
+import {
+  type Continuations,
+  type CoreFunctions,
+  EntryTarget,
+  illegalInstruction,
+} from "./entry-target.ts";
+import { defineFpu } from "./fpu/index.ts";
+import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
+import { importHost } from "./imports.ts";
+import { ENTRY } from "./layout.ts";
+import { codeBaseOf, defineMmu, entryInSlot, tlbEntry } from "./mmu.ts";
+import { definePmp } from "./pmp.ts";
+import { get, get32, put, put32 } from "./state.ts";
+import { defineTraps } from "./traps.ts";
+
+/** What `run` returns. */
+export const ExitCode = { budget: 0, wfi: 1, stop: 2 } as const;
+
+/** What an out-of-line handler returns. */
+const Status = { next: 0, trap: 1, steer: 2 } as const;
+
+export interface InterpreterOptions {
+  readonly hartId: number;
+  readonly ram: RamRegion;
+  /** Pages of the linear memory, and whether it is shared. */
+  readonly memoryPages: number;
+  readonly sharedMemory: boolean;
+  /** Looks at the budget before every instruction, for single-stepping and lock-step runs. */
+  readonly exact: boolean;
+}
+
+/** The CSR rows in table order come along, for whoever fills the CSR map and reads by number. */
+export interface InterpreterModule {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly csrNumbers: readonly number[];
+}
+
+export function buildInterpreter(options: InterpreterOptions): InterpreterModule {
+  const module = new ModuleBuilder();
+  module.importMemory({
+    module: "host",
+    name: "memory",
+    initial: options.memoryPages,
+    maximum: options.memoryPages,
+    shared: options.sharedMemory,
+  });
+  const host = importHost(module);
+  const pmp = definePmp(module);
+  const mmu = defineMmu(module, host, pmp, options.ram);
+  const traps = defineTraps(module);
+  const rows = csrRows(host, mmu, traps, options.hartId);
+  const fpu = defineFpu(module, {
+    read: () => get32("fflags"),
+    accrue: (flags) =>
+      put32(
+        "fflags",
+        i32.or(get32("fflags"), typeof flags === "object" ? flags : i32.const(flags)),
+      ),
+  });
+  const core: CoreFunctions = { host, mmu, traps, fpu, csrs: defineCsrs(module, rows) };
+  module.define(
+    "csr_peek",
+    ["i32"],
+    undefined,
+    (id) => [put("scratch", call(core.csrs.read, id, 0))],
+    { export: true },
+  );
+  module.define("update_contexts_now", [], undefined, () => [callVoid(traps.updateContexts)], {
+    export: true,
+  });
+  const outOfLine = defineOutOfLine(module, core);
+  defineRun(module, core, outOfLine, options.exact);
+  return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
+}
+
+/** Rows that are functions: (entry, codeBase) to a status. */
+function defineOutOfLine(module: ModuleBuilder, core: CoreFunctions): Map<Row, Func<"i32">> {
+  const functions = new Map<Row, Func<"i32">>();
+  for (const { row } of HANDLERS) {
+    if (isInline(row) || functions.has(row)) continue;
+    const func = module.define(`op_${row.name}`, ["i32", "i64"], "i32", (entry, codeBase) => {
+      const status = (code: number): Stmt[] => [ret(i32.const(code))];
+      const target = new EntryTarget(core, entry, codeBase, 4, {
+        trap: status(Status.trap),
+        // The loop looks at `attention` after these only when they steer; see `attend` there.
+        attend: [],
+        steer: status(Status.steer),
+        relative: [],
+        absolute: () => [],
+      });
+      return [
+        ...floatGuard(row, core, entry, status(Status.trap)),
+        ...row.semantics(target),
+        ret(i32.const(Status.next)),
+      ];
+    });
+    functions.set(row, func);
+  }
+  return functions;
+}
+
+/** Floating-point instructions are illegal while FS is off, or with a reserved dynamic mode. */
+function floatGuard(
+  row: Row,
+  core: CoreFunctions,
+  entry: Local<"i32">,
+  trap: readonly Stmt[],
+): Stmt[] {
+  if (!usesFloat(row)) return [];
+  const relevant = hasField(row, "rm")
+    ? i32.select(i32.eq(i32.load8_u(entry, ENTRY.rm), 7), 3, 1)
+    : i32.const(1);
+  return [
+    when(i32.and(get32("fpIllegal"), relevant), [...illegalInstruction(core, entry), ...trap]),
+  ];
+}
+
+/** Adds to a field of the state. */
+const bump = (field: "instretAnchor", by: I64): Stmt => put(field, i64.add(get(field), by));
+
+function defineRun(
+  module: ModuleBuilder,
+  core: CoreFunctions,
+  outOfLine: ReadonlyMap<Row, Func<"i32">>,
+  exact: boolean,
+): void {
+  module.define(
+    "run",
+    ["i32"],
+    "i32",
+    (budget) => {
+      const loopState: LoopState = {
+        entry: i32.local(),
+        codeBase: i64.local(),
+        target: i64.local(),
+        budget,
+        relook: label("relook"),
+        jump: label("jump"),
+        next: label("next"),
+        trap: label("trap"),
+        fault: label("fault"),
+      };
+      const { target, relook, jump, next, trap, fault } = loopState;
+      const leave = (code: number): Stmt[] => [
+        put32("budget", budget),
+        // Between runs the anchor holds minstret itself.
+        bump("instretAnchor", i64.sub(0, i64.extend_i32_s(budget))),
+        ret(i32.const(code)),
+      ];
+      return [
+        bump("instretAnchor", i64.extend_i32_s(budget)),
+        loop(relook, [
+          when(get32("budgetHeld"), [
+            set(budget, i32.add(budget, get32("budgetHeld"))),
+            bump("instretAnchor", i64.extend_i32_s(get32("budgetHeld"))),
+            put32("budgetHeld", 0),
+          ]),
+          when(get32("attention"), [callVoid(core.traps.checkInterrupts)]),
+          when(get32("stopRequested"), leave(ExitCode.stop)),
+          when(get32("waiting"), leave(ExitCode.wfi)),
+          when(i32.le_s(budget, 0), leave(ExitCode.budget)),
+          set(target, get("pc")),
+          loop(jump, [
+            block(fault, [
+              block(trap, [
+                ...enterPage(core, loopState),
+                loop(next, [
+                  ...(exact
+                    ? [when(i32.le_s(budget, 0), [...storePc(loopState), br(relook)])]
+                    : []),
+                  set(budget, i32.sub(budget, 1)),
+                  ...dispatch(core, loopState, outOfLine),
+                ]),
+              ]),
+              ...storePc(loopState),
+            ]),
+            // The instruction did not retire, but has used a unit of the budget.
+            bump("instretAnchor", i64.const(-1)),
+            put32("trapCount", i32.add(get32("trapCount"), 1)),
+            callVoid(core.traps.takeTrap),
+            br(relook),
+          ]),
+        ]),
+        ret(i32.const(ExitCode.budget)),
+      ];
+    },
+    { export: true },
+  );
+}
+
+interface LoopState {
+  /** Address of the current entry. */
+  readonly entry: Local<"i32">;
+  readonly codeBase: Local<"i64">;
+  /** Where `jump` goes. */
+  readonly target: Local<"i64">;
+  readonly budget: Local<"i32">;
+  /** Labels to branch to: look at everything and go on at the state's pc; go to `target`; */
+  readonly relook: ReturnType<typeof label>;
+  readonly jump: ReturnType<typeof label>;
+  /** execute `entry`; raise the recorded exception at `entry`; or at the state's pc. */
+  readonly next: ReturnType<typeof label>;
+  readonly trap: ReturnType<typeof label>;
+  readonly fault: ReturnType<typeof label>;
+}
+
+const pcOf = (s: LoopState): I64 => i64.add(s.codeBase, i64.extend_i32_u(i32.shr_u(s.entry, 3)));
+const storePc = (s: LoopState): Stmt[] => [put("pc", pcOf(s))];
+
+/** Finds the decoded entry of `target`, if there is budget left to execute it. */
+function enterPage(core: CoreFunctions, s: LoopState): Stmt[] {
+  const [tlb, slot] = [i32.local(), i32.local()];
+  return [
+    when(i32.le_s(s.budget, 0), [put("pc", s.target), br(s.relook)]),
+    set(tlb, tlbEntry(get32("fetchTlb"), s.target)),
+    whenLikely(
+      i64.eq(i64.load(tlb), i64.and(s.target, -4096)),
+      [
+        set(slot, i32.load(tlb, 8)),
+        set(s.codeBase, codeBaseOf(s.target, slot)),
+        set(s.entry, entryInSlot(slot, s.target)),
+      ],
+      [
+        set(s.entry, call(core.mmu.fetch, s.target)),
+        when(i32.eqz(s.entry), [
+          put("pc", s.target),
+          set(s.budget, i32.sub(s.budget, 1)),
+          br(s.fault),
+        ]),
+        set(s.codeBase, get("codeBase")),
+      ],
+    ),
+  ];
+}
+
+/** The switch: one block for each handler, innermost first. */
+function dispatch(
+  core: CoreFunctions,
+  s: LoopState,
+  outOfLine: ReadonlyMap<Row, Func<"i32">>,
+): Stmt[] {
+  const bodies = [
+    ...specialBodies(core, s),
+    ...HANDLERS.map((h) => handlerBody(core, s, h, outOfLine)),
+  ];
+  const labels = bodies.map((_, k) => label(`op${k}`));
+  let inner: Stmt[] = [brTable(i32.load16_u(s.entry, ENTRY.op), labels, labels[SpecialOp.illegal])];
+  for (const [k, body] of bodies.entries()) inner = [block(labels[k], inner), ...body];
+  return inner;
+}
+
+/** Gives back the unit of budget of a dispatch that executed no instruction. */
+const refund = (s: LoopState): Stmt => set(s.budget, i32.add(s.budget, 1));
+
+function specialBodies(core: CoreFunctions, s: LoopState): Stmt[][] {
+  const bodies: Stmt[][] = [];
+  bodies[SpecialOp.decode] = [callVoid(core.host.decode, s.entry), refund(s), br(s.next)];
+  bodies[SpecialOp.pageEnd] = [refund(s), set(s.target, pcOf(s)), br(s.jump)];
+  bodies[SpecialOp.straddle] = [
+    set(s.target, pcOf(s)),
+    set(s.entry, call(core.mmu.fetchSingle, s.target)),
+    when(i32.eqz(s.entry), [put("pc", s.target), br(s.fault)]),
+    set(s.codeBase, get("codeBase")),
+    refund(s),
+    br(s.next),
+  ];
+  bodies[SpecialOp.illegal] = [...illegalInstruction(core, s.entry), br(s.trap)];
+  return bodies;
+}
+
+function handlerBody(
+  core: CoreFunctions,
+  s: LoopState,
+  { row, length, near }: Handler,
+  outOfLine: ReadonlyMap<Row, Func<"i32">>,
+): Stmt[] {
+  const advance: Stmt[] = [set(s.entry, i32.add(s.entry, (length / 2) * ENTRY.bytes)), br(s.next)];
+  const func = outOfLine.get(row);
+  if (func !== undefined) return [...callHandler(s, row, func), ...advance];
+  const target = new EntryTarget(core, s.entry, s.codeBase, length, continuations(s, near));
+  return [...floatGuard(row, core, s.entry, [br(s.trap)]), ...row.semantics(target), ...advance];
+}
+
+function callHandler(s: LoopState, row: Row, func: Func<"i32">): Stmt[] {
+  const status = i32.local();
+  const invoke = call(func, s.entry, s.codeBase);
+  if (!needsHart(row)) return [br(s.trap, invoke)];
+  return [
+    ...storePc(s),
+    put32("budget", s.budget),
+    set(status, invoke),
+    when(status, [br(s.trap, i32.eq(status, Status.trap)), br(s.relook)]),
+  ];
+}
+
+function continuations(s: LoopState, near: boolean): Continuations {
+  const immediate = i32.load(s.entry, ENTRY.imm);
+  return {
+    trap: [br(s.trap)],
+    // Sets the budget aside, so that the next transfer of control goes by way of `relook`.
+    attend: [
+      put32("budgetHeld", i32.add(get32("budgetHeld"), s.budget)),
+      bump("instretAnchor", i64.sub(0, i64.extend_i32_s(s.budget))),
+      set(s.budget, 0),
+    ],
+    steer: [br(s.relook)],
+    relative: near
+      ? [
+          set(s.entry, i32.add(s.entry, immediate)),
+          br(s.next, i32.gt_s(s.budget, 0)),
+          ...storePc(s),
+          br(s.relook),
+        ]
+      : [set(s.target, i64.add(pcOf(s), i64.extend_i32_s(immediate))), br(s.jump)],
+    absolute: (target) => [set(s.target, target), br(s.jump)],
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * The hart's part of the linear memory: its state, its TLB and its cache of decoded instructions.
+ *
+ * The interpreter, translated code, snapshots and the inspector read these same bytes. Offsets are
+ * absolute, so that generated code reaches a field with a constant address and no base register.
+ *
+ *     0x0000_0000  null page: address 0 means "no host address" in generated code
+ *     0x0000_0100  hart state: x0..x31, the sink for writes to x0, f0..f31, the fields below
+ *     0x0000_1000  scratch code slots: instructions that cannot live in a page's slot
+ *     0x0000_2000  CSR map: for each CSR number, its row in the CSR table plus one, or 0
+ *     0x0000_4000  TLB: four contexts of three tables (read, write, execute)
+ *     0x0002_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
+ *     0x0022_0000  code slots
+ */
+
+const STATE_BASE = 0x100;
+
+/** Number of the integer register that swallows writes to x0. */
+export const X_SINK = 32;
+
+export const X_BASE = STATE_BASE;
+export const F_BASE = X_BASE + 33 * 8;
+const FIELDS_BASE = F_BASE + 32 * 8;
+
+export const PMP_ENTRIES = 16;
+
+/** 64-bit fields, in address order. Architectural ones carry their CSR's name. */
+const WIDE = [
+  "pc",
+  /** Of the slot being executed: pc = codeBase + (address of the decoded entry >> 3). */
+  "codeBase",
+  /** minstret = instretAnchor - budget left. */
+  "instretAnchor",
+  /** mcycle = minstret + cycleOffset. */
+  "cycleOffset",
+  /** Value and tval of a trap being raised. */
+  "faultTval",
+  /** MMIO data and 64-bit arguments of host calls. */
+  "scratch",
+  "scratchHigh",
+  /** Guest virtual address of the reservation, and what LR loaded. */
+  "reservationAddress",
+  "reservationValue",
+  "mstatus",
+  "medeleg",
+  "mideleg",
+  "mie",
+  "mtvec",
+  "mscratch",
+  "mepc",
+  "mcause",
+  "mtval",
+  "menvcfg",
+  "stvec",
+  "sscratch",
+  "sepc",
+  "scause",
+  "stval",
+  "satp",
+  "senvcfg",
+  "stimecmp",
+  /** Lowest and highest guest address whose cached translation came from a superpage. */
+  "superpageLow",
+  "superpageHigh",
+] as const;
+
+/** 32-bit fields. */
+const NARROW = [
+  /** 0 = U, 1 = S, 3 = M. */
+  "mode",
+  /** Privilege that loads and stores are checked with (MPRV). */
+  "dataMode",
+  /** Address of the TLB tables for data, and of the execute table for fetches. */
+  "dataTlb",
+  "fetchTlb",
+  /** Interrupt-pending bits driven by wires, and those that software wrote. */
+  "mipLines",
+  "mipSoft",
+  "mcounteren",
+  "scounteren",
+  "fflags",
+  "frm",
+  /** Bit 0: FS is off. Bit 1: frm holds a reserved mode. */
+  "fpIllegal",
+  "faultCause",
+  /** Nonzero: look at interrupts and stop requests before going on. */
+  "attention",
+  /** Host address of the reserved bytes, or 0. */
+  "reservationHost",
+  "stopRequested",
+  "waiting",
+  /** Instructions that may still run in this slice; kept here while leaving the main loop. */
+  "budget",
+  /** Nonzero if an ECALL from S-mode is answered by the monitor. */
+  "ecallHandled",
+  /** Set by a page walk whose page has one PMP permission and may be cached. */
+  "cacheable",
+  /** Entries of the PMP range table in use. */
+  "pmpActive",
+  /** Budget set aside so that the main loop looks at `attention` soon. */
+  "budgetHeld",
+  /** Exceptions raised; each uses a unit of budget without retiring an instruction. */
+  "trapCount",
+] as const;
+
+export type WideField = (typeof WIDE)[number];
+export type NarrowField = (typeof NARROW)[number];
+
+function addresses<K extends string>(
+  names: readonly K[],
+  base: number,
+  stride: number,
+): Record<K, number> {
+  return Object.fromEntries(names.map((name, k) => [name, base + k * stride])) as Record<K, number>;
+}
+
+const NARROW_BASE = FIELDS_BASE + WIDE.length * 8;
+const PMP_BASE = (NARROW_BASE + NARROW.length * 4 + 15) & ~15;
+
+/** Absolute address of every field. */
+export const FIELD: Readonly<Record<WideField | NarrowField, number>> = {
+  ...addresses(WIDE, FIELDS_BASE, 8),
+  ...addresses(NARROW, NARROW_BASE, 4),
+};
+
+/** pmpcfg bytes, pmpaddr registers, and the ranges derived from them. */
+export const PMP = {
+  cfg: PMP_BASE,
+  addr: PMP_BASE + PMP_ENTRIES,
+  /** {i64 first byte, i64 last byte, i32 cfg, pad}: 24 bytes each, inactive entries left out. */
+  ranges: PMP_BASE + PMP_ENTRIES * 9,
+  rangeBytes: 24,
+} as const;
+
+/**
+ * A decoded instruction. Register fields are absolute addresses of the registers, so that generated
+ * code needs one load to find an operand.
+ */
+export const ENTRY = {
+  bytes: 16,
+  op: 0,
+  rd: 2,
+  rs1: 4,
+  rs2: 6,
+  imm: 8,
+  rs3: 12,
+  rm: 14,
+} as const;
+
+/** A TLB entry: i64 tag (page address, or -1), i32 addend (host address - guest address), pad. */
+export const TLB = {
+  base: 0x4000,
+  entryBytes: 16,
+  entries: 256,
+  /** Bytes of one table, and its place within a context. */
+  tableBytes: 4096,
+  read: 0,
+  write: 4096,
+  execute: 8192,
+  contextBytes: 3 * 4096,
+  contexts: 4,
+} as const;
+
+/** Index of a TLB context: S-mode has a second one for accesses with SUM set. */
+export const TlbContext = { user: 0, supervisor: 1, supervisorSum: 2, machine: 3 } as const;
+
+/** Scratch slots hold one instruction each; chosen by the low bits of pc. */
+export const SCRATCH = { base: 0x1000, count: 64, bytes: 64, bits: 48 } as const;
+
+export const CSR_MAP_BASE = 0x2000;
+
+export const CODE_MAP_BASE = 0x2_0000;
+/** RAM pages that the code map can cover: 2 GiB. */
+export const CODE_MAP_PAGES = 0x8_0000;
+
+/** A code slot: decoded entries for each half-word of a page, an end mark, and where the page is. */
+export const SLOT = {
+  base: CODE_MAP_BASE + CODE_MAP_PAGES * 4,
+  entries: 2048,
+  /** The end mark's place. */
+  end: 2048 * ENTRY.bytes,
+  /** Where the address of the page's bytes is kept. */
+  host: 2048 * ENTRY.bytes + 16,
+  bytes: 2048 * ENTRY.bytes + 64,
+  /**
+   * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700; a
+   * slot is 32 KiB, so this bounds the cache to 33 MiB.
+   */
+  count: 1024,
+} as const;
+
+const PAGE = 0x1_0000;
+
+/** Linear memory below RAM. */
+export const HART_MEMORY_BYTES: number =
+  Math.ceil((SLOT.base + SLOT.count * SLOT.bytes) / PAGE) * PAGE;

@@ -1,0 +1,65 @@
+/** Expressions for the fields of the hart's state; see `layout.ts`. */
+import { type Arg, type I32, type I64, i32, i64, type Stmt } from "../wasm/expr.ts";
+import { FIELD, type NarrowField, type WideField } from "./layout.ts";
+
+export const get = (field: WideField): I64 => i64.load(0, FIELD[field]);
+export const put = (field: WideField, value: Arg<"i64">): Stmt => i64.store(0, value, FIELD[field]);
+export const get32 = (field: NarrowField): I32 => i32.load(0, FIELD[field]);
+export const put32 = (field: NarrowField, value: Arg<"i32">): Stmt =>
+  i32.store(0, value, FIELD[field]);
+
+/** mstatus bits (Privileged Architecture 3.1.6). */
+export const Mstatus = {
+  SIE: 1 << 1,
+  MIE: 1 << 3,
+  SPIE: 1 << 5,
+  MPIE: 1 << 7,
+  SPP: 1 << 8,
+  MPP: 3 << 11,
+  FS: 3 << 13,
+  MPRV: 1 << 17,
+  SUM: 1 << 18,
+  MXR: 1 << 19,
+  TVM: 1 << 20,
+  TW: 1 << 21,
+  TSR: 1 << 22,
+  /** UXL and SXL, both fixed at 64 bits. */
+  XL: 0xa_0000_0000n,
+  SD: -(2n ** 63n),
+} as const;
+
+export const MPP_SHIFT = 11;
+export const SPP_SHIFT = 8;
+
+/** menvcfg bits (3.1.18). */
+export const Menvcfg = { FIOM: 1, ADUE: 1n << 61n, STCE: 1n << 63n } as const;
+
+export const Mode = { U: 0, S: 1, M: 3 } as const;
+
+/** Exception causes (3.1.15). */
+export const Cause = {
+  fetchAccess: 1,
+  illegal: 2,
+  breakpoint: 3,
+  loadMisaligned: 4,
+  loadAccess: 5,
+  storeMisaligned: 6,
+  storeAccess: 7,
+  ecallU: 8,
+  fetchPage: 12,
+  loadPage: 13,
+  storePage: 15,
+} as const;
+
+/** `faultCause` has this bit for an interrupt. */
+export const INTERRUPT_FLAG = 0x8000_0000;
+
+/** The pending bits of mip: wires and software together. */
+export const mip = (): I64 => i64.extend_i32_u(i32.or(get32("mipLines"), get32("mipSoft")));
+
+/** Nonzero if any of `bits` of mstatus is set. */
+export const statusHas = (bits: number): I32 => i32.and(i32.load(0, FIELD.mstatus), bits);
+
+/** Marks the floating-point state dirty: FS is bits 14..13, in the second byte of mstatus. */
+export const markFloatDirty = (): Stmt =>
+  i32.store8(0, i32.or(i32.load8_u(0, FIELD.mstatus + 1), 0x60), FIELD.mstatus + 1);
