@@ -1,13 +1,13 @@
 /** What the machine needs to know of a kind of hart to build one into itself. */
 import type { Bus } from "../bus/bus.ts";
 import type { EcallHandler, HartPort } from "../cpu/hart-port.ts";
-import type { GuestMemory, LinearMemory, RamRegion } from "../memory/guest-memory.ts";
+import type { GuestMemory, RamRegion } from "../memory/guest-memory.ts";
 import type { CpuDescription } from "./device-tree.ts";
 
 export interface HartParts {
   readonly id: number;
   /** Holds the hart's own state below `ram.offset`, and the guest's RAM above. */
-  readonly memory: LinearMemory;
+  readonly memory: WebAssembly.Memory;
   readonly ram: RamRegion;
   readonly guestMemory: GuestMemory;
   readonly bus: Bus;

@@ -37,7 +37,8 @@ export interface MachineEvents {
 }
 
 export interface MachineOptions {
-  readonly hart: HartModel;
+  /** Default: the RISC-V hart of this project. */
+  readonly hart?: HartModel;
   readonly clock: Clock;
   /** Fills the bytes with random numbers. */
   readonly entropy: (bytes: Uint8Array) => void;

@@ -15,6 +15,7 @@ import { ClockTimebase, msBetween } from "./clock.ts";
 import { ConsoleHub } from "./console-hub.ts";
 import { deviceTree, type InterruptControllerKind, type PlacedDevice } from "./device-tree.ts";
 import { writeFdt } from "./fdt.ts";
+import type { HartModel } from "./hart-model.ts";
 import { Htif } from "./htif.ts";
 import { Interrupts } from "./interrupts.ts";
 import { LoadError } from "./load-error.ts";
@@ -30,6 +31,7 @@ import {
 } from "./machine-types.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
+import { RISCV_HART } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
 import { SliceBudget } from "./slice.ts";
 
@@ -55,6 +57,7 @@ export class Machine {
   readonly slots: VirtioSlots;
 
   readonly #options: MachineOptions;
+  readonly #model: HartModel;
   readonly #linear: WebAssembly.Memory;
   readonly #ram: RamRegion;
   readonly #sbi: Sbi;
@@ -77,7 +80,8 @@ export class Machine {
     this.profile = PROFILES[options.profile ?? "tabvisor"];
     this.interruptController = options.interruptController ?? "plic";
     this.ramBytes = checkRam(options.ramBytes ?? DEFAULT_RAM_BYTES);
-    const offset = options.hart.memoryBytes;
+    this.#model = options.hart ?? RISCV_HART;
+    const offset = this.#model.memoryBytes;
     this.#linear = allocate(offset + this.ramBytes, options.shared ?? false);
     this.#ram = { base: this.profile.ramBase, size: this.ramBytes, offset };
     this.memory = new GuestMemory(this.#linear, [this.#ram]);
@@ -126,8 +130,7 @@ export class Machine {
     if (this.#request !== undefined) throw new Error("this machine has been booted already");
     const result = this.#load(request);
     this.#request = request;
-    const { hart: model } = this.#options;
-    const hart = model.create({
+    const hart = this.#model.create({
       id: BOOT_HART,
       memory: this.#linear,
       ram: this.#ram,
@@ -248,7 +251,7 @@ export class Machine {
       profile: this.profile,
       interruptController: this.interruptController,
       harts: 1,
-      cpu: this.#options.hart.cpu,
+      cpu: this.#model.cpu,
       ramBytes: this.ramBytes,
       devices: [...this.platform.placed, ...slotNodes(this.profile)],
       bootArgs: request.append ?? "",

@@ -1,0 +1,200 @@
+/** Runs one machine with the terminal as its console, until the guest ends. */
+import { fillRandom } from "../src/host/entropy.ts";
+import { Machine } from "../src/machine/machine.ts";
+import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
+import { RunLoop, type RunLoopHost } from "../src/machine/run-loop.ts";
+import { BlockDevice } from "../src/virtio/devices/block.ts";
+import type { ConsoleDevice } from "../src/virtio/devices/console.ts";
+import { EntropyDevice } from "../src/virtio/devices/entropy.ts";
+import { readEmbeddedGuest } from "./embedded-guest.ts";
+import { FileDisk } from "./file-disk.ts";
+import { readImage } from "./files.ts";
+import { connectNetwork } from "./network.ts";
+import type { RunOptions } from "./options.ts";
+import { Terminal } from "./terminal.ts";
+
+/** As the `timeout` command has it. */
+export const EXIT_TIMEOUT = 124;
+const EXIT_FAILURE = 1;
+
+/** A kernel that panicked still prints where; after this it is taken to be dead. */
+const PANIC_GRACE_MS = 1000;
+
+export interface RunStreams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/** @returns the exit code. @throws LoadError if something cannot be read or booted. */
+export async function runMachine(options: RunOptions, streams: RunStreams): Promise<number> {
+  const request = await bootRequest(options);
+  const disks = await Promise.all(
+    options.disks.map(({ path, readOnly }) => FileDisk.open(path, readOnly)),
+  );
+  const session = new Session(options, streams);
+  try {
+    return await session.run(request, disks);
+  } finally {
+    session.close();
+    await Promise.all(disks.map((disk) => disk.close()));
+  }
+}
+
+async function bootRequest(options: RunOptions): Promise<BootRequest> {
+  const { kernel, firmware, initrd, append, dtb } = options;
+  const isEmbedded = kernel === undefined && firmware === undefined;
+  const embedded = isEmbedded ? await readEmbeddedGuest() : {};
+  return {
+    ...embedded,
+    ...(kernel === undefined ? {} : { kernel: await readImage("kernel", kernel) }),
+    ...(firmware === undefined ? {} : { firmware: await readImage("firmware", firmware) }),
+    // Not unpacked: an initramfs is the kernel's to unpack, and may be several archives.
+    ...(initrd === undefined ? {} : { initrd: await readImage("initramfs", initrd) }),
+    ...(dtb === undefined ? {} : { fdtOverride: await readImage("device tree", dtb) }),
+    ...(append === undefined ? {} : { append }),
+  };
+}
+
+const NODE_HOST: RunLoopHost = {
+  defer: (callback) => void setImmediate(callback),
+  sleep: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** One run: the machine, what is connected to it, and how it ends. */
+class Session {
+  readonly #options: RunOptions;
+  readonly #streams: RunStreams;
+  readonly #machine: Machine;
+  readonly #loop: RunLoop;
+  readonly #terminal: Terminal;
+  readonly #console: ConsoleDevice;
+  readonly #closers: (() => void)[] = [];
+  readonly #startedAt = performance.now();
+  #hasSpoken = false;
+  #panicked = false;
+  #finish: (code: number) => void = () => {};
+
+  constructor(options: RunOptions, streams: RunStreams) {
+    this.#options = options;
+    this.#streams = streams;
+    this.#terminal = new Terminal({
+      ...streams,
+      // Before the guest has spoken it is not known which console it listens to.
+      onInput: (bytes) => (this.#hasSpoken ? this.#machine.consoles.input(bytes) : 0),
+      onQuit: () => this.#finish(0),
+      onDrain: () => this.#machine.consoles.drain(),
+      onResize: (columns, rows) => this.#console.resize(columns, rows),
+    });
+    this.#machine = new Machine({
+      clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
+      entropy: fillRandom,
+      profile: options.profile,
+      interruptController: options.irq,
+      ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
+      events: {
+        onExit: (exit) => this.#ended(exit),
+        onPanic: () => this.#panic(),
+        onConsole: (_port, bytes) => this.#print(bytes),
+        onInputSpace: () => this.#terminal.offerInput(),
+        onWake: () => this.#loop.wake(),
+      },
+    });
+    this.#loop = new RunLoop(this.#machine, NODE_HOST);
+    this.#console = this.#machine.consoles.createDevice("console0", this.#terminal.size);
+  }
+
+  run(request: BootRequest, disks: readonly FileDisk[]): Promise<number> {
+    const { net, timeoutSeconds } = this.#options;
+    this.#machine.attach(this.#console);
+    disks.forEach((disk, i) => {
+      this.#machine.attach(new BlockDevice(`blk${i}`, disk));
+    });
+    this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
+    if (net !== undefined) {
+      const network = connectNetwork(net, (message) => this.#say(message));
+      this.#closers.push(() => network.close());
+      this.#machine.attach(network.device);
+    }
+    this.#machine.boot(request);
+    return new Promise((resolve) => {
+      this.#finish = resolve;
+      if (timeoutSeconds !== undefined) {
+        this.#after(timeoutSeconds * 1000, () => {
+          this.#say(`no end after ${timeoutSeconds} seconds`);
+          resolve(EXIT_TIMEOUT);
+        });
+      }
+      this.#terminal.open();
+      this.#loop.start();
+    });
+  }
+
+  close(): void {
+    this.#loop.stop();
+    this.#terminal.close();
+    for (const close of this.#closers) close();
+    if (this.#options.stats) this.#say(this.#statistics());
+    this.#machine.dispose();
+  }
+
+  #after(ms: number, callback: () => void): void {
+    const timer = setTimeout(callback, ms);
+    this.#closers.push(() => clearTimeout(timer));
+  }
+
+  #ended(exit: MachineExit): void {
+    if (exit.kind === "reboot" && !this.#panicked && !this.#options.noReboot) {
+      this.#machine.reset();
+    } else {
+      this.#finish(this.#codeOf(exit));
+    }
+  }
+
+  #codeOf(exit: MachineExit): number {
+    switch (exit.kind) {
+      case "poweroff":
+        return 0;
+      case "reboot":
+        return this.#panicked ? EXIT_FAILURE : 0;
+      case "fail":
+        // The shell keeps 8 bits; a failure must not turn into success there.
+        return exit.code & 0xff || EXIT_FAILURE;
+      case "halt":
+        this.#say("the guest has stopped its last hart");
+        return 0;
+      case "error":
+        this.#say(exit.error instanceof Error ? (exit.error.stack ?? "") : String(exit.error));
+        return EXIT_FAILURE;
+    }
+  }
+
+  #print(bytes: Uint8Array): boolean {
+    if (!this.#hasSpoken) {
+      this.#hasSpoken = true;
+      // Not now: this is called from inside the guest's write.
+      setImmediate(() => this.#terminal.offerInput());
+    }
+    return this.#terminal.write(bytes);
+  }
+
+  #panic(): void {
+    if (this.#panicked) return;
+    this.#panicked = true;
+    this.#after(PANIC_GRACE_MS, () => this.#finish(EXIT_FAILURE));
+  }
+
+  #statistics(): string {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const { instructions } = this.#machine.inspect();
+    const millions = instructions / 1e6;
+    return `${seconds.toFixed(2)} s, ${millions.toFixed(1)} million instructions`;
+  }
+
+  #say(message: string): void {
+    this.#streams.stderr.write(`\r\ntabvisor: ${message}\r\n`);
+  }
+}

@@ -1,0 +1,12 @@
+/** The hart that machines have: the generated interpreter and translator of `cpu/`. */
+import { HART_MEMORY_BYTES, Hart } from "../cpu/hart.ts";
+import type { HartModel } from "./hart-model.ts";
+
+/** What the device tree says of it; exactly what works is advertised. */
+const EXTENSIONS = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc"];
+
+export const RISCV_HART: HartModel = {
+  memoryBytes: HART_MEMORY_BYTES,
+  cpu: { extensions: EXTENSIONS, mmu: "sv39" },
+  create: (parts) => new Hart(parts),
+};
