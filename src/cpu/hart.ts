@@ -2,13 +2,13 @@
 import type { AccessSize, Bus } from "../bus/bus.ts";
 import type { GuestMemory, RamRegion } from "../memory/guest-memory.ts";
 import { CodeCache } from "./code-cache.ts";
-import type {
-  EcallHandler,
-  HartPort,
-  HartStart,
+import {
+  type EcallHandler,
+  type HartPort,
+  type HartStart,
   Interrupt,
-  PrivilegeMode,
-  RunExit,
+  type PrivilegeMode,
+  type RunExit,
 } from "./hart-port.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
 import {
@@ -115,9 +115,11 @@ export class Hart implements HartPort {
   }
 
   setInterrupt(cause: Interrupt, high: boolean): void {
-    const lines = this.#get("mipLines");
+    // SSIP has no wire: an IPI sets the bit of mip that software itself clears.
+    const field = cause === Interrupt.supervisorSoftware ? "mipSoft" : "mipLines";
+    const pending = this.#get(field);
     const bit = 1 << cause;
-    this.#set("mipLines", high ? lines | bit : lines & ~bit);
+    this.#set(field, high ? pending | bit : pending & ~bit);
     this.#set("attention", 1);
   }
 
