@@ -25,11 +25,17 @@ export function lockDisk(
   patienceMs: number = LOCK_PATIENCE_MS,
 ): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(patienceMs);
-    const held = () => new Promise<void>((release) => resolve(release));
-    locks.request(`tabvisor-disk-${name}`, { signal }, held).catch((error: unknown) => {
-      if (signal.aborted) resolve(undefined);
-      else reject(error);
-    });
+    const waiting = new AbortController();
+    const timer = setTimeout(() => waiting.abort(), patienceMs);
+    const held = () => {
+      clearTimeout(timer);
+      return new Promise<void>((release) => resolve(release));
+    };
+    locks
+      .request(`tabvisor-disk-${name}`, { signal: waiting.signal }, held)
+      .catch((error: unknown) => {
+        if (waiting.signal.aborted) resolve(undefined);
+        else reject(error);
+      });
   });
 }

@@ -1,27 +1,8 @@
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { BaseImage } from "./chunked-disk.ts";
-import type { Locks } from "./disk-lock.ts";
 import { DEFAULT_DISK_BYTES, eraseDisk, openDisk } from "./indexeddb-disk.ts";
-
-/** Web Locks for one process. */
-class MemoryLocks implements Locks {
-  readonly #tails = new Map<string, Promise<void>>();
-  async request(
-    name: string,
-    { signal }: { signal: AbortSignal },
-    held: (lock: unknown) => Promise<void>,
-  ): Promise<void> {
-    const before = this.#tails.get(name);
-    const aborted = new Promise<void>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason));
-    });
-    await Promise.race([before, aborted]);
-    const mine = held({});
-    this.#tails.set(name, mine);
-    await mine;
-  }
-}
+import { MemoryLocks } from "./testing/memory-locks.ts";
 
 let factory: IDBFactory;
 let locks: MemoryLocks;

@@ -7,10 +7,14 @@ import { OUTPUT_WINDOW } from "./protocol.ts";
  */
 export const MAX_BACKLOG = 4 << 20;
 
+/** Room at first; guests print a few bytes at a time, which are gathered here. */
+const FIRST_BYTES = 64 << 10;
+
 export class OutputPipe {
   readonly #post: (bytes: Uint8Array<ArrayBuffer>) => void;
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  /** What waits is at its start. */
+  #buffer = new Uint8Array(FIRST_BYTES);
+  #waiting = 0;
   /** Posted and not yet shown. */
   #unshown = 0;
 
@@ -20,36 +24,32 @@ export class OutputPipe {
 
   /** The terminal is behind: hold the guest's output back, or let the guest run less. */
   get isFull(): boolean {
-    return this.#unshown + this.#waitingBytes >= OUTPUT_WINDOW;
+    return this.#unshown + this.#waiting >= OUTPUT_WINDOW;
   }
 
   /** No more can be taken: pause the machine until something is shown. */
   get isChoked(): boolean {
-    return this.#waitingBytes >= MAX_BACKLOG;
+    return this.#waiting >= MAX_BACKLOG;
   }
 
   write(bytes: Uint8Array): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
+    const end = this.#waiting + bytes.length;
+    if (end > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#waiting));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#waiting);
+    this.#waiting = end;
   }
 
   /** Posts what waits, in one message, as far as the window allows. */
   flush(): void {
-    const room = OUTPUT_WINDOW - this.#unshown;
-    const length = Math.min(room, this.#waitingBytes);
+    const length = Math.min(OUTPUT_WINDOW - this.#unshown, this.#waiting);
     if (length <= 0) return;
-    const batch = new Uint8Array(length);
-    let at = 0;
-    let used = 0;
-    while (at < length) {
-      const piece = this.#waiting[used].subarray(0, length - at);
-      batch.set(piece, at);
-      at += piece.length;
-      if (piece.length === this.#waiting[used].length) used++;
-      else this.#waiting[used] = this.#waiting[used].subarray(piece.length);
-    }
-    this.#waiting.splice(0, used);
-    this.#waitingBytes -= length;
+    const batch = this.#buffer.slice(0, length);
+    this.#buffer.copyWithin(0, length, this.#waiting);
+    this.#waiting -= length;
     this.#unshown += length;
     this.#post(batch);
   }

@@ -27,7 +27,9 @@ const DISK_ADVICE: Record<DiskProblem, Pick<Problem, "advice" | "remedy">> = {
 export function problemOf(error: unknown): Problem {
   if (error instanceof DiskError) return { what: error.message, ...DISK_ADVICE[error.problem] };
   if (error instanceof ImageError) return { what: error.what, advice: error.advice };
-  if (error instanceof LoadError) return { what: `${error.what}.`, advice: `${error.advice}.` };
+  if (error instanceof LoadError) {
+    return { what: sentence(error.what), advice: sentence(error.advice) };
+  }
   if (error instanceof BaseImageError) {
     return {
       what: error.message,
@@ -53,6 +55,10 @@ export function storageNotice(error: unknown): Problem {
     what: `The disk could not be stored: ${textOf(error)}.`,
     advice: "The guest was told. What it wrote is kept in memory while this tab is open.",
   };
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** An error in words, without a full stop. */
