@@ -5,7 +5,7 @@
  * resolves to a private address (DNS rebinding) gains nothing.
  */
 import { networkInterfaces } from "node:os";
-import { formatAddress, type IpAddress, parseAddress } from "./wire/ipv4.ts";
+import { type IpAddress, parseAddress } from "./wire/ipv4.ts";
 
 interface Network {
   readonly base: IpAddress;
@@ -122,9 +122,4 @@ export function hostAddresses(): Set<IpAddress> {
   const found = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
   const addresses = found.map((entry) => parseAddress(entry.address));
   return new Set(addresses.filter((address) => address !== undefined));
-}
-
-/** "10.1.2.3:80", for messages. */
-export function formatEndpoint(address: IpAddress, port: number): string {
-  return `${formatAddress(address)}:${port}`;
 }

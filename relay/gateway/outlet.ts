@@ -3,9 +3,18 @@ import type { LanPort } from "../lan.ts";
 import { ARP_LENGTH, type ArpPacket, writeArp } from "../wire/arp.ts";
 import { ETHERNET_HEADER, EtherType, type MacAddress, writeEthernet } from "../wire/ethernet.ts";
 import { buildIcmp, IcmpType, quoteForIcmp } from "../wire/icmp.ts";
-import { IPV4_HEADER, type IpAddress, IpProtocol, writeIpv4 } from "../wire/ipv4.ts";
+import {
+  type Endpoints,
+  type FragmentFields,
+  IPV4_HEADER,
+  type IpAddress,
+  IpProtocol,
+  Ipv4Flag,
+  WHOLE,
+  writeIpv4,
+} from "../wire/ipv4.ts";
 import { TCP_HEADER, writeTcp } from "../wire/tcp.ts";
-import { buildUdp, type Endpoints } from "../wire/udp.ts";
+import { buildUdp, type Ports } from "../wire/udp.ts";
 import { GATEWAY_ADDRESS, GATEWAY_MAC, MTU } from "./network.ts";
 import type { OutgoingSegment } from "./tcp/connection.ts";
 
@@ -19,14 +28,17 @@ export interface Offender {
   readonly payload: Uint8Array;
 }
 
-export interface UdpPorts {
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-}
+/**
+ * Memory for frames is cut from blocks of this size: one allocation for forty frames. A frame that
+ * waits for a slow member keeps its block, and such a member keeps the neighbours as well.
+ */
+const SLAB_BYTES = 64 * 1024;
 
 export class Outlet {
   readonly #port: LanPort;
   #identification = 0;
+  #slab = new ArrayBuffer(0);
+  #slabUsed = SLAB_BYTES;
 
   constructor(port: LanPort) {
     this.#port = port;
@@ -34,13 +46,13 @@ export class Outlet {
 
   sendArp(to: MacAddress, packet: ArpPacket): void {
     const frame = new Uint8Array(ETHERNET_HEADER + ARP_LENGTH);
-    writeEthernet(frame, { destination: to, source: GATEWAY_MAC, etherType: EtherType.arp });
+    writeEthernet(frame, to, GATEWAY_MAC, EtherType.arp);
     writeArp(frame, ETHERNET_HEADER, packet);
     this.#port.send(frame);
   }
 
-  sendUdp(to: MacAddress, between: Endpoints, ports: UdpPorts, payload: Uint8Array): void {
-    this.#sendIpv4(to, between, IpProtocol.udp, buildUdp({ ...ports, payload }, between));
+  sendUdp(to: MacAddress, between: Endpoints, ports: Ports, payload: Uint8Array): void {
+    this.#sendIpv4(to, between, IpProtocol.udp, buildUdp(ports, payload, between));
   }
 
   sendEchoReply(
@@ -61,15 +73,25 @@ export class Outlet {
   }
 
   /** Sends a segment; false when the LAN had no room for it. */
-  sendTcp(to: MacAddress, between: Endpoints, ports: UdpPorts, segment: OutgoingSegment): boolean {
-    const segmentLength = TCP_HEADER + segment.options.length + segment.length;
-    const payloadAt = ETHERNET_HEADER + IPV4_HEADER + TCP_HEADER + segment.options.length;
-    // Every byte is written below, so the memory need not be cleared first.
-    const frame = Buffer.allocUnsafe(payloadAt + segment.length);
+  sendTcp(to: MacAddress, between: Endpoints, ports: Ports, segment: OutgoingSegment): boolean {
+    const tcpAt = ETHERNET_HEADER + IPV4_HEADER;
+    const payloadAt = tcpAt + TCP_HEADER + segment.options.length;
+    const frame = this.#allocate(payloadAt + segment.length);
     segment.fill(frame, payloadAt);
-    writeTcp(frame, ETHERNET_HEADER + IPV4_HEADER, { ...ports, ...segment }, between);
-    this.#writeHeaders(frame, to, between, IpProtocol.tcp, segmentLength);
+    writeTcp(frame, tcpAt, ports, segment, between);
+    this.#writeHeaders(frame, to, between, IpProtocol.tcp, WHOLE);
     return this.#port.send(frame);
+  }
+
+  /** Memory that is not cleared, for a frame of which every byte is written. */
+  #allocate(length: number): Uint8Array {
+    if (this.#slabUsed + length > SLAB_BYTES) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
+      this.#slabUsed = 0;
+    }
+    const frame = new Uint8Array(this.#slab, this.#slabUsed, length);
+    this.#slabUsed += length;
+    return frame;
   }
 
   #sendIpv4(to: MacAddress, between: Endpoints, protocol: number, payload: Uint8Array): void {
@@ -77,7 +99,7 @@ export class Outlet {
     if (payload.length <= MTU - IPV4_HEADER) {
       const frame = new Uint8Array(at + payload.length);
       frame.set(payload, at);
-      this.#writeHeaders(frame, to, between, protocol, payload.length);
+      this.#writeHeaders(frame, to, between, protocol, WHOLE);
       this.#port.send(frame);
       return;
     }
@@ -86,30 +108,25 @@ export class Outlet {
       const part = payload.subarray(start, start + FRAGMENT_BYTES);
       const frame = new Uint8Array(at + part.length);
       frame.set(part, at);
-      this.#writeHeaders(frame, to, between, protocol, part.length, {
+      const isLast = start + part.length === payload.length;
+      this.#writeHeaders(frame, to, between, protocol, {
+        identification: this.#identification,
         fragmentOffset: start,
-        moreFragments: start + part.length < payload.length,
+        flags: isLast ? 0 : Ipv4Flag.moreFragments,
       });
       this.#port.send(frame);
     }
   }
 
+  /** Writes the headers of a frame whose IP payload is there. */
   #writeHeaders(
     frame: Uint8Array,
     to: MacAddress,
     between: Endpoints,
     protocol: number,
-    payloadLength: number,
-    part?: { readonly fragmentOffset: number; readonly moreFragments: boolean },
+    part: FragmentFields,
   ): void {
-    writeEthernet(frame, { destination: to, source: GATEWAY_MAC, etherType: EtherType.ipv4 });
-    writeIpv4(frame, ETHERNET_HEADER, {
-      ...between,
-      protocol,
-      payloadLength,
-      // A packet that must not be fragmented needs no identification (RFC 6864 4.1).
-      identification: part === undefined ? 0 : this.#identification,
-      ...part,
-    });
+    writeEthernet(frame, to, GATEWAY_MAC, EtherType.ipv4);
+    writeIpv4(frame, ETHERNET_HEADER, protocol, between, part);
   }
 }

@@ -10,6 +10,7 @@ import {
   IpProtocol,
   type Ipv4Packet,
   parseIpv4,
+  WHOLE,
   writeIpv4,
 } from "../wire/ipv4.ts";
 import { parseTcp, type TcpSegment } from "../wire/tcp.ts";
@@ -110,7 +111,7 @@ export class TestGuest {
   /** Sends the payload of a frame of our own. */
   sendEthernet(destination: number, etherType: number, payload: Uint8Array): void {
     const frame = new Uint8Array(ETHERNET_HEADER + payload.length);
-    writeEthernet(frame, { destination, source: this.mac, etherType });
+    writeEthernet(frame, destination, this.mac, etherType);
     frame.set(payload, ETHERNET_HEADER);
     this.#link.send(frame);
   }
@@ -118,16 +119,14 @@ export class TestGuest {
   sendIpv4(destination: IpAddress, protocol: number, payload: Uint8Array, ttl = 64): void {
     const packet = new Uint8Array(IPV4_HEADER + payload.length);
     packet.set(payload, IPV4_HEADER);
-    const source = this.address;
-    const payloadLength = payload.length;
-    writeIpv4(packet, 0, { source, destination, protocol, payloadLength, identification: 0 });
+    writeIpv4(packet, 0, protocol, { source: this.address, destination }, WHOLE);
     if (ttl !== 64) setTimeToLive(packet, ttl);
     this.sendEthernet(GATEWAY_MAC, EtherType.ipv4, packet);
   }
 
   sendUdp(destination: IpAddress, port: number, payload: Uint8Array, sourcePort = 40_000): void {
     const between = { source: this.address, destination };
-    const datagram = buildUdp({ sourcePort, destinationPort: port, payload }, between);
+    const datagram = buildUdp({ sourcePort, destinationPort: port }, payload, between);
     this.sendIpv4(destination, IpProtocol.udp, datagram);
   }
 

@@ -139,16 +139,16 @@ export class TestTcpClient {
     const extra = options ?? new Uint8Array(0);
     const bytes = new Uint8Array(TCP_HEADER + extra.length + payload.length);
     bytes.set(payload, TCP_HEADER + extra.length);
+    const ports = { sourcePort: this.port, destinationPort: this.#destinationPort };
     const header = {
-      sourcePort: this.port,
-      destinationPort: this.#destinationPort,
       sequence: sequence >>> 0,
       acknowledgment: this.#expected,
       flags,
       window: Math.min(0xffff, (flags & TcpFlag.syn) !== 0 ? WINDOW : this.window >>> SHIFT),
       options: extra,
     };
-    writeTcp(bytes, 0, header, { source: this.#guest.address, destination: this.#destination });
+    const between = { source: this.#guest.address, destination: this.#destination };
+    writeTcp(bytes, 0, ports, header, between);
     this.#guest.sendIpv4(this.#destination, IpProtocol.tcp, bytes);
   }
 

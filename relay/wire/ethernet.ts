@@ -57,8 +57,13 @@ export function parseEthernet(frame: Uint8Array): EthernetHeader | undefined {
   };
 }
 
-export function writeEthernet(frame: Uint8Array, header: EthernetHeader): void {
-  writeMac(frame, 0, header.destination);
-  writeMac(frame, 6, header.source);
-  writeU16(frame, 12, header.etherType);
+export function writeEthernet(
+  frame: Uint8Array,
+  destination: MacAddress,
+  source: MacAddress,
+  etherType: number,
+): void {
+  writeMac(frame, 0, destination);
+  writeMac(frame, 6, source);
+  writeU16(frame, 12, etherType);
 }

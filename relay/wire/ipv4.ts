@@ -7,19 +7,23 @@ export const IPV4_HEADER = 20;
 
 export const IpProtocol = { icmp: 1, tcp: 6, udp: 17 } as const;
 
+export const Ipv4Flag = { moreFragments: 0x2000, dontFragment: 0x4000 } as const;
+
 /** An address as an unsigned number of 32 bits, first byte highest. */
 export type IpAddress = number;
 
 const VERSION_4 = 4;
-const FLAG_MORE_FRAGMENTS = 0x2000;
-const FLAG_DONT_FRAGMENT = 0x4000;
 const FRAGMENT_OFFSET_MASK = 0x1fff;
 /** Enough hops for any path; the packet makes one. RFC 1700 recommends 64. */
 const TIME_TO_LIVE = 64;
 
-export interface Ipv4Packet {
+/** The two ends of a packet. */
+export interface Endpoints {
   readonly source: IpAddress;
   readonly destination: IpAddress;
+}
+
+export interface Ipv4Packet extends Endpoints {
   readonly protocol: number;
   readonly timeToLive: number;
   /** Whether this is a part of a larger datagram, first part included. */
@@ -29,17 +33,21 @@ export interface Ipv4Packet {
   readonly payload: Uint8Array;
 }
 
-export interface Ipv4Header {
-  readonly source: IpAddress;
-  readonly destination: IpAddress;
-  readonly protocol: number;
-  readonly payloadLength: number;
+/** How a packet is, or is not, a part of a larger datagram. */
+export interface FragmentFields {
   /** 0 to 65535; ties the parts of one datagram together. */
   readonly identification: number;
-  /** Where this part starts in its datagram, in bytes: a multiple of 8. Default: not a part. */
-  readonly fragmentOffset?: number;
-  readonly moreFragments?: boolean;
+  /** Where this part starts in its datagram, in bytes: a multiple of 8. */
+  readonly fragmentOffset: number;
+  readonly flags: number;
 }
+
+/** A packet that must not be fragmented needs no identification (RFC 6864 4.1). */
+export const WHOLE: FragmentFields = {
+  identification: 0,
+  fragmentOffset: 0,
+  flags: Ipv4Flag.dontFragment,
+};
 
 /**
  * The packet at `offset`, or undefined when a length does not fit or the header checksum is wrong.
@@ -59,27 +67,30 @@ export function parseIpv4(bytes: Uint8Array, offset: number): Ipv4Packet | undef
     destination: readU32(bytes, offset + 16),
     protocol: bytes[offset + 9],
     timeToLive: bytes[offset + 8],
-    fragment: (fragmentWord & (FLAG_MORE_FRAGMENTS | FRAGMENT_OFFSET_MASK)) !== 0,
+    fragment: (fragmentWord & (Ipv4Flag.moreFragments | FRAGMENT_OFFSET_MASK)) !== 0,
     header: bytes.subarray(offset, offset + headerLength),
     payload: bytes.subarray(offset + headerLength, offset + totalLength),
   };
 }
 
-/** Writes IPV4_HEADER bytes at `offset`. */
-export function writeIpv4(bytes: Uint8Array, offset: number, header: Ipv4Header): void {
-  const isPart = header.fragmentOffset !== undefined || header.moreFragments === true;
+/** Writes IPV4_HEADER bytes at `offset`, in front of the payload that fills the rest of `bytes`. */
+export function writeIpv4(
+  bytes: Uint8Array,
+  offset: number,
+  protocol: number,
+  between: Endpoints,
+  part: FragmentFields,
+): void {
   bytes[offset] = (VERSION_4 << 4) | (IPV4_HEADER / 4);
   bytes[offset + 1] = 0;
-  writeU16(bytes, offset + 2, IPV4_HEADER + header.payloadLength);
-  writeU16(bytes, offset + 4, header.identification);
-  const more = header.moreFragments === true ? FLAG_MORE_FRAGMENTS : 0;
-  const part = more | ((header.fragmentOffset ?? 0) >>> 3);
-  writeU16(bytes, offset + 6, isPart ? part : FLAG_DONT_FRAGMENT);
+  writeU16(bytes, offset + 2, bytes.length - offset);
+  writeU16(bytes, offset + 4, part.identification);
+  writeU16(bytes, offset + 6, part.flags | (part.fragmentOffset >>> 3));
   bytes[offset + 8] = TIME_TO_LIVE;
-  bytes[offset + 9] = header.protocol;
+  bytes[offset + 9] = protocol;
   writeU16(bytes, offset + 10, 0);
-  writeU32(bytes, offset + 12, header.source);
-  writeU32(bytes, offset + 16, header.destination);
+  writeU32(bytes, offset + 12, between.source);
+  writeU32(bytes, offset + 16, between.destination);
   writeU16(bytes, offset + 10, finishChecksum(addWords(0, bytes, offset, offset + IPV4_HEADER)));
 }
 

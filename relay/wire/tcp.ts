@@ -1,8 +1,8 @@
 /** TCP segments (RFC 9293 3.1) with the options MSS, window scale (RFC 7323) and SACK (RFC 2018). */
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
 import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
-import { IpProtocol } from "./ipv4.ts";
-import type { Endpoints } from "./udp.ts";
+import { type Endpoints, IpProtocol } from "./ipv4.ts";
+import type { Ports } from "./udp.ts";
 
 export const TCP_HEADER = 20;
 
@@ -39,8 +39,6 @@ export interface TcpSegment {
 }
 
 export interface TcpHeader {
-  readonly sourcePort: number;
-  readonly destinationPort: number;
   readonly sequence: number;
   readonly acknowledgment: number;
   readonly flags: number;
@@ -125,11 +123,12 @@ export function buildSackOptions(ranges: readonly SequenceRange[]): Uint8Array {
 export function writeTcp(
   bytes: Uint8Array,
   offset: number,
+  ports: Ports,
   header: TcpHeader,
   between: Endpoints,
 ): void {
-  writeU16(bytes, offset, header.sourcePort);
-  writeU16(bytes, offset + 2, header.destinationPort);
+  writeU16(bytes, offset, ports.sourcePort);
+  writeU16(bytes, offset + 2, ports.destinationPort);
   writeU32(bytes, offset + 4, header.sequence);
   writeU32(bytes, offset + 8, header.acknowledgment);
   bytes[offset + 12] = ((TCP_HEADER + header.options.length) / 4) << 4;

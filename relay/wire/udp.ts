@@ -1,20 +1,17 @@
 /** UDP (RFC 768). */
 import { readU16, writeU16 } from "./bytes.ts";
 import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
-import { type IpAddress, IpProtocol } from "./ipv4.ts";
+import { type Endpoints, IpProtocol } from "./ipv4.ts";
 
 export const UDP_HEADER = 8;
 
-export interface UdpDatagram {
+export interface Ports {
   readonly sourcePort: number;
   readonly destinationPort: number;
-  readonly payload: Uint8Array;
 }
 
-/** The two addresses of the pseudo-header. */
-export interface Endpoints {
-  readonly source: IpAddress;
-  readonly destination: IpAddress;
+export interface UdpDatagram extends Ports {
+  readonly payload: Uint8Array;
 }
 
 /** The datagram, or undefined when its length does not fit or its checksum is wrong. */
@@ -36,13 +33,13 @@ export function parseUdp(bytes: Uint8Array, between: Endpoints): UdpDatagram | u
 }
 
 /** The bytes of a datagram. */
-export function buildUdp(datagram: UdpDatagram, between: Endpoints): Uint8Array {
-  const length = UDP_HEADER + datagram.payload.length;
+export function buildUdp(ports: Ports, payload: Uint8Array, between: Endpoints): Uint8Array {
+  const length = UDP_HEADER + payload.length;
   const bytes = new Uint8Array(length);
-  writeU16(bytes, 0, datagram.sourcePort);
-  writeU16(bytes, 2, datagram.destinationPort);
+  writeU16(bytes, 0, ports.sourcePort);
+  writeU16(bytes, 2, ports.destinationPort);
   writeU16(bytes, 4, length);
-  bytes.set(datagram.payload, UDP_HEADER);
+  bytes.set(payload, UDP_HEADER);
   const sum = pseudoHeaderSum(between.source, between.destination, IpProtocol.udp, length);
   const checksum = finishChecksum(addWords(sum, bytes, 0, length));
   // Zero would say "none computed"; its other form in ones' complement says the same sum.

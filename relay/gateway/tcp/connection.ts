@@ -194,7 +194,7 @@ export class TcpConnection {
   #open(segment: TcpSegment): boolean {
     const start = advance(this.#initialSequence, 1);
     if (segment.acknowledgment !== start) {
-      this.#emit({ ...this.#bare(TcpFlag.rst), sequence: segment.acknowledgment });
+      this.#send(TcpFlag.rst, segment.acknowledgment);
       return false;
     }
     const first = {
@@ -302,11 +302,13 @@ export class TcpConnection {
     fin: boolean,
   ): boolean {
     const buffer = this.#sender!.buffer;
-    const flags = TcpFlag.ack | (push ? TcpFlag.psh : 0) | (fin ? TcpFlag.fin : 0);
     this.#acknowledgeLater = false;
     return this.#emit({
-      ...this.#bare(flags),
       sequence,
+      acknowledgment: this.#receiver.next,
+      flags: TcpFlag.ack | (push ? TcpFlag.psh : 0) | (fin ? TcpFlag.fin : 0),
+      window: this.#windowField(),
+      options: NO_OPTIONS,
       length,
       fill: (frame, at) => buffer.copy(offset, length, frame, at),
     });
@@ -316,35 +318,28 @@ export class TcpConnection {
     this.#acknowledgeLater = false;
     const early = this.#receiver.early;
     const options = this.#sack && early.size > 0 ? buildSackOptions(early.ranges()) : NO_OPTIONS;
-    this.#emit({ ...this.#bare(TcpFlag.ack), sequence: this.#nextSequence, options });
+    this.#send(TcpFlag.ack, this.#nextSequence, options);
   }
 
   #sendSynAck(): void {
     // The window of a SYN is never scaled (RFC 7323 2.2).
     const window = Math.min(this.#receiver.openWindow(), 0xffff);
-    this.#emit({
-      ...this.#bare(TcpFlag.syn | TcpFlag.ack),
-      sequence: this.#initialSequence,
-      window,
-      options: this.#synOptions,
-    });
+    this.#send(TcpFlag.syn | TcpFlag.ack, this.#initialSequence, this.#synOptions, window);
   }
 
-  #send(flags: number, sequence: number): void {
-    this.#emit({ ...this.#bare(flags), sequence });
+  /** Sends a segment without data. */
+  #send(
+    flags: number,
+    sequence: number,
+    options: Uint8Array = NO_OPTIONS,
+    window = this.#windowField(),
+  ): void {
+    const acknowledgment = this.#receiver.next;
+    this.#emit({ sequence, acknowledgment, flags, window, options, length: 0, fill: () => {} });
   }
 
-  /** A segment without data and options, whose sequence number is still to be said. */
-  #bare(flags: number): OutgoingSegment {
-    return {
-      sequence: 0,
-      acknowledgment: this.#receiver.next,
-      flags,
-      window: Math.min(this.#receiver.openWindow() >>> this.#windowShift, 0xffff),
-      options: NO_OPTIONS,
-      length: 0,
-      fill: () => {},
-    };
+  #windowField(): number {
+    return Math.min(this.#receiver.openWindow() >>> this.#windowShift, 0xffff);
   }
 }
 

@@ -23,25 +23,30 @@ export class Reassembly {
     return this.#early.length;
   }
 
-  /** Keeps a segment that starts after what was received; false when it was not kept. */
-  insert(sequence: number, payload: Uint8Array): boolean {
-    if (this.#early.length >= MAX_EARLY_SEGMENTS) return false;
-    let at = this.#early.length;
-    while (at > 0 && distance(sequence, this.#early[at - 1].sequence) < 0) at -= 1;
-    const before = this.#early[at - 1];
-    const after = this.#early[at];
+  /** Keeps what is new of a segment that starts after what was received, as far as there is room. */
+  insert(sequence: number, payload: Uint8Array): void {
+    let rest = payload;
     let start = sequence;
-    let end = advance(sequence, payload.length);
+    let at = this.#early.findIndex((early) => distance(early.sequence, start) > 0);
+    if (at === -1) at = this.#early.length;
+    const before = this.#early[at - 1];
     if (before !== undefined) {
-      const covered = advance(before.sequence, before.payload.length);
-      if (distance(covered, start) > 0) start = covered;
+      const covered = distance(advance(before.sequence, before.payload.length), start);
+      rest = rest.subarray(Math.max(0, covered));
+      start = advance(start, Math.max(0, covered));
     }
-    if (after !== undefined && distance(end, after.sequence) > 0) end = after.sequence;
-    if (distance(end, start) <= 0) return false;
-    const skipped = distance(start, sequence);
-    const kept = payload.subarray(skipped, skipped + distance(end, start));
-    this.#early.splice(at, 0, { sequence: start, payload: kept });
-    return true;
+    while (rest.length > 0 && this.#early.length < MAX_EARLY_SEGMENTS) {
+      const after = this.#early[at];
+      const gap = after === undefined ? rest.length : distance(after.sequence, start);
+      if (gap > 0) {
+        this.#early.splice(at, 0, { sequence: start, payload: rest.subarray(0, gap) });
+        at += 1;
+      }
+      const known = gap + (after?.payload.length ?? 0);
+      rest = rest.subarray(known);
+      start = advance(start, known);
+      at += 1;
+    }
   }
 
   /** Removes and returns the bytes that start at `next` or cover it, or undefined. */

@@ -117,7 +117,8 @@ export class TcpSender {
     if (isAfter(ack.acknowledgment, this.#highest)) return false;
     const inFlight = distance(this.#next, this.#unacknowledged);
     const advanced = distance(ack.acknowledgment, this.#unacknowledged);
-    const sameWindow = ack.window === this.#peerWindow;
+    // What answers a probe of a shut window says nothing of a loss.
+    const sameWindow = ack.window === this.#peerWindow && ack.window > 0;
     this.#updateWindow(ack);
     // A guest that answers probes is alive, though it takes no data.
     if (this.#peerWindow === 0) this.#timeouts = 0;
