@@ -63,7 +63,7 @@ function create(backend: BlockBackend = new MemoryBlockBackend({ sectors: 1024 }
 
 /** Answers when the test says so, in any order. */
 class DeferredBackend implements BlockBackend {
-  readonly sectors = 1 << 20;
+  sectors = 1 << 20;
   readonly readOnly = false;
   readonly id = "deferred";
   readonly log: string[] = [];
@@ -375,7 +375,7 @@ describe("block configuration", () => {
   });
 
   it("announces another capacity", () => {
-    const backend = { ...new DeferredBackend(), sectors: 8 } as BlockBackend & { sectors: number };
+    const backend = new DeferredBackend();
     const device = new BlockDevice("blk0", backend);
     const driver = new TestDriver(device).start();
     backend.sectors = 2 ** 33 + 5;
@@ -399,7 +399,7 @@ describe("MemoryBlockBackend", () => {
     expect(backend.sectors).toBe(Math.ceil(100_000 / SECTOR_SIZE));
     const { run } = create(backend);
     run([header(OUT, 195), pattern(512, 99)], [1]);
-    expect(image).toEqual(copy);
+    expect(image.every((byte, i) => byte === copy[i])).toBe(true);
     expect(backend.bytesHeld).toBe(64 * 1024);
     const { data } = run([header(IN, 194)], [1024, 1]);
     expect(data.subarray(0, 512)).toEqual(image.subarray(194 * 512, 195 * 512));
