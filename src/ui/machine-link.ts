@@ -11,8 +11,11 @@ export interface MachineLink {
 
 /** Starts a Worker with a machine that boots at once; what it says is kept until someone listens. */
 export function openMachine(config: BootConfig): MachineLink {
-  const url = new URL("../worker/worker.ts", import.meta.url);
-  const worker = new Worker(url, { type: "module", name: "machine" });
+  // The bundler finds the Worker's code only when the address is written right here.
+  const worker = new Worker(new URL("../worker/worker.ts", import.meta.url), {
+    type: "module",
+    name: "machine",
+  });
   const backlog: FromWorker[] = [];
   let receive = (message: FromWorker): void => {
     backlog.push(message);
