@@ -209,7 +209,9 @@ export class Hart implements HartPort {
     this.#setBig("medeleg", 0xb1ffn);
     this.#setBig("mideleg", 0x222n);
     this.#setBig("menvcfg", Menvcfg.STCE | Menvcfg.ADUE);
+    // cycle, time and instret for S and U: the vDSO reads time directly.
     this.#set("mcounteren", 7);
+    this.#set("scounteren", 7);
     this.#set("ecallHandled", this.#options.ecall === undefined ? 0 : 1);
   }
 
