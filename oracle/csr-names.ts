@@ -1,0 +1,55 @@
+/** CSR numbers by name (Privileged Architecture, chapter 2), written independently of the hart's. */
+export const CSR: Readonly<Record<string, number>> = {
+  fflags: 0x001,
+  frm: 0x002,
+  fcsr: 0x003,
+  cycle: 0xc00,
+  time: 0xc01,
+  instret: 0xc02,
+  sstatus: 0x100,
+  sie: 0x104,
+  stvec: 0x105,
+  scounteren: 0x106,
+  senvcfg: 0x10a,
+  sscratch: 0x140,
+  sepc: 0x141,
+  scause: 0x142,
+  stval: 0x143,
+  sip: 0x144,
+  stimecmp: 0x14d,
+  satp: 0x180,
+  mvendorid: 0xf11,
+  marchid: 0xf12,
+  mimpid: 0xf13,
+  mhartid: 0xf14,
+  mconfigptr: 0xf15,
+  mstatus: 0x300,
+  misa: 0x301,
+  medeleg: 0x302,
+  mideleg: 0x303,
+  mie: 0x304,
+  mtvec: 0x305,
+  mcounteren: 0x306,
+  menvcfg: 0x30a,
+  mcountinhibit: 0x320,
+  mscratch: 0x340,
+  mepc: 0x341,
+  mcause: 0x342,
+  mtval: 0x343,
+  mip: 0x344,
+  pmpcfg0: 0x3a0,
+  pmpcfg2: 0x3a2,
+  pmpaddr0: 0x3b0,
+  pmpaddr1: 0x3b1,
+  pmpaddr2: 0x3b2,
+  pmpaddr3: 0x3b3,
+  mcycle: 0xb00,
+  minstret: 0xb02,
+};
+
+const NAMES = new Map(Object.entries(CSR).map(([name, number]) => [number, name]));
+
+/** The name of a CSR, or its number in hexadecimal. */
+export function csrName(csr: number): string {
+  return NAMES.get(csr) ?? `0x${csr.toString(16)}`;
+}
