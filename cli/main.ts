@@ -42,7 +42,7 @@ async function run(argv: readonly string[], streams: RunStreams): Promise<number
     streams.stdout.write(RUN_HELP);
     return 0;
   } catch (error) {
-    const isUsage = error instanceof UsageError || error instanceof RangeError;
+    const isUsage = error instanceof UsageError;
     if (!isUsage && !(error instanceof LoadError)) throw error;
     streams.stderr.write(`tabvisor: ${error.message}\n`);
     return isUsage ? EXIT_USAGE : 1;

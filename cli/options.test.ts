@@ -49,6 +49,8 @@ describe("options of run", () => {
       "a --kernel b",
       "--ram x",
       "--ram 5T",
+      "--ram 31",
+      "--ram 3G",
       "--timeout 0",
       "--timeout x",
       "--irq gic",

@@ -1,5 +1,8 @@
 /** The command line of `tabvisor run`. */
 import { parseArgs } from "node:util";
+import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
+
+const MIB = 1024 * 1024;
 
 export const RUN_HELP = `Usage: tabvisor run [options] [KERNEL]
 
@@ -105,7 +108,11 @@ function defined<K extends string>(
 function parseRam(text: string): number {
   const match = /^(\d+)(M|MiB|G|GiB)?$/i.exec(text);
   if (match === null) throw new UsageError(`--ram is not a size: ${text}`);
-  return Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+  const mib = Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+  if (mib * MIB < MIN_RAM_BYTES || mib * MIB > MAX_RAM_BYTES) {
+    throw new UsageError(`--ram is from ${MIN_RAM_BYTES / MIB} to ${MAX_RAM_BYTES / MIB} MiB`);
+  }
+  return mib;
 }
 
 function parseDisk(text: string): DiskOption {

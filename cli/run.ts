@@ -34,7 +34,10 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
   );
   const session = new Session(options, streams);
   try {
-    return await session.run(request, disks);
+    const code = await session.run(request, disks);
+    // What the guest said last comes before what the monitor says.
+    await new Promise((resolve) => streams.stdout.write("", resolve));
+    return code;
   } finally {
     session.close();
     await Promise.all(disks.map((disk) => disk.close()));

@@ -3,6 +3,7 @@ import type { Bus } from "../bus/bus.ts";
 import { Interrupt } from "../cpu/hart-port.ts";
 import { Aclint } from "../irq/aclint.ts";
 import type { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
+import { Aplic } from "../irq/aplic.ts";
 import { Distributor, SPI_BASE } from "../irq/distributor.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
 import { Plic } from "../irq/plic.ts";
@@ -22,29 +23,19 @@ export interface InterruptsOptions {
 export class Interrupts {
   readonly distributor: Distributor;
   readonly aclint: Aclint;
+  /** In a machine with an APLIC, whose driver itself says how sources are triggered. */
+  readonly #aplic: Aplic | undefined;
 
   constructor(options: InterruptsOptions) {
-    const { bus, profile, kind, harts, timebase, onWire } = options;
-    this.distributor =
-      kind === "plic"
-        ? new Distributor({
-            targets: 2 * harts,
-            handshake: "complete",
-            // Contexts alternate: M-mode, then S-mode of each hart.
-            onWire: (context, high) =>
-              onWire(
-                context >> 1,
-                context % 2 === 0 ? Interrupt.machineExternal : Interrupt.supervisorExternal,
-                high,
-              ),
-          })
-        : new Distributor({
-            targets: harts,
-            handshake: "claim",
-            onWire: (hart, high) => onWire(hart, Interrupt.supervisorExternal, high),
-          });
-    const window = kind === "plic" ? profile.plic : profile.aplic;
-    bus.attach(window.base, window.size, new Plic(this.distributor));
+    const { bus, profile, harts, timebase, onWire } = options;
+    if (options.kind === "plic") {
+      this.distributor = plicDistributor(options);
+      bus.attach(profile.plic.base, profile.plic.size, new Plic(this.distributor));
+    } else {
+      this.distributor = aplicDistributor(options);
+      this.#aplic = new Aplic(this.distributor);
+      bus.attach(profile.aplic.base, profile.aplic.size, this.#aplic);
+    }
     this.aclint = new Aclint({
       harts,
       timebase,
@@ -57,12 +48,32 @@ export class Interrupts {
   /** The wire of a device. @param source as in the device tree. */
   line(source: number, trigger: Trigger): IrqLine {
     const intid = SPI_BASE + source;
-    this.distributor.configure(intid, trigger);
+    if (this.#aplic === undefined) this.distributor.configure(intid, trigger);
     return this.distributor.line(intid);
   }
 
   reset(): void {
     this.distributor.reset();
+    this.#aplic?.reset();
     this.aclint.reset();
   }
+}
+
+/** Contexts alternate: M-mode, then S-mode of each hart. */
+function plicDistributor({ harts, onWire }: InterruptsOptions): Distributor {
+  const { machineExternal, supervisorExternal } = Interrupt;
+  return new Distributor({
+    targets: 2 * harts,
+    handshake: "complete",
+    onWire: (context, high) =>
+      onWire(context >> 1, context % 2 === 0 ? machineExternal : supervisorExternal, high),
+  });
+}
+
+function aplicDistributor({ harts, onWire }: InterruptsOptions): Distributor {
+  return new Distributor({
+    targets: harts,
+    handshake: "claim",
+    onWire: (hart, high) => onWire(hart, Interrupt.supervisorExternal, high),
+  });
 }
