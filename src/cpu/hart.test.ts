@@ -57,3 +57,22 @@ describe("hart", () => {
     expect(hart.run(1000)).toBe("budget");
   });
 });
+
+describe("hart with the largest RAM", () => {
+  test("runs, loads and stores at the end of 2 GiB", () => {
+    const { hart, program, memory } = bareMachine({ ramBytes: 0x8000_0000 });
+    const at = RAM + 0x7fff_f000;
+    program(at, [
+      encode("auipc", { rd: 5, imm: 0 }),
+      encode("addi", { rd: 6, imm: 0x5a }),
+      encode("sd", { rs2: 6, rs1: 5, imm: 0x100 }),
+      encode("ld", { rd: 7, rs1: 5, imm: 0x100 }),
+      encode("addi", { rd: 7, rs1: 7, imm: 1 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    hart.reset({ pc: at, mode: "M", a0: 0, a1: 0 });
+    hart.run(100);
+    expect(hart.getX(7)).toBe(0x5bn);
+    expect(memory.readU32(at + 0x100)).toBe(0x5a);
+  });
+});

@@ -238,7 +238,8 @@ export class Hart implements HartPort {
     return {
       decode: (entry) => this.#code.decode(entry),
       decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
-      allocateSlot: (host) => this.#code.allocateSlot(host),
+      // Wasm hands over addresses as signed numbers, and RAM may reach beyond 2^31.
+      allocateSlot: (host) => this.#code.allocateSlot(host >>> 0),
       mmioRead: (gpa, size) => this.#mmioRead(gpa, size),
       mmioWrite: (gpa, size) => this.#mmioWrite(gpa, size),
       time,
