@@ -28,14 +28,15 @@ function App({ session }: { session: Session }): JSX.Element {
     setDialog("open");
   };
   const open = (): void => setDialog("open");
+  const reset = (): void => setDialog("reset");
   return (
     <>
-      <Toolbar session={session} onOpen={open} onResetDisk={() => setDialog("reset")} />
+      <Toolbar session={session} onOpen={open} onResetDisk={reset} />
       <main class="stage">
         <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
         <LoadingPanel session={session} />
         <ExitPanel session={session} />
-        <ProblemPanel session={session} onOpen={open} />
+        <ProblemPanel session={session} onOpen={open} onReset={reset} />
         <DropZone onFiles={takeFiles} />
       </main>
       <StatusBar session={session} />

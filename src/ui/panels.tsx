@@ -31,17 +31,27 @@ function ImageProgress({ image, part }: { image: ImageName; part: Progress }): J
 }
 
 /** Tells why there is no machine, and what to do. */
-export function ProblemPanel({ session, onOpen }: PanelProps): JSX.Element | null {
+export function ProblemPanel({ session, onOpen, onReset }: PanelProps): JSX.Element | null {
   const problem = session.problem.value;
   if (problem === undefined) return null;
+  const withoutDisk = (): void => {
+    const { disk: _, ...config } = session.config.value!;
+    void session.boot(config);
+  };
   return (
     <section class="panel" data-tone="bad" role="alert">
       <h2>{problem.what}</h2>
       <p>{problem.advice}</p>
       <div class="choices">
-        <button type="button" onClick={onOpen}>
-          Open…
-        </button>
+        {problem.remedy === undefined ? (
+          <button type="button" onClick={onOpen}>
+            Open…
+          </button>
+        ) : (
+          <button type="button" onClick={problem.remedy === "no-disk" ? withoutDisk : onReset}>
+            {problem.remedy === "no-disk" ? "Start without a disk" : "Reset disk…"}
+          </button>
+        )}
         <button type="button" class="main" onClick={() => session.restart()}>
           Try again
         </button>
@@ -53,6 +63,7 @@ export function ProblemPanel({ session, onOpen }: PanelProps): JSX.Element | nul
 interface PanelProps {
   readonly session: Session;
   readonly onOpen: () => void;
+  readonly onReset: () => void;
 }
 
 const EXIT_TITLES: Record<ExitReason, string> = {
@@ -71,11 +82,13 @@ export function ExitPanel({ session }: { session: Session }): JSX.Element | null
     <section class="panel" data-tone={toneOf(exit)} role="alert">
       <h2>{EXIT_TITLES[exit.reason]}</h2>
       {exit.detail !== "" && <p class="detail">{exit.detail}</p>}
-      <div class="choices">
-        <button type="button" class="main" onClick={() => session.restart()}>
-          Start again
-        </button>
-      </div>
+      {exit.reason !== "reboot" && (
+        <div class="choices">
+          <button type="button" class="main" onClick={() => session.restart()}>
+            Start again
+          </button>
+        </div>
+      )}
     </section>
   );
 }

@@ -48,6 +48,9 @@ const NO_STATS: Stats = {
 /** How long an old machine may take to store its disk before it is ended, in ms. */
 const CLOSE_MS = 5000;
 
+/** How long news that need no answer are shown, in ms. */
+const NEWS_MS = 4000;
+
 export class Session {
   readonly state: Signal<MachineState> = signal("loading");
   readonly stats: Signal<Stats> = signal(NO_STATS);
@@ -160,13 +163,13 @@ export class Session {
         this.#show(message.bytes);
         break;
       case "state":
-        this.#enter(message.state);
+        this.state.value = message.state;
         break;
       case "stats":
         this.stats.value = message.stats;
         break;
       case "exit":
-        this.exit.value = message;
+        this.#ended(message);
         break;
       case "problem":
         this.#fail(message.problem);
@@ -180,9 +183,13 @@ export class Session {
     }
   };
 
-  #enter(state: MachineState): void {
-    this.state.value = state;
-    if (state === "running" || state === "idle") this.exit.value = undefined;
+  #ended(exit: Exit): void {
+    this.exit.value = exit;
+    if (exit.reason !== "reboot") return;
+    // The guest is on its way up again: this is only news.
+    setTimeout(() => {
+      if (this.exit.value === exit) this.exit.value = undefined;
+    }, NEWS_MS);
   }
 
   #show(bytes: Uint8Array): void {

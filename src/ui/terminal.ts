@@ -155,8 +155,12 @@ async function loadExtras(terminal: Terminal): Promise<void> {
 function hasFastWebGl(): boolean {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
+  if (context === null) return false;
+  // Not every browser admits the caveat, but each names what draws.
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const renderer = names === null ? "" : context.getParameter(names.UNMASKED_RENDERER_WEBGL);
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|software/i.test(String(renderer));
 }
 
 function textOf(terminal: Terminal): string {

@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DIST, expect, test } from "./fixtures.ts";
+import { startPlainHost } from "./plain-host.ts";
+import { Vm } from "./vm.ts";
+
+test("boots to a prompt and runs commands typed by hand", async ({ vm, site }) => {
+  await vm.boot(site);
+  await vm.type("uname -m");
+  await vm.press("Enter");
+  await vm.see("\nriscv64");
+  await expect(vm.page.getByLabel("Machine state")).toHaveText(/Running|Idle/);
+  expect(await vm.page.evaluate(() => crossOriginIsolated)).toBe(true);
+  expect(vm.errors).toEqual([]);
+});
+
+test("comes to rest when the guest has nothing to do", async ({ vm, site }) => {
+  await vm.boot(site);
+  await expect(vm.page.getByLabel("Machine state")).toHaveText("Idle");
+});
+
+test("works from a plain host, under a sub-path, without isolation and without a relay", async ({
+  page,
+}) => {
+  const host = await startPlainHost(DIST);
+  try {
+    const vm = await new Vm(page).boot(host.url);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    expect(await vm.run("uname -m")).toBe("riscv64");
+    await expect(page.locator(".message")).toContainText("no network");
+    expect(host.missing).toEqual([]);
+  } finally {
+    host.close();
+  }
+});
+
+test("has no script that a strict policy forbids", async () => {
+  const html = await readFile(join(DIST, "index.html"), "utf8");
+  expect(html).toContain("script-src 'self' 'wasm-unsafe-eval';");
+  expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/);
+  expect(html).not.toMatch(/\son\w+=|<style|\sstyle=/);
+});

@@ -1,0 +1,53 @@
+/** What every test starts from: the built page on a server with a relay, and a page to open it in. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BrowserContext, test as base, chromium } from "@playwright/test";
+import { type Site, startSite } from "../cli/start.ts";
+import { CHROMIUM_ARGS, findBrowser } from "./browsers.ts";
+import { Vm } from "./vm.ts";
+
+export const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+
+interface TestFixtures {
+  /** A page that has not been opened. */
+  readonly vm: Vm;
+  /** A browser whose storage is on a disk, as a person's is. */
+  readonly profile: BrowserContext;
+}
+
+interface WorkerFixtures {
+  /** Address of the page. */
+  readonly site: string;
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  site: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
+    async ({}, use) => {
+      // The download test serves files on this computer's loopback.
+      const site = (await startSite(DIST, ["--port", "0", "--allow", "host"])) as Site;
+      await use(site.url);
+      await site.close();
+    },
+    { scope: "worker" },
+  ],
+  vm: async ({ page }, use) => {
+    await use(new Vm(page));
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
+  profile: async ({}, use) => {
+    const folder = await mkdtemp(join(tmpdir(), "tabvisor-e2e-"));
+    const executablePath = findBrowser("chromium");
+    const context = await chromium.launchPersistentContext(folder, {
+      args: CHROMIUM_ARGS,
+      ...(executablePath !== undefined && { executablePath }),
+    });
+    await use(context);
+    await context.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  },
+});
+
+export { expect } from "@playwright/test";
