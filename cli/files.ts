@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { LoadError } from "../src/machine/load-error.ts";
 
 /** The most that a file may unpack to: more than this cannot fit in any machine's RAM. */
-export const MAX_UNPACKED_BYTES = 2 ** 31;
+const MAX_UNPACKED_BYTES = 2 ** 31;
 
 /** A file's bytes, unpacked if it is a gzip file. @throws LoadError */
 export async function readImage(what: string, path: string | URL): Promise<Uint8Array> {

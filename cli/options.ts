@@ -30,7 +30,7 @@ test finisher, 0 after a power-off.
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
-export interface DiskOption {
+interface DiskOption {
   readonly path: string;
   readonly readOnly: boolean;
 }

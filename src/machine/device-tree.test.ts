@@ -49,10 +49,12 @@ function options(profileName: ProfileName, kind: "plic" | "aplic"): TreeOptions 
   };
 }
 
-const hasDtc = spawnSync("dtc", ["--version"]).status === 0;
+/** Not a dependency: where it is not installed its judgement is missing. */
+const DTC = "dtc";
+const hasDtc = spawnSync(DTC, ["--version"]).status === 0;
 
 function decompile(blob: Uint8Array): { source: string; warnings: string } {
-  const dtc = spawnSync("dtc", ["-I", "dtb", "-O", "dts"], { input: blob });
+  const dtc = spawnSync(DTC, ["-I", "dtb", "-O", "dts"], { input: blob });
   return { source: dtc.stdout.toString(), warnings: dtc.stderr.toString() };
 }
 

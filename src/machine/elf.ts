@@ -4,7 +4,7 @@
  */
 import { LoadError } from "./load-error.ts";
 
-export interface ElfSegment {
+interface ElfSegment {
   /** Physical address. */
   readonly address: number;
   /** Virtual address, which the entry point and symbols are given in. */

@@ -21,7 +21,7 @@ export interface LoadRequest {
   readonly deviceTree: (initrd: Window | undefined) => Uint8Array;
 }
 
-export interface PlacedPart extends Window {
+interface PlacedPart extends Window {
   readonly what: "firmware" | "kernel" | "initramfs" | "device tree" | "fw_dynamic information";
 }
 
@@ -40,7 +40,7 @@ export interface LoadResult {
 const PAGE = 4096;
 
 /** Where S-mode software starts after firmware, and Linux with its usual `text_offset`. */
-export const KERNEL_OFFSET = 0x20_0000;
+const KERNEL_OFFSET = 0x20_0000;
 
 /**
  * Initramfs and device tree stay in the first GiB of RAM, which every kernel's and firmware's early

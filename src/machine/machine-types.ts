@@ -23,7 +23,7 @@ export type MachineExit =
   /** The monitor itself failed. */
   | { readonly kind: "error"; readonly error: unknown };
 
-export interface MachineEvents {
+interface MachineEvents {
   /** The guest ended, in the slice that now returns "stopped"; `reset` starts it again. */
   onExit(exit: MachineExit): void;
   /** A Linux kernel announced a panic; it goes on printing, and restarts or not as it was told. */
@@ -74,7 +74,7 @@ export interface MachineSnapshot {
   readonly slots: readonly SlotSnapshot[];
 }
 
-export interface SlotSnapshot {
+interface SlotSnapshot {
   readonly slot: number;
   readonly base: number;
   /** Source number at the PLIC or APLIC. */

@@ -21,13 +21,13 @@ export interface RunLoopHost {
 }
 
 /** Long enough that yielding costs little, short enough that keys and packets do not wait. */
-export const SLICE_MS = 8;
+const SLICE_MS = 8;
 
 /**
  * Timers of hosts round up to 1 ms or more. A guest that waits for less than this is served through
  * the event loop again at once, which keeps the host busy for no longer than this.
  */
-export const SHORT_WAIT_MS = 0.25;
+const SHORT_WAIT_MS = 0.25;
 
 /** The longest sleep; hosts count timer delays in 31 bits. */
 const MAX_SLEEP_MS = 1_000_000;

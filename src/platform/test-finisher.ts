@@ -6,7 +6,7 @@
 import type { AccessSize, MmioHandler } from "../bus/bus.ts";
 import type { DeviceNode } from "./device-node.ts";
 
-export const Finish = { fail: 0x3333, pass: 0x5555, reset: 0x7777 } as const;
+const Finish = { fail: 0x3333, pass: 0x5555, reset: 0x7777 } as const;
 
 export type FinishRequest =
   | { readonly kind: "poweroff" }

@@ -11,7 +11,7 @@ import { ByteQueue } from "./byte-queue.ts";
 import type { DeviceNode } from "./device-node.ts";
 
 /** Input clock in Hz: 115200 baud is a divisor of 2. Only what a driver prints depends on it. */
-export const UART_CLOCK_HZ = 3_686_400;
+const UART_CLOCK_HZ = 3_686_400;
 
 const FIFO_DEPTH = 16;
 
