@@ -90,6 +90,18 @@ describe("InputQueue", () => {
     expect(join(taken)).toEqual([...paste, 3]);
   });
 
+  it("delivers once to a guest that has room again while it takes", () => {
+    const taken: number[] = [];
+    const queue: InputQueue = new InputQueue((bytes) => {
+      const part = bytes.slice(0, 3);
+      taken.push(...part);
+      queue.offer();
+      return part.length;
+    });
+    queue.put(Uint8Array.of(1, 2, 3, 4, 5, 6, 7));
+    expect(taken).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it("refuses what is beyond its limit, whole", () => {
     const queue = new InputQueue(() => 0);
     expect(queue.put(new Uint8Array(MAX_INPUT_BYTES))).toBe(true);

@@ -8,6 +8,8 @@ export class InputQueue {
   readonly #offer: (bytes: Uint8Array) => number;
   #waiting: Uint8Array[] = [];
   #length = 0;
+  #isOffering = false;
+  #hasNewRoom = false;
 
   constructor(offer: (bytes: Uint8Array) => number) {
     this.#offer = offer;
@@ -25,21 +27,32 @@ export class InputQueue {
 
   /** The guest may have room again. */
   offer(): void {
-    while (this.#waiting.length > 0) {
-      const next = this.#waiting[0];
-      const taken = this.#offer(next);
-      this.#length -= taken;
-      if (taken < next.length) {
-        this.#waiting[0] = next.subarray(taken);
-        return;
-      }
-      this.#waiting.shift();
+    // A guest with room at once says so while it is still being offered bytes.
+    this.#hasNewRoom = true;
+    if (this.#isOffering) return;
+    this.#isOffering = true;
+    while (this.#hasNewRoom && this.#waiting.length > 0) {
+      this.#hasNewRoom = false;
+      this.#offerNext();
     }
+    this.#isOffering = false;
   }
 
   /** Forgets what waits, as for a machine that starts anew. */
   clear(): void {
     this.#waiting = [];
     this.#length = 0;
+  }
+
+  #offerNext(): void {
+    const next = this.#waiting[0];
+    const taken = this.#offer(next);
+    this.#length -= taken;
+    if (taken < next.length) {
+      this.#waiting[0] = next.subarray(taken);
+      return;
+    }
+    this.#waiting.shift();
+    this.#hasNewRoom = true;
   }
 }
