@@ -60,7 +60,7 @@ export interface Relay {
   /** Where clients connect: `ws://host:port/`. A shared server must be listening already. */
   readonly url: string;
   stats(): LanStats[];
-  /** Ends all connections, and the own server. */
+  /** Ends all connections, and the own server. A second call changes nothing. */
   close(): Promise<void>;
 }
 
@@ -80,24 +80,30 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const upgrade = upgradeHandler(options, lans, webSockets);
   server.on("upgrade", upgrade);
   if (options.server === undefined) await listen(server, options);
+  const ownUrl = options.server === undefined ? urlOf(server) : undefined;
   const stops = [
     systemClock.every(LINGER_CHECK_MS, () => lans.tick()),
     systemClock.every(ALIVE_CHECK_MS, () => {
       for (const member of lans.members) member.checkAlive();
     }),
   ];
+  const close = async () => {
+    server.off("upgrade", upgrade);
+    for (const stop of stops) stop();
+    await closeMembers(lans);
+    lans.close();
+    webSockets.close();
+    if (options.server === undefined) await closeServer(server);
+  };
+  let closed: Promise<void> | undefined;
   return {
     get url() {
-      return urlOf(server);
+      return ownUrl ?? urlOf(server);
     },
     stats: () => lans.stats(),
-    close: async () => {
-      server.off("upgrade", upgrade);
-      for (const stop of stops) stop();
-      await closeMembers(lans);
-      lans.close();
-      webSockets.close();
-      if (options.server === undefined) await closeServer(server);
+    close: () => {
+      closed ??= close();
+      return closed;
     },
   };
 }

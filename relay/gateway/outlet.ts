@@ -60,7 +60,7 @@ export class Outlet {
     between: Endpoints,
     echo: { readonly identifier: number; readonly sequence: number; readonly data: Uint8Array },
   ): void {
-    const message = buildIcmp({ type: IcmpType.echoReply, code: 0, ...echo });
+    const message = buildIcmp({ ...echo, type: IcmpType.echoReply, code: 0 });
     this.#sendIpv4(to, between, IpProtocol.icmp, message);
   }
 
