@@ -16,6 +16,8 @@ export interface ConsoleSide {
 }
 
 export interface ConsolePort {
+  /** The guest printed this byte. Bytes are gathered until `flush`. */
+  outputByte(byte: number): void;
   /** The guest printed these bytes; false if the host is full and more should wait for `drain`. */
   output(bytes: Uint8Array): boolean;
   /** The console takes input again after it had refused some. */
@@ -31,8 +33,15 @@ export interface ConsoleHubOptions {
   readonly onPanic: (message: string) => void;
 }
 
+/** Bytes gathered at most: a guest that prints without end is still seen to print. */
+const GATHERED_BYTES = 1024;
+
 export class ConsoleHub {
   readonly #options: ConsoleHubOptions;
+  readonly #gathered = new Uint8Array(GATHERED_BYTES);
+  #gatheredLength = 0;
+  /** Where the gathered bytes were printed. */
+  #gatheredOn = "";
   readonly #sides = new Map<string, ConsoleSide>();
   #active: string | undefined;
 
@@ -51,7 +60,13 @@ export class ConsoleHub {
     this.#active ??= name;
     const detector = new PanicDetector(this.#options.onPanic);
     return {
+      outputByte: (byte) => {
+        this.#active = name;
+        detector.feed([byte]);
+        this.#gather(name, byte);
+      },
       output: (bytes) => {
+        this.flush();
         this.#active = name;
         detector.feed(bytes);
         return this.#options.onOutput(name, bytes);
@@ -78,8 +93,23 @@ export class ConsoleHub {
     return side === undefined ? 0 : side.input(bytes);
   }
 
+  /** Hands on what was printed byte by byte; the machine calls it between slices. */
+  flush(): void {
+    if (this.#gatheredLength === 0) return;
+    const bytes = this.#gathered.slice(0, this.#gatheredLength);
+    this.#gatheredLength = 0;
+    this.#options.onOutput(this.#gatheredOn, bytes);
+  }
+
   /** The host takes output again. */
   drain(): void {
     for (const side of this.#sides.values()) side.drain?.();
+  }
+
+  #gather(port: string, byte: number): void {
+    if (port !== this.#gatheredOn || this.#gatheredLength === GATHERED_BYTES) this.flush();
+    this.#gatheredOn = port;
+    this.#gathered[this.#gatheredLength] = byte;
+    this.#gatheredLength += 1;
   }
 }

@@ -301,6 +301,18 @@ describe("consoles", () => {
     slice(machine, (hart) => expect(hart.ecall(SbiExtension.legacyGetchar, 0)).toBe(2n));
   });
 
+  it("hand on bytes together, and in order", () => {
+    const machine = booted();
+    const text = (value: string) => new TextEncoder().encode(value);
+    machine.memory.write(BASE, text("SBI"));
+    slice(machine, (hart) => {
+      for (const byte of text("uart")) hart.store(UART, byte, 1);
+      hart.ecall(SbiExtension.debugConsole, 0, 3n, BigInt(BASE), 0n);
+      for (const byte of text("x".repeat(1500))) hart.store(UART, byte, 1);
+    });
+    expect(printed).toBe(`uart:uart sbi:SBI uart:${"x".repeat(1024)} uart:${"x".repeat(476)} `);
+  });
+
   it("announce a kernel panic", () => {
     const machine = booted();
     const line = "[ 0.1] Kernel panic - not syncing: no init\r\n";

@@ -167,6 +167,7 @@ export class Machine {
     } catch (error) {
       this.#end({ kind: "error", error });
     }
+    this.consoles.flush();
     this.#reportExit();
     return this.#state as SliceResult;
   }
@@ -213,7 +214,10 @@ export class Machine {
     return new Sbi({
       harts: this.#harts,
       memory: this.memory,
-      output: (bytes) => port.output(bytes),
+      output: (bytes) => {
+        if (bytes.length === 1) port.outputByte(bytes[0]);
+        else port.output(bytes);
+      },
       input: (maximum) => {
         const bytes = this.#sbiInput.take(maximum);
         if (bytes.length > 0) port.inputSpace();
@@ -231,17 +235,18 @@ export class Machine {
       ...(request.firmware === undefined ? {} : { firmware: request.firmware }),
       deviceTree: (initrd) => request.fdtOverride ?? this.#deviceTree(request, initrd),
     });
-    const { tohost } = result;
-    this.#htif =
-      tohost === undefined
-        ? undefined
-        : new Htif({
-            memory: this.memory,
-            tohost,
-            output: (byte) => this.#options.events?.onConsole?.("htif", Uint8Array.of(byte)),
-            exit: (code) => this.#end(code === 0 ? { kind: "poweroff" } : { kind: "fail", code }),
-          });
+    this.#htif = result.tohost === undefined ? undefined : this.#createHtif(result.tohost);
     return result;
+  }
+
+  #createHtif(tohost: number): Htif {
+    const port = this.consoles.add("htif", { input: () => 0 });
+    return new Htif({
+      memory: this.memory,
+      tohost,
+      output: (byte) => port.outputByte(byte),
+      exit: (code) => this.#end(code === 0 ? { kind: "poweroff" } : { kind: "fail", code }),
+    });
   }
 
   #deviceTree(request: BootRequest, initrd: Window | undefined): Uint8Array {
@@ -279,6 +284,7 @@ export class Machine {
       this.#evaluateTimers(hart);
       const exit = hart.run(this.#budget.instructions);
       this.#htif?.poll();
+      this.consoles.flush();
       if (this.#state === "stopped") return "stopped";
       if (!this.#sbi.isStarted(hart.id)) {
         this.#end({ kind: "halt" });

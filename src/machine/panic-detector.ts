@@ -19,7 +19,7 @@ export class PanicDetector {
     this.#onPanic = onPanic;
   }
 
-  feed(bytes: Uint8Array): void {
+  feed(bytes: Iterable<number>): void {
     for (const byte of bytes) {
       if (this.#reason !== undefined) this.#collect(this.#reason, byte);
       else this.#match(byte);

@@ -33,7 +33,7 @@ export class Platform {
     const port = consoles.add("uart", { input: (bytes) => this.uart.input(bytes) });
     this.uart = new Uart16550({
       irq: line(profile.uart),
-      output: (byte) => port.output(Uint8Array.of(byte)),
+      output: (byte) => port.outputByte(byte),
       inputSpace: () => port.inputSpace(),
     });
     this.rtc = new GoldfishRtc({ irq: line(profile.rtc), wallClockMs: options.wallClockMs });
