@@ -14,28 +14,35 @@ export interface ChainOwner {
   readonly generation: number;
 }
 
+/** Structured-clonable; the parts are guest physical addresses and lengths. */
+export interface ChainState {
+  readonly id: number;
+  readonly slots: number;
+  readonly readable: readonly (readonly [gpa: number, length: number])[];
+  readonly writable: readonly (readonly [gpa: number, length: number])[];
+}
+
 export class DescriptorChain {
   /** What the used element names: the head (split) or the buffer id (packed). */
-  readonly id: number;
-  /** Ring slots that the chain occupies; only a packed queue needs it. */
-  readonly slots: number;
+  id = 0;
+  /** Places in the ring that the chain takes up. */
+  slots = 1;
   readonly readable: Uint8Array[] = [];
   /** For lengths and addresses; write through `writeAt`, which knows when it must not. */
   readonly writable: Uint8Array[] = [];
   readableLength = 0;
   writableLength = 0;
-  readonly #addresses: number[] = [];
+  readonly #readableAddresses: number[] = [];
+  readonly #writableAddresses: number[] = [];
   readonly #owner: ChainOwner;
   readonly #generation: number;
   #completed = false;
   /** Bytes from the start of the writable part that may have been written. */
   #touched = 0;
 
-  constructor(owner: ChainOwner, id: number, slots = 1) {
+  constructor(owner: ChainOwner) {
     this.#owner = owner;
     this.#generation = owner.generation;
-    this.id = id;
-    this.slots = slots;
   }
 
   /** False once completed, or once the queue or the device was reset. */
@@ -43,14 +50,15 @@ export class DescriptorChain {
     return !this.#completed && this.#generation === this.#owner.generation;
   }
 
-  addReadable(view: Uint8Array): void {
+  addReadable(view: Uint8Array, gpa: number): void {
     this.readable.push(view);
+    this.#readableAddresses.push(gpa);
     this.readableLength += view.length;
   }
 
   addWritable(view: Uint8Array, gpa: number): void {
     this.writable.push(view);
-    this.#addresses.push(gpa);
+    this.#writableAddresses.push(gpa);
     this.writableLength += view.length;
   }
 
@@ -140,10 +148,38 @@ export class DescriptorChain {
     let left = Math.max(this.#touched, bytesWritten);
     for (let i = 0; i < this.writable.length && left > 0; i++) {
       const count = Math.min(this.writable[i].length, left);
-      this.#owner.memory.written(this.#addresses[i], count);
+      this.#owner.memory.written(this.#writableAddresses[i], count);
       left -= count;
     }
     return true;
+  }
+
+  /** Everything that a saved machine needs to go on with the chain. */
+  save(): ChainState {
+    return {
+      id: this.id,
+      slots: this.slots,
+      readable: this.readable.map((view, i) => [this.#readableAddresses[i], view.length]),
+      writable: this.writable.map((view, i) => [this.#writableAddresses[i], view.length]),
+    };
+  }
+
+  /** A chain as it was saved, or undefined if its parts are not RAM. */
+  static load(owner: ChainOwner, state: ChainState): DescriptorChain | undefined {
+    const chain = new DescriptorChain(owner);
+    chain.id = state.id;
+    chain.slots = state.slots;
+    for (const [gpa, length] of state.readable) {
+      const view = owner.memory.view(gpa, length);
+      if (view === undefined) return undefined;
+      chain.addReadable(view, gpa);
+    }
+    for (const [gpa, length] of state.writable) {
+      const view = owner.memory.view(gpa, length);
+      if (view === undefined) return undefined;
+      chain.addWritable(view, gpa);
+    }
+    return chain;
   }
 
   #touch(end: number): void {

@@ -17,11 +17,12 @@ export interface Descriptor {
 export const CHAIN_BYTES_MAX = 0xffff_ffff;
 
 export class DescriptorWalk {
+  /** Whether indirect tables were negotiated. */
+  indirect = false;
   readonly #memory: GuestMemory;
   readonly #entry: Descriptor = { address: 0, length: 0, flags: 0 };
   #chain: DescriptorChain | undefined;
   #limit = 0;
-  #indirectAllowed = false;
   #packedTable = false;
   #count = 0;
   #bytes = 0;
@@ -32,10 +33,9 @@ export class DescriptorWalk {
   }
 
   /** Starts over with `chain`, of which no more than `limit` descriptors are accepted. */
-  begin(chain: DescriptorChain, limit: number, indirectAllowed: boolean, packed = false): void {
+  begin(chain: DescriptorChain, limit: number, packed = false): void {
     this.#chain = chain;
     this.#limit = limit;
-    this.#indirectAllowed = indirectAllowed;
     this.#packedTable = packed;
     this.#count = 0;
     this.#bytes = 0;
@@ -67,14 +67,14 @@ export class DescriptorWalk {
     const view = this.#memory.view(address, length);
     if (view === undefined) return `0x${address.toString(16)}+${length} is not RAM`;
     if (write) this.#chain?.addWritable(view, address);
-    else this.#chain?.addReadable(view);
+    else this.#chain?.addReadable(view, address);
     return undefined;
   }
 
   /** An indirect table may end a chain; WRITE on the descriptor that refers to it means nothing. */
   #addTable(descriptor: Descriptor): string | undefined {
     const { address, length, flags } = descriptor;
-    if (!this.#indirectAllowed) return "an indirect table, which was not negotiated";
+    if (!this.indirect) return "an indirect table, which was not negotiated";
     if ((flags & DescriptorFlag.NEXT) !== 0) return "an indirect table with a next descriptor";
     const entries = length / DESCRIPTOR_SIZE;
     if (entries < 1 || !Number.isInteger(entries)) return `an indirect table of ${length} bytes`;

@@ -12,21 +12,13 @@ export class QueueSetup {
   refusal: string | undefined;
   /** Stopped by QueueReset, and therefore open for a new set-up after DRIVER_OK (2.6.1). */
   wasReset = false;
-  #size: number;
+  /** QueueNum. A size that cannot be used makes the queue unusable until another is written. */
+  size: number;
   readonly #words = new Map<number, number>();
-  readonly #powerOfTwo: boolean;
 
-  /** A split queue has a power of two of descriptors (2.7); a packed one any number. */
-  constructor(max: number, powerOfTwo: boolean) {
+  constructor(max: number) {
     this.max = max;
-    this.#size = max;
-    this.#powerOfTwo = powerOfTwo;
-  }
-
-  /** A size that cannot be used makes the queue unusable until the driver writes another. */
-  writeSize(size: number): void {
-    const usable = size >= 1 && size <= this.max;
-    this.#size = usable && !(this.#powerOfTwo && (size & (size - 1)) !== 0) ? size : 0;
+    this.size = max;
   }
 
   writeAddress(register: number, value: number): void {
@@ -36,7 +28,7 @@ export class QueueSetup {
   /** What the registers say now; later writes change nothing in the value returned. */
   addresses(): QueueAddresses {
     return {
-      size: this.#size,
+      size: this.size <= this.max ? this.size : 0,
       desc: this.#address(Register.QueueDescLow, Register.QueueDescHigh),
       driver: this.#address(Register.QueueDriverLow, Register.QueueDriverHigh),
       device: this.#address(Register.QueueDeviceLow, Register.QueueDeviceHigh),
@@ -45,7 +37,7 @@ export class QueueSetup {
 
   /** Takes the registers of a saved queue over. */
   load(addresses: QueueAddresses): void {
-    this.#size = addresses.size;
+    this.size = addresses.size;
     const pairs = [
       [Register.QueueDescLow, addresses.desc],
       [Register.QueueDriverLow, addresses.driver],

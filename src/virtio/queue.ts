@@ -1,6 +1,5 @@
 /** A virtqueue as devices see it, whatever its layout (virtio 2.6 to 2.8). */
-import type { GuestMemory } from "../memory/guest-memory.ts";
-import type { ChainOwner, DescriptorChain } from "./chain.ts";
+import type { ChainState, DescriptorChain } from "./chain.ts";
 
 export interface Virtqueue {
   readonly index: number;
@@ -36,30 +35,10 @@ export interface QueueAddresses {
 /** Structured-clonable state of a queue in use. Chains in flight are taken again after a load. */
 export interface QueueState {
   readonly addresses: QueueAddresses;
+  /** Positions as the layout counts them. */
   readonly next: number;
   readonly used: number;
-  /** What identifies each chain that the device held. */
-  readonly inFlight: readonly number[];
-}
-
-/** A queue as the transport drives it. */
-export interface ManagedQueue extends Virtqueue, ChainOwner {
-  /** Starts using the driver's areas from their beginning; returns why not if they are unusable. */
-  enable(addresses: QueueAddresses, features: bigint): string | undefined;
-  /** Never touches the areas again; every chain taken is dead. */
-  disable(): void;
-  /** Undefined while the queue is not ready. */
-  save(): QueueState | undefined;
-  load(state: QueueState, features: bigint): string | undefined;
-}
-
-/** What a queue needs around it. */
-export interface QueueHost {
-  readonly memory: GuestMemory;
-  /** A used buffer notification that the driver wants. */
-  notifyUsed(): void;
-  /** The ring is broken and progress can no longer be defined: DEVICE_NEEDS_RESET. */
-  fail(reason: string): void;
+  readonly inFlight: readonly ChainState[];
 }
 
 export interface QueueCounters {
@@ -73,10 +52,10 @@ export interface QueueCounters {
 
 export interface QueueSnapshot extends Readonly<QueueCounters> {
   readonly index: number;
-  readonly layout: "split" | "packed";
-  readonly ready: boolean;
+  /** Undefined while the queue is not ready, as are the addresses. */
+  readonly layout: "split" | "packed" | undefined;
   readonly addresses: QueueAddresses | undefined;
-  /** Position of the next chain to take and of the next to give back. */
+  /** Positions of the next chain to take and to give back, as the layout counts them. */
   readonly next: number;
   readonly used: number;
   readonly inFlight: number;

@@ -62,8 +62,11 @@ export class VirtioSlots implements MmioHandler {
     return this.#slots.filter((slot) => slot !== undefined);
   }
 
-  /** Gives `device` the lowest free slot. @throws Error if none is free. */
-  attach(device: VirtioDevice): VirtioSlot {
+  /**
+   * Gives `device` the lowest free slot; `packed` offers packed rings too.
+   * @throws Error if none is free.
+   */
+  attach(device: VirtioDevice, options: { readonly packed?: boolean } = {}): VirtioSlot {
     const slot = this.#slots.indexOf(undefined);
     if (slot < 0) {
       throw new Error(
@@ -73,7 +76,13 @@ export class VirtioSlots implements MmioHandler {
     const { base, stride, firstSpi, trigger } = this.profile;
     const spi = firstSpi + slot;
     const irq = this.#lineOf(spi);
-    const transport = new VirtioTransport({ device, memory: this.#memory, irq, trigger });
+    const transport = new VirtioTransport({
+      ...options,
+      device,
+      memory: this.#memory,
+      irq,
+      trigger,
+    });
     const occupied: VirtioSlot = {
       slot,
       base: base + slot * stride,

@@ -10,9 +10,9 @@ import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import { readConfig } from "./config.ts";
 import type { DeviceIo, State, VirtioDevice } from "./device.ts";
+import { DeviceQueue } from "./device-queue.ts";
 import { FeatureNegotiation } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
-import type { ManagedQueue } from "./queue.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import {
@@ -26,11 +26,10 @@ import {
   VENDOR_ID,
   VERSION,
 } from "./spec.ts";
-import { SplitQueue } from "./split-queue.ts";
 import type { TransportSnapshot, TransportState } from "./transport-state.ts";
 
 /** Offered for every device. */
-const TRANSPORT_FEATURES = bits(
+const BASIC_FEATURES = bits(
   Feature.INDIRECT_DESC,
   Feature.EVENT_IDX,
   Feature.VERSION_1,
@@ -44,6 +43,8 @@ export interface TransportOptions {
   readonly irq: IrqLine;
   /** `edge`: a pulse per event. `level`: the wire is high while InterruptStatus is not 0. */
   readonly trigger: "edge" | "level";
+  /** Offer packed rings beside split ones; default no. */
+  readonly packed?: boolean;
 }
 
 export class VirtioTransport implements MmioHandler {
@@ -52,8 +53,7 @@ export class VirtioTransport implements MmioHandler {
   readonly #memory: GuestMemory;
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
-  /** None before FEATURES_OK, which decides their layout. */
-  #queues: readonly ManagedQueue[] = [];
+  readonly #queues: readonly DeviceQueue[];
   #setups: readonly QueueSetup[];
   #status = 0;
   #deviceFeaturesSel = 0;
@@ -73,11 +73,16 @@ export class VirtioTransport implements MmioHandler {
     this.device = device;
     this.#memory = options.memory;
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
-    this.#features = new FeatureNegotiation(
-      TRANSPORT_FEATURES | device.features,
-      device.dependencies,
-    );
+    const ring = options.packed === true ? bit(Feature.RING_PACKED) : 0n;
+    const offered = BASIC_FEATURES | ring | device.features;
+    this.#features = new FeatureNegotiation(offered, device.dependencies);
     this.#setups = this.#newSetups();
+    const host = {
+      memory: options.memory,
+      notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
+      fail: (reason: string) => this.#fail(reason),
+    };
+    this.#queues = device.queueSizes.map((_, index) => new DeviceQueue(index, host));
   }
 
   read(offset: number, size: AccessSize): number {
@@ -212,13 +217,17 @@ export class VirtioTransport implements MmioHandler {
     };
   }
 
-  /** Takes over a state saved from the same kind of device, with the guest's memory in place. */
+  /**
+   * Takes over a state saved from the same kind of device, with the guest's memory in place.
+   * @throws Error if the driver relies on features that are not offered here.
+   */
   load(state: TransportState): void {
     this.reset();
     this.#features.load(state.driverFeatures);
+    const refusal = this.#features.refusal();
+    if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
     this.#status = state.status & ~Status.DRIVER_OK;
     this.#needsReset = state.needsReset;
-    this.#prepareQueues();
     const refusals: string[] = [];
     for (const [index, saved] of state.queues.entries()) {
       const setup = this.#setups[index];
@@ -258,10 +267,7 @@ export class VirtioTransport implements MmioHandler {
     this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
     if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
       this.#refusal = this.#features.refusal();
-      if (this.#refusal === undefined) {
-        this.#status |= Status.FEATURES_OK;
-        this.#prepareQueues();
-      }
+      if (this.#refusal === undefined) this.#status |= Status.FEATURES_OK;
     }
     if ((added & Status.DRIVER_OK) !== 0 && (this.#status & Status.FEATURES_OK) !== 0) {
       this.#activate(undefined);
@@ -333,18 +339,8 @@ export class VirtioTransport implements MmioHandler {
     if ((this.#status & Status.DRIVER_OK) !== 0) this.#interrupt.raise(cause);
   }
 
-  #prepareQueues(): void {
-    const host = {
-      memory: this.#memory,
-      notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
-      fail: (reason: string) => this.#fail(reason),
-    };
-    this.#queues = this.device.queueSizes.map((_, index) => new SplitQueue(index, host));
-    this.#setups = this.#newSetups();
-  }
-
   #newSetups(): QueueSetup[] {
-    return this.device.queueSizes.map((max) => new QueueSetup(max, true));
+    return this.device.queueSizes.map((max) => new QueueSetup(max));
   }
 
   #writeQueue(offset: number, value: number): void {
@@ -352,7 +348,7 @@ export class VirtioTransport implements MmioHandler {
     if (setup === undefined) return;
     switch (offset) {
       case Register.QueueNum:
-        if (this.#mayConfigure(setup)) setup.writeSize(value);
+        if (this.#mayConfigure(setup)) setup.size = value;
         break;
       case Register.QueueReady:
         this.#writeQueueReady(setup, (value & 1) !== 0);
@@ -379,7 +375,6 @@ export class VirtioTransport implements MmioHandler {
 
   #writeQueueReady(setup: QueueSetup, ready: boolean): void {
     const queue = this.#queues[this.#queueSel];
-    if (queue === undefined) return;
     if (!ready) {
       queue.disable();
       setup.ready = false;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bit, Register, Status } from "../spec.ts";
 import { settle, TestDriver } from "../testing/driver.ts";
+import type { SplitDriverQueue } from "../testing/split-driver-queue.ts";
 import {
   BLOCK_BYTES_IN_FLIGHT_MAX,
   BLOCK_IN_FLIGHT_MAX,
@@ -48,7 +49,7 @@ const pattern = (length: number, seed = 1) =>
 function create(backend: BlockBackend = new MemoryBlockBackend({ sectors: 1024 }), accept = -1n) {
   const device = new BlockDevice("blk0", backend);
   const driver = new TestDriver(device, { ramSize: 0x40_0000 }).start({ accept });
-  const [queue] = driver.queues;
+  const [queue] = driver.splitQueues;
   /** Runs one request of a backend that answers at once. */
   const run = (readable: Uint8Array[], writable: number[], indirect = false) => {
     const request = queue.add(readable, writable, { indirect });
@@ -224,11 +225,11 @@ describe("slow backends", () => {
     backend.targets[1].write(0, pattern(600));
     backend.waiting[1].resolve();
     await settle();
-    expect(queue.poll()).toEqual([{ id: second.head, length: 513 }]);
+    expect(queue.poll()).toEqual([{ id: second.id, length: 513 }]);
     expect(queue.written(second)).toEqual(new Uint8Array([...pattern(512), OK]));
     backend.waiting[0].reject(new Error("disk on fire"));
     await settle();
-    expect(queue.poll()).toEqual([{ id: first.head, length: 0 }]);
+    expect(queue.poll()).toEqual([{ id: first.id, length: 0 }]);
     expect(queue.written(first)[512]).toBe(IOERR);
     expect(driver.status & Status.DEVICE_NEEDS_RESET).toBe(0);
   });
@@ -266,7 +267,7 @@ describe("slow backends", () => {
     queue.kick();
     driver.write(Register.QueueSel, 0);
     driver.write(Register.QueueReset, 1);
-    const fresh = driver.setupQueue(0, 16);
+    const fresh = driver.setupQueue(0, 16) as SplitDriverQueue;
     backend.targets[0].write(0, pattern(512));
     backend.waiting[0].resolve();
     await settle();
@@ -289,7 +290,7 @@ describe("slow backends", () => {
     await settle();
     expect(backend.log).toHaveLength(BLOCK_IN_FLIGHT_MAX + 10);
     driver.start();
-    const [again] = driver.queues;
+    const [again] = driver.splitQueues;
     again.add([header(IN, 500)], [512, 1]);
     again.kick();
     expect(backend.log).toHaveLength(BLOCK_IN_FLIGHT_MAX + 10);

@@ -41,7 +41,7 @@ describe("console", () => {
     const rx = driver.queues[0];
     const first = rx.add([], [4, 100]);
     rx.kick();
-    expect(rx.poll()).toEqual([{ id: first.head, length: 6 }]);
+    expect(rx.poll()).toEqual([{ id: first.id, length: 6 }]);
     expect(text(rx.written(first)).slice(0, 6)).toBe("early ");
     const second = rx.add([], [3]);
     const third = rx.add([], [3]);
@@ -127,7 +127,7 @@ describe("console", () => {
   it("bounds the output of one chain", () => {
     const { device, driver, output } = create(4 * 1024 * 1024);
     driver.start();
-    const tx = driver.queues[1];
+    const tx = driver.splitQueues[1];
     const page = driver.allocate(1024 * 1024);
     for (let i = 0; i < 3; i++) {
       tx.setDescriptor(i, {
@@ -147,7 +147,7 @@ describe("console", () => {
   it("survives chains of the wrong direction", () => {
     const { device, driver, shown } = create();
     driver.start();
-    const [rx, tx] = driver.queues;
+    const [rx, tx] = driver.splitQueues;
     device.input(bytes("x"));
     rx.add([bytes("readable")], []);
     rx.kick();

@@ -5,7 +5,7 @@ import { ENTROPY_REQUEST_MAX, EntropyDevice } from "./entropy.ts";
 function create() {
   const device = new EntropyDevice("rng", { fill: (bytes) => void bytes.fill(0x5a) });
   const driver = new TestDriver(device).start();
-  const [queue] = driver.queues;
+  const [queue] = driver.splitQueues;
   const run = (readable: Uint8Array[], writable: number[]) => {
     const request = queue.add(readable, writable);
     queue.kick();

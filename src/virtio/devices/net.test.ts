@@ -25,11 +25,11 @@ function create(accept = -1n, mtu?: number) {
     mtu === undefined ? { mac: MAC } : { mac: MAC, mtu },
   );
   const driver = new TestDriver(device).start({ accept });
-  const [rx, tx, control] = driver.queues;
+  const [rx, tx, control] = driver.splitQueues;
   const command = (...bytes: number[]) => {
     const request = control.add([Uint8Array.from(bytes)], [1]);
     control.kick();
-    expect(control.poll()).toEqual([{ id: request.head, length: 1 }]);
+    expect(control.poll()).toEqual([{ id: request.id, length: 1 }]);
     return control.written(request)[0];
   };
   return { device, driver, backend, sent, rx, tx, control, command };
@@ -84,7 +84,7 @@ describe("receiving", () => {
     const request = rx.add([], [12, 1600]);
     rx.kick();
     device.receive(frame(100));
-    expect(rx.poll()).toEqual([{ id: request.head, length: 112 }]);
+    expect(rx.poll()).toEqual([{ id: request.id, length: 112 }]);
     const data = rx.written(request);
     expect([...data.subarray(0, 12)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
     expect(data.subarray(12, 112)).toEqual(frame(100));
@@ -95,7 +95,7 @@ describe("receiving", () => {
     const { device, rx } = create(NO_MERGE & ~bit(Feature.VERSION_1));
     const request = rx.add([], [1600]);
     device.receive(frame(60));
-    expect(rx.poll()).toEqual([{ id: request.head, length: 70 }]);
+    expect(rx.poll()).toEqual([{ id: request.id, length: 70 }]);
     expect(rx.written(request).subarray(10, 70)).toEqual(frame(60));
   });
 
@@ -163,7 +163,7 @@ describe("receiving", () => {
     device.receive(frame(100));
     driver.start();
     expect(device.counters()).toMatchObject({ receiveWaiting: 0 });
-    const [again] = driver.queues;
+    const [again] = driver.splitQueues;
     again.add([], [100]);
     again.kick();
     device.receive(frame(60));

@@ -6,15 +6,17 @@ import type { AccessSize } from "../../bus/bus.ts";
 import type { IrqLine } from "../../irq/irq-line.ts";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { VirtioDevice } from "../device.ts";
-import { Register, Status } from "../spec.ts";
+import { bit, Feature, Register, Status } from "../spec.ts";
 import { VirtioTransport } from "../transport.ts";
+import type { DriverQueue } from "./driver-queue.ts";
+import { PackedDriverQueue } from "./packed-driver-queue.ts";
 import { SplitDriverQueue } from "./split-driver-queue.ts";
 
 /** Guest physical address of the test RAM. */
 export const RAM_BASE = 0x8000_0000;
 
 /** Bytes before and after the RAM in the linear memory that nothing may ever touch. */
-const GUARD = 0x1_0000;
+const GUARD = 0x1000;
 const GUARD_BYTE = 0xa5;
 
 /** Counts what a device does with its wire. */
@@ -34,6 +36,8 @@ export class RecordedLine implements IrqLine {
 export interface TestDriverOptions {
   readonly ramSize?: number;
   readonly trigger?: "edge" | "level";
+  /** Lets the device offer packed rings, which the driver then accepts unless told otherwise. */
+  readonly packed?: boolean;
 }
 
 export interface StartOptions {
@@ -51,7 +55,7 @@ export class TestDriver {
   readonly transport: VirtioTransport;
   /** Ranges that the memory's observers were told of. */
   readonly announced: [gpa: number, length: number][] = [];
-  queues: SplitDriverQueue[] = [];
+  queues: DriverQueue[] = [];
   readonly #bytes: Uint8Array;
   #allocated = RAM_BASE;
 
@@ -70,7 +74,17 @@ export class TestDriver {
       memory: this.memory,
       irq: this.irq,
       trigger: options.trigger ?? "edge",
+      packed: options.packed ?? false,
     });
+  }
+
+  /** The queues for tests that write the words of a split ring themselves. */
+  get splitQueues(): SplitDriverQueue[] {
+    return this.queues.filter((queue) => queue instanceof SplitDriverQueue);
+  }
+
+  get packedQueues(): PackedDriverQueue[] {
+    return this.queues.filter((queue) => queue instanceof PackedDriverQueue);
   }
 
   read(register: number, size: AccessSize = 4): number {
@@ -137,9 +151,12 @@ export class TestDriver {
     this.write(Register.Status, this.status | status);
   }
 
-  /** Lays a queue out in fresh memory, announces it and reports whether it became ready. */
-  setupQueue(index: number, size: number): SplitDriverQueue {
-    const queue = new SplitDriverQueue(this, index, size);
+  /** Lays a queue out in fresh memory, in the layout negotiated, and declares it ready. */
+  setupQueue(index: number, size: number): DriverQueue {
+    const packed = (this.transport.inspect().driverFeatures & bit(Feature.RING_PACKED)) !== 0n;
+    const queue = packed
+      ? new PackedDriverQueue(this, index, size)
+      : new SplitDriverQueue(this, index, size);
     this.writeQueue(index, size, queue.desc, queue.avail, queue.used);
     return queue;
   }

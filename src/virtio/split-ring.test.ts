@@ -1,39 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { DescriptorChain } from "./chain.ts";
-import { ConfigFields } from "./config.ts";
-import type { DeviceIo, VirtioDevice } from "./device.ts";
-import { bit, DescriptorFlag, Feature, InterruptBit, Register, Status } from "./spec.ts";
+import { bit, DescriptorFlag, Feature, InterruptBit, Status } from "./spec.ts";
 import { RAM_BASE, TestDriver } from "./testing/driver.ts";
+import { ManualDevice, taken } from "./testing/manual-device.ts";
 import type { SplitDriverQueue } from "./testing/split-driver-queue.ts";
 
 const { NEXT, WRITE, INDIRECT } = DescriptorFlag;
-
-/** Takes chains only when the test asks. */
-class ManualDevice implements VirtioDevice {
-  readonly type = 42;
-  readonly name = "manual";
-  readonly features = 0n;
-  readonly queueSizes = [8];
-  readonly config = new ConfigFields(0);
-  io: DeviceIo | undefined;
-  activate(io: DeviceIo): void {
-    this.io = io;
-  }
-  notify(): void {}
-  reset(): void {}
-  get queue() {
-    const queue = this.io?.queues[0];
-    if (queue === undefined) throw new Error("not active");
-    return queue;
-  }
-}
 
 const NO_EVENT_IDX = ~bit(Feature.EVENT_IDX);
 
 function create(accept = NO_EVENT_IDX) {
   const device = new ManualDevice();
   const driver = new TestDriver(device).start({ accept });
-  const [queue] = driver.queues;
+  const [queue] = driver.splitQueues;
   const pop = () => device.queue.pop();
   const broken = () => {
     const { needsReset } = driver.transport.inspect();
@@ -44,93 +22,6 @@ function create(accept = NO_EVENT_IDX) {
   };
   return { device, driver, queue, pop, broken };
 }
-
-function taken(chain: DescriptorChain | undefined): DescriptorChain {
-  if (chain === undefined) throw new Error("no chain was available");
-  return chain;
-}
-
-describe("split queue", () => {
-  it("hands out parts in order and reports what was written", () => {
-    const { device, queue, pop } = create();
-    const request = queue.add([Uint8Array.of(1, 2), Uint8Array.of(3)], [4, 2]);
-    const chain = taken(pop());
-    expect([chain.readableLength, chain.writableLength]).toEqual([3, 6]);
-    const read = new Uint8Array(3);
-    expect(chain.readAt(0, read)).toBe(3);
-    expect([...read]).toEqual([1, 2, 3]);
-    expect(chain.writeAt(2, Uint8Array.of(7, 8, 9, 10, 11))).toBe(4);
-    device.queue.push(chain, 6);
-    expect(queue.poll()).toEqual([{ id: request.head, length: 6 }]);
-    expect([...queue.written(request)]).toEqual([0, 0, 7, 8, 9, 10]);
-    expect(pop()).toBeUndefined();
-  });
-
-  it("gives chains back in any order, and no chain twice", () => {
-    const { device, queue, pop } = create();
-    const first = queue.add([], [1]);
-    const second = queue.add([], [1]);
-    const [a, b] = [taken(pop()), taken(pop())];
-    device.queue.push(b, 1);
-    device.queue.push(a, 0);
-    device.queue.push(a, 0);
-    expect(a.alive).toBe(false);
-    expect(queue.poll()).toEqual([
-      { id: second.head, length: 1 },
-      { id: first.head, length: 0 },
-    ]);
-  });
-
-  it("goes around the ring and past 65536", () => {
-    const { device, queue, pop } = create();
-    const address = RAM_BASE + 0x1000;
-    queue.setDescriptor(3, { address, length: 1, flags: WRITE });
-    for (let i = 0; i < 66_000; i++) {
-      queue.offer(3);
-      device.queue.push(taken(pop()), 1);
-      if (queue.poll().length !== 1) throw new Error(`lost at ${i}`);
-    }
-    expect(queue.usedIdx).toBe(66_000 & 0xffff);
-  });
-
-  it("shows several staged chains at once, with one notification", () => {
-    const { device, driver, queue, pop } = create();
-    queue.add([], [1]);
-    queue.add([], [1]);
-    device.queue.stage(taken(pop()), 1);
-    device.queue.stage(taken(pop()), 1);
-    expect(queue.poll()).toEqual([]);
-    device.queue.publish();
-    device.queue.publish();
-    expect(queue.poll()).toHaveLength(2);
-    expect(driver.irq.pulses).toBe(1);
-  });
-
-  it("announces what was written at the time of completion", () => {
-    const { device, driver, queue, pop } = create();
-    const request = queue.add([], [4, 4]);
-    const chain = taken(pop());
-    driver.announced.length = 0;
-    chain.writeAt(0, Uint8Array.of(1, 2, 3, 4, 5));
-    device.queue.push(chain, 0);
-    const [one, two] = request.writable;
-    expect(driver.announced).toContainEqual([one.gpa, 4]);
-    expect(driver.announced).toContainEqual([two.gpa, 1]);
-  });
-
-  it("makes every chain dead on a reset, and writes through it are lost", () => {
-    const { device, driver, queue, pop } = create();
-    const request = queue.add([], [4]);
-    const chain = taken(pop());
-    driver.write(Register.Status, 0);
-    expect(chain.alive).toBe(false);
-    expect(chain.writeAt(0, Uint8Array.of(1))).toBe(0);
-    chain.fillAt(0, 4, 1);
-    device.queue.push(chain, 4);
-    expect([...queue.written(request)]).toEqual([0, 0, 0, 0]);
-    expect(queue.usedIdx).toBe(0);
-  });
-});
 
 describe("notification", () => {
   it("obeys avail.flags without EVENT_IDX", () => {
@@ -353,7 +244,7 @@ describe("broken rings", () => {
     const { driver, queue, pop, broken } = create();
     const request = queue.add([], [4]);
     const chain = taken(pop());
-    queue.offer(request.head);
+    queue.offer(request.id);
     expect(pop()).toBeUndefined();
     expect(broken()).toMatch(/in flight/);
     expect(chain.alive).toBe(false);
@@ -400,31 +291,4 @@ describe("broken rings", () => {
       expect(driver.acknowledge()).toBe(InterruptBit.CONFIG_CHANGE);
     });
   }
-});
-
-describe("saved queues", () => {
-  it("go on where they were, with the chains in flight taken again", () => {
-    const { driver, queue, pop } = create();
-    const held = queue.add([], [4]);
-    const waiting = queue.add([], [4]);
-    const before = taken(pop());
-    const state = structuredClone(driver.transport.save());
-    driver.transport.load(state);
-    expect(before.alive).toBe(false);
-    const device = driver.device as ManualDevice;
-    const chains = [taken(device.queue.pop()), taken(device.queue.pop())];
-    expect(chains.map((chain) => chain.id)).toEqual([held.head, waiting.head]);
-    for (const chain of chains) device.queue.push(chain, 1);
-    expect(queue.poll()).toHaveLength(2);
-    expect(device.queue.pop()).toBeUndefined();
-  });
-
-  it("of impossible shape need a reset", () => {
-    const { driver } = create();
-    const state = driver.transport.save();
-    const [saved] = state.queues;
-    if (saved === undefined) throw new Error("the queue was ready");
-    driver.transport.load({ ...state, queues: [{ ...saved, inFlight: [8] }] });
-    expect(driver.transport.inspect().needsReset).toMatch(/does not exist/);
-  });
 });
