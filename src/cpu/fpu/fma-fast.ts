@@ -37,6 +37,7 @@ export function defineFmaF32({ module, flags }: Unit, exactFma: Func<"i64">): Fu
     const result = f32.local();
     const wide = (bits: Expr<"i32">) => f64.promote_f32(f32.reinterpret_i32(bits));
     const low = i64.and(i64.reinterpret_f64(sum), NARROWED);
+    const roundsOnce = i32.or(isExact, i64.ne(low, NARROWED_TIE));
     const give = [ret(i32.reinterpret_f32(result))];
     return [
       whenLikely(i32.eqz(rm), [
@@ -48,7 +49,7 @@ export function defineFmaF32({ module, flags }: Unit, exactFma: Func<"i64">): Fu
         set(isExact, f64.eq(sumError(BINARY64, product, addend, sum), f64.const(0))),
         // Above the least normal and finite: nothing but inexact can be raised.
         whenLikely(
-          i32.and(i32.and(isAboveLeastNormal(BINARY32, raw), inexactIsSet(flags)), isOnceRounded()),
+          i32.and(i32.and(isAboveLeastNormal(BINARY32, raw), inexactIsSet(flags)), roundsOnce),
           give,
         ),
         // No rounding took place at all, which also covers zeros and subnormals.
@@ -56,10 +57,6 @@ export function defineFmaF32({ module, flags }: Unit, exactFma: Func<"i64">): Fu
       ]),
       ret(i32.wrap_i64(call(exactFma, BINARY32.raw(a), BINARY32.raw(b), BINARY32.raw(c), rm))),
     ];
-
-    function isOnceRounded(): I32 {
-      return i32.or(isExact, i64.ne(low, NARROWED_TIE));
-    }
   });
 }
 

@@ -163,8 +163,8 @@ export function defineExactFma<B extends BitsType, H extends HostType>(
       ...unpack(format, b, expB, sigB),
       ...unpack(format, c, expC, addend.high),
       set(exponent, i32.sub(i32.add(exponent, expB), format.bias)),
-      // A zero has no exponent of its own.
-      when(isZero(format, c), [set(expC, exponent), set(addend.high, 0)]),
+      // A zero has a significand of zero, and no exponent of its own.
+      when(isZero(format, c), [set(expC, exponent)]),
       set(sigA, i64.shl(sigA, PLACE + 3 - format.fractionBits)),
       set(sigB, i64.shl(sigB, PLACE + 2 - format.fractionBits)),
       ...multiplyWide(sigA, sigB, product.high, product.low),

@@ -106,6 +106,39 @@ describe("the floating-point unit", () => {
   }, 600_000);
 });
 
+const [RNE, RDN, RUP, RMM] = [0, 2, 3, 4];
+const INFINITY = 0x7f80_0000;
+const QUIET_NAN = 0x7fc0_0001;
+const SIGNALLING_NAN = 0x7f80_0001;
+const NEGATIVE_ZERO = -0x8000_0000;
+
+/** What the specifications say in words, one rule a row. */
+const RULES: [rule: string, FpuFunction, args: Value[], result: Value, flags: number][] = [
+  ["a NaN result is canonical", "f32_add", [QUIET_NAN, 0, RNE], 0x7fc0_0000, 0],
+  ["a signalling NaN is invalid", "f32_eq", [SIGNALLING_NAN, 0], 0n, FFlags.NV],
+  ["less-than signals quiet NaNs", "f32_lt", [QUIET_NAN, 0], 0n, FFlags.NV],
+  ["infinity times zero is invalid", "f32_fma", [INFINITY, 0, QUIET_NAN, RNE], 0x7fc0_0000, 16],
+  ["-0 is less than +0", "f32_min", [0, NEGATIVE_ZERO], NEGATIVE_ZERO, 0],
+  ["a number wins over a NaN", "f32_max", [SIGNALLING_NAN, NEGATIVE_ZERO], NEGATIVE_ZERO, 16],
+  ["x - x is -0 when rounding down", "f32_sub", [0x3f80_0000, 0x3f80_0000, RDN], NEGATIVE_ZERO, 0],
+  ["division by zero", "f32_div", [0x3f80_0000, 0, RNE], INFINITY, FFlags.DZ],
+  // (1 - 2^-24) * least normal: tiny when rounded to 24 bits, and then rounded up to the least normal.
+  ["tininess is after rounding", "f32_mul", [0x3f7f_ffff, 0x0080_0000, RUP], 0x0080_0000, 3],
+  // (1 - 2^-46) * least normal: rounds up to the least normal at 24 bits already.
+  ["what rounds to normal is not tiny", "f32_mul", [0x3f7f_fffe, 0x0080_0001, RUP], 0x0080_0000, 1],
+  ["ties away from zero", "f32_to_i32", [-0x3fe0_0000, RMM], -3n, FFlags.NX],
+  ["NaN converts to the maximum", "f32_to_i32", [QUIET_NAN, RNE], 0x7fff_ffffn, FFlags.NV],
+  ["invalid suppresses inexact", "f32_to_u32", [-0x40a0_0000, RDN], 0n, FFlags.NV],
+  ["words are sign-extended", "f64_to_u32", [0x41ef_ffff_ffe0_0000n, RNE], -1n, 0],
+];
+
+describe("the specification's rules", () => {
+  test.each(RULES)("%s", (_rule, name, args, result, raised) => {
+    flags[0] = 0;
+    expect([functions[name](...args), flags[0]]).toEqual([result, raised]);
+  });
+});
+
 /** The parameters without the rounding mode, which only an i32 in the last place can be. */
 function operandTypes(name: FpuFunction): ("i32" | "i64")[] {
   const { params } = FPU_FUNCTIONS[name];

@@ -127,11 +127,38 @@ static u64 extreme_factor(struct format f, u64 a, int divide) {
 
 typedef void generator(u64 *operands);
 
+/* Results just around the least normal, where rounding decides whether they are tiny. */
+static void around_least_normal(struct format f, u64 *o, int divide) {
+  int bias = mask(f.exponent_bits - 1);
+  u64 all = mask(f.fraction_bits);
+  o[0] = pack(f, next(), 1, below(3));
+  if (divide) o[1] = pack(f, next(), bias, below(4));
+  else o[1] = pack(f, next(), bias - 1, all - below(4));
+}
+
+/* A product of about one significant bit more than fits, that is a tie or close to one. */
+static void factors_of_tie(struct format f, u64 *o) {
+  int bias = mask(f.exponent_bits - 1), width = f.fraction_bits;
+  int first = below(2) ? width / 2 + below(5) : 1 + below(width - 1);
+  int second = width - first + below(3);
+  if (second > width) second = width;
+  int bits[] = {first, second};
+  for (int k = 0; k < 2; k++) {
+    int unused = width - bits[k];
+    u64 odd = bits[k] ? next() << unused | 1ull << unused : 0;
+    o[k] = pack(f, next(), bias + below(60), odd);
+  }
+}
+
 static void pair(struct format f, u64 *o, int divide) {
   o[0] = some_float(f);
-  switch (below(4)) {
-    case 0: o[1] = related(f, o[0]); break;
-    case 1: o[1] = extreme_factor(f, o[0], divide); break;
+  switch (below(16)) {
+    case 0: case 1: case 2: o[1] = related(f, o[0]); break;
+    case 3: case 4: case 5: o[1] = extreme_factor(f, o[0], divide); break;
+    case 6: o[0] = edge(f), o[1] = o[0] ^ next() << (f.exponent_bits + f.fraction_bits); break;
+    case 7: o[0] = pack(f, next(), 0, 0), o[1] = pack(f, next(), 0, 0); break;
+    case 8: around_least_normal(f, o, divide); break;
+    case 9: factors_of_tie(f, o); break;
     default: o[1] = some_float(f);
   }
   if (below(2) && !divide) { u64 t = o[0]; o[0] = o[1]; o[1] = t; }
@@ -139,6 +166,19 @@ static void pair(struct format f, u64 *o, int divide) {
 }
 
 static void triple(struct format f, u64 *o) {
+  int kind = below(16);
+  if (kind < 4) {
+    factors_of_tie(f, o);
+    int64_t e = exponent_of(f, product_of(f, o[0], o[1]));
+    o[2] = pack(f, next(), e - f.fraction_bits - below(110), some_fraction(f.fraction_bits));
+    return;
+  }
+  if (kind == 4) {
+    o[0] = pack(f, next(), 0, 0);
+    o[1] = pack(f, next(), mask(f.exponent_bits), 0);
+    o[2] = edge(f);
+    return;
+  }
   pair(f, o, 0);
   u64 p = product_of(f, o[0], o[1]), sign = 1ull << (f.exponent_bits + f.fraction_bits);
   switch (below(5)) {
@@ -151,7 +191,8 @@ static void triple(struct format f, u64 *o) {
 
 static u64 integer(void) {
   u64 r = next();
-  switch (below(6)) {
+  switch (below(7)) {
+    case 6: return 1ull << (62 + below(2)) | below(3);
     case 0: return (int64_t)below(7) - 3;
     case 1: return (1ull << below(64)) + below(5) - 2;
     case 2: return mask(below(64) + 1) << below(64);
@@ -210,10 +251,10 @@ static void sqrt_d(u64 *o) {
 static void narrow_d(u64 *o) {
   o[0] = some_float(D);
   if (below(2)) {
-    int64_t e = below(2) ? 1023 - 155 + below(40) : 1023 + 124 + below(6);
+    int64_t e = below(2) ? 1023 - 155 + below(40) : below(2) ? 1023 - 127 : 1023 + 124 + below(6);
     u64 low = (u64)below(3) << 28;
     o[0] = pack(D, next(), e, some_fraction(24) << 29 | (low + below(3) - 1));
-    if (below(2)) o[0] = pack(D, next(), e, some_fraction(52));
+    if (below(2)) o[0] = pack(D, next(), e, below(2) ? some_fraction(52) : mask(52) << (27 + below(4)));
   } else if (below(2)) {
     o[0] = of_double((double)as_float(some_float(S))) + ((u64)below(3) << 28) + below(3) - 1;
   }
@@ -308,7 +349,8 @@ int main(int argc, char **argv) {
     fputs(functions[f].name, stdout);
     put(cases, 4);
     for (u32 k = 0; k < cases; k++) {
-      u64 o[3] = {0}, flags, rm = k % 5;
+      /* To nearest even, where the short cuts are, has two shares of six. */
+      u64 o[3] = {0}, flags, rm = k % 6 % 5;
       __asm__ volatile("fsrm zero");
       functions[f].generate(o);
       for (int p = 0; p < arity; p++) o[p] &= mask(8 * width(shape[p]));
