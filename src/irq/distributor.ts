@@ -13,7 +13,7 @@ export const SPI_BASE = 32;
 export const SPI_COUNT = 95;
 
 /** Words of 32 sources each, source 0 included. */
-export const SPI_WORDS = (SPI_COUNT + 1) / 32;
+const SPI_WORDS = (SPI_COUNT + 1) / 32;
 
 /** How an input becomes pending; a detached source only by software. */
 export type Trigger = "edge" | "level" | "detached";

@@ -9,7 +9,7 @@ import { type Distributor, SPI_BASE, SPI_COUNT } from "./distributor.ts";
 export const PLIC_SIZE = 0x60_0000;
 
 /** Greatest priority and threshold: three bits, which firmware relies on to mask with 7. */
-export const PLIC_PRIORITY_MAX = 7;
+const PLIC_PRIORITY_MAX = 7;
 
 /** Register offsets of PLIC 1.0.0, chapter 3. */
 const PENDING = 0x1000;

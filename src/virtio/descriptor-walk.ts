@@ -14,7 +14,7 @@ export interface Descriptor {
 }
 
 /** Bytes of one chain: the used element has 32 bits for them (2.7.5.2 forbids the driver more). */
-export const CHAIN_BYTES_MAX = 0xffff_ffff;
+const CHAIN_BYTES_MAX = 0xffff_ffff;
 
 export class DescriptorWalk {
   /** Whether indirect tables were negotiated. */

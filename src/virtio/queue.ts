@@ -68,7 +68,7 @@ export interface QueueSnapshot extends Readonly<QueueCounters> {
  * the device's turns has one queue full available at most; more appear only when a request
  * overwrites the ring itself, and that must not keep the host busy for ever.
  */
-export const DRAIN_ROUNDS = 2;
+const DRAIN_ROUNDS = 2;
 
 /**
  * Hands every available chain to `take` until it answers false (the device is full and keeps

@@ -2,7 +2,7 @@
 import type { Counters, State } from "./device.ts";
 import type { QueueSnapshot, QueueState } from "./queue.ts";
 
-export interface TransportCounters {
+interface TransportCounters {
   /** Kicks heeded, and those without effect (bad index, not DRIVER_OK, queue not ready). */
   kicks: number;
   ignoredKicks: number;

@@ -28,7 +28,7 @@ const KINDS = {
   13: "writeZeroes",
 } as const;
 
-export type BlockRequestKind = (typeof KINDS)[keyof typeof KINDS] | "unknown";
+type BlockRequestKind = (typeof KINDS)[keyof typeof KINDS] | "unknown";
 
 const HEADER_SIZE = 16;
 const SEGMENT_SIZE = 16;

@@ -35,7 +35,7 @@ const CONFIG_SIZE = 12;
 export const CONSOLE_INPUT_MAX = 64 * 1024;
 
 /** Output copied to the host at once; a longer chain is sent in pieces of this size. */
-export const CONSOLE_WRITE_MAX = 64 * 1024;
+const CONSOLE_WRITE_MAX = 64 * 1024;
 
 /**
  * Output of one chain. Drivers send pages; a chain may claim 4 GiB by naming the same page many

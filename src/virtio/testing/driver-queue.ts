@@ -15,7 +15,7 @@ export interface DriverRequest {
   readonly writable: readonly Part[];
 }
 
-export interface Part {
+interface Part {
   readonly gpa: number;
   readonly length: number;
 }
