@@ -77,7 +77,8 @@ export function openTerminal(parent: HTMLElement, options: TerminalOptions): Gue
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const terminal = new Terminal({
     allowProposedApi: true,
-    cursorBlink: true,
+    // A blinking cursor costs ten times the processor time of the idle guest behind it.
+    cursorBlink: false,
     fontFamily: 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, monospace',
     fontSize: 14,
     lineHeight: 1.15,

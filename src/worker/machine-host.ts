@@ -10,6 +10,9 @@ import type { Services } from "./services.ts";
 /** Time between two reports to the page, in ms. */
 export const REPORT_MS = 200;
 
+/** While nothing happens, only every so many reports is sent: drawing them is most of the cost. */
+const QUIET_REPORTS = 10;
+
 /** A kernel that panicked may print for this long, in ms, before the machine is held. */
 export const PANIC_GRACE_MS = 2000;
 
@@ -35,6 +38,7 @@ export class MachineHost {
   #cancelReport: () => void = () => {};
   #cancelPanic: () => void = () => {};
   #startedAt = 0;
+  #quietReports = 0;
   #quickReboots = 0;
   /** Commands that change what runs are done one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -242,7 +246,10 @@ export class MachineHost {
   #measure(): void {
     if (this.#guest === undefined) return;
     const { stats, isIdle } = this.#guest.measure();
-    this.#services.post({ type: "stats", stats });
+    const isQuiet = isIdle && Object.values(stats.activity).every((bytes) => bytes === 0);
+    this.#quietReports = isQuiet ? this.#quietReports + 1 : 0;
+    // The first quiet one puts the lights out.
+    if (this.#quietReports % QUIET_REPORTS < 2) this.#services.post({ type: "stats", stats });
     if (this.#state === "running" || this.#state === "idle") {
       this.#enter(isIdle ? "idle" : "running");
     }

@@ -1,0 +1,96 @@
+/** `npm run bench`: what a person waits for, measured in the browser on this computer. */
+import { fileURLToPath } from "node:url";
+import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
+import { build } from "vite";
+import { startSite } from "../cli/start.ts";
+import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const RUNS = 5;
+
+/** How long the guest is left alone to see what an idle one costs, in ms. */
+const IDLE_MS = 10_000;
+
+/** How long the guest computes to see how fast it is, in ms. */
+const BUSY_MS = 6000;
+
+const SUM = "i=0; while [ $i -lt 100000000 ]; do i=$((i+1)); done";
+
+async function main(): Promise<void> {
+  await build({ root: ROOT, logLevel: "warn" });
+  const site = await startSite(`${ROOT}dist`, ["--port", "0"]);
+  if (site === "help") return;
+  const executablePath = findBrowser("chromium");
+  const browser = await chromium.launch({
+    args: CHROMIUM_ARGS,
+    ...(executablePath !== undefined && { executablePath }),
+  });
+  try {
+    await measure(browser, site.url);
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+}
+
+async function measure(browser: Browser, url: string): Promise<void> {
+  const times: number[] = [];
+  for (let run = 0; run < RUNS; run++) times.push(await timeToPrompt(browser, url));
+  print("navigation to shell prompt, cold cache, median", `${median(times).toFixed(0)} ms`);
+  print("  each run", times.map((ms) => ms.toFixed(0)).join(" "));
+
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(url);
+  await prompt(page);
+  const session = await browser.newBrowserCDPSession();
+  await page.waitForTimeout(2000);
+  const before = await rendererSeconds(session);
+  await page.waitForTimeout(IDLE_MS);
+  const used = (await rendererSeconds(session)) - before;
+  print("CPU of page and Worker, guest idle", `${((used / IDLE_MS) * 100_000).toFixed(2)} %`);
+
+  await page.evaluate((line) => window.tabvisor?.send(`${line}\r`), SUM);
+  const speeds: number[] = [];
+  for (let passed = 0; passed < BUSY_MS; passed += 500) {
+    await page.waitForTimeout(500);
+    speeds.push(Number(await page.locator(".speed .figure").textContent()));
+  }
+  print("guest instructions, a loop in its shell, median", `${median(speeds)} MIPS`);
+}
+
+/** A new context has an empty cache and empty storage. */
+async function timeToPrompt(browser: Browser, url: string): Promise<number> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(url, { waitUntil: "commit" });
+  const ms = await prompt(page);
+  await context.close();
+  return ms;
+}
+
+/** Waits for the prompt; gives the time since the navigation began, in ms. */
+async function prompt(page: Page): Promise<number> {
+  const handle = await page.waitForFunction(
+    () => /[#$] ?$/.test(window.tabvisor?.text() ?? "") && performance.now(),
+    null,
+    { polling: 10, timeout: 60_000 },
+  );
+  return Number(await handle.jsonValue());
+}
+
+/** CPU time of all renderers so far, in seconds. */
+async function rendererSeconds(session: CDPSession): Promise<number> {
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const renderers = processInfo.filter(({ type }) => type === "renderer");
+  return renderers.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+function print(what: string, value: string): void {
+  process.stdout.write(`${what.padEnd(52)} ${value}\n`);
+}
+
+await main();

@@ -1,0 +1,61 @@
+import { expect, test } from "./fixtures.ts";
+import { Vm } from "./vm.ts";
+
+test("keeps a synced file through a reload", async ({ profile, site }) => {
+  const vm = await new Vm(await profile.newPage()).boot(site);
+  await vm.run("echo through a reload > /root/note; sync");
+  await vm.page.reload();
+  await vm.prompt();
+  expect(await vm.run("cat /root/note")).toBe("through a reload");
+});
+
+test("keeps a synced file when the tab is killed", async ({ profile, site }) => {
+  const vm = await new Vm(await profile.newPage()).boot(site);
+  await vm.run("echo through a kill > /root/note; sync");
+  const crash = vm.page.waitForEvent("crash");
+  const killer = await profile.newCDPSession(vm.page);
+  // The answer never comes: the process that would give it is gone.
+  killer.send("Page.crash").catch(() => {});
+  await crash;
+  const next = await new Vm(await profile.newPage()).boot(site);
+  expect(await next.run("cat /root/note")).toBe("through a kill");
+});
+
+test("is one tab's at a time, and says so to the second", async ({ profile, site }) => {
+  const vm = await new Vm(await profile.newPage()).boot(site);
+  const other = new Vm(await profile.newPage());
+  await other.page.goto(site);
+  await expect(other.page.getByRole("alert").first()).toContainText("in use by another tab");
+  await vm.page.close();
+  await other.button("Try again").click();
+  await other.prompt();
+});
+
+test("is empty again after a reset that was confirmed", async ({ profile, site }) => {
+  const vm = await new Vm(await profile.newPage()).boot(site);
+  await vm.run("echo gone soon > /root/note; sync");
+  await vm.button("Reset disk").click();
+  await vm.page.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
+  expect(await vm.run("cat /root/note")).toBe("gone soon");
+  await vm.button("Reset disk").click();
+  await vm.page.getByRole("dialog").getByRole("button", { name: "Erase and restart" }).click();
+  await expect.poll(() => vm.text()).not.toContain("gone soon");
+  await vm.prompt();
+  expect((await vm.try("test -e /root/note")).status).toBe(1);
+});
+
+test("passes data through the raw device at any offset, and frees what is discarded", async ({
+  profile,
+  site,
+}) => {
+  const vm = await new Vm(await profile.newPage()).boot(
+    `${site}?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone`,
+  );
+  await vm.run("head -c 3000000 /dev/urandom > /tmp/data");
+  await vm.run("dd if=/tmp/data of=/dev/vda bs=1000 seek=777 conv=fsync,notrunc 2>/dev/null");
+  const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
+  await vm.page.reload();
+  await vm.prompt();
+  const again = "dd if=/dev/vda bs=1000 skip=777 count=3000 2>/dev/null | sha256sum";
+  expect(await vm.run(again)).toContain(sum);
+});
