@@ -35,7 +35,7 @@ export function code(bits: number): Code {
   return { bits, length: instructionLength(bits) };
 }
 
-/** The input of a case as it is built: registers start random, everything else is set explicitly. */
+/** The input of a case as it is built: registers start random, all else is set explicitly. */
 export class Case {
   readonly record = new BigUint64Array(RECORD_WORDS);
   readonly random: Random;

@@ -1,4 +1,4 @@
-/** CSR numbers by name (Privileged Architecture, chapter 2), written independently of the hart's. */
+/** CSR numbers by name (Privileged Architecture, chapter 2), independent of the hart's table. */
 export const CSR: Readonly<Record<string, number>> = {
   fflags: 0x001,
   frm: 0x002,

@@ -1,10 +1,15 @@
-/** Regenerates the golden data with QEMU: `npx tsx oracle/generate.ts`. */
+/**
+ * Regenerates the golden data with QEMU, and runs the self-tests on it to prove their expectations:
+ * `npx tsx oracle/generate.ts`. Fails if QEMU disagrees with a self-test that it should pass.
+ */
 import { runGroups } from "./batches.ts";
 import { correct } from "./exclusions.ts";
 import { changesOf, hashRecord, writeGolden } from "./golden.ts";
 import { GROUPS } from "./groups.ts";
 import { RAM_SIZE } from "./layout.ts";
 import { qemuVersion, runOnQemu } from "./qemu.ts";
+import { SELFTESTS } from "./selftest/all.ts";
+import { RAM_SIZE as SELFTEST_RAM_SIZE } from "./selftest/script.ts";
 
 const HARTS = 2;
 
@@ -20,3 +25,18 @@ const groups = runs.map(({ group, inputs, results }) => {
 const bytes = writeGolden({ qemu: qemuVersion(), groups });
 const cases = groups.reduce((sum, group) => sum + group.cases.length, 0);
 console.log(`${cases} cases in ${groups.length} groups, ${bytes} bytes`);
+
+for (const { name, notOnQemu, program, checks } of SELFTESTS) {
+  const { exitCode } = runOnQemu(program.bytes, SELFTEST_RAM_SIZE, HARTS);
+  const failed = exitCode === 0 ? undefined : (checks[exitCode - 1] ?? `exit code ${exitCode}`);
+  if (failed === undefined) {
+    console.log(
+      `${name}: ${checks.length} checks agree${notOnQemu === undefined ? "" : " after all"}`,
+    );
+  } else if (notOnQemu === undefined) {
+    console.log(`${name}: QEMU fails at: ${failed}`);
+    process.exitCode = 1;
+  } else {
+    console.log(`${name}: QEMU differs, as expected: ${notOnQemu}`);
+  }
+}

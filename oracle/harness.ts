@@ -26,12 +26,12 @@ const copy = (words: number, from: (k: number) => string, to: (k: number) => str
   lines(words, (k) => `ld t3, ${from(k)}\n sd t3, ${to(k)}`);
 
 /** CSRs that a case may change and every case starts with at zero. */
-const CLEARED =
-  "mie mip medeleg mideleg mscratch mcause mtval sscratch sepc scause stval stvec satp scounteren mcounteren".split(
-    " ",
-  );
+const CLEARED = [
+  ...["mie", "mip", "medeleg", "mideleg", "mscratch", "mcause", "mtval", "mcounteren"],
+  ...["sscratch", "sepc", "scause", "stval", "stvec", "satp", "scounteren"],
+];
 
-/** A second hart, which QEMU is given so that its AMOs take the path that reports faults as AMOs. */
+/** QEMU gets a second hart, with which its AMOs report misalignment as AMOs do; it is parked. */
 const RESET = `
   csrr t0, mhartid
   bnez t0, park
@@ -88,7 +88,7 @@ next:
   mret
 `;
 
-/** Both entries free x31 and x30 without a free register or a CSR that the case may have changed. */
+/** Both entries save x31 and x30 with no register free and no CSR that a case leaves alone. */
 const entry = (kind: number): string => `
   csrw mscratch, x31
   li x31, ${MPRV}

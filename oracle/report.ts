@@ -1,4 +1,5 @@
 /** Says what a case was and what went differently. */
+import { xName } from "../src/isa/disassembler.ts";
 import { listing } from "./cases.ts";
 import { comparedBits } from "./exclusions.ts";
 import type { Changes } from "./golden.ts";
@@ -34,9 +35,7 @@ export function differences(
 function inputsOf(input: BigUint64Array, lines: readonly string[]): string {
   const text = lines.join(" ");
   const state: string[] = [`mstatus=${hex(input[Word.mstatus])}`, `fcsr=${hex(input[Word.fcsr])}`];
-  const ABI =
-    "zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6";
-  for (const [k, name] of ABI.split(" ").entries()) {
+  for (const [k, name] of Array.from({ length: 32 }, (_, k) => xName(k)).entries()) {
     if (k > 0 && new RegExp(`\\b${name}\\b`).test(text)) state.push(`${name}=${hex(input[k])}`);
   }
   return state.join(" ");

@@ -74,7 +74,7 @@ function randomBits(row: Row | CompressedRow, random: Random): number {
 
 type Prepare = (c: Case, d: Decoded) => boolean;
 
-/** Whether a jump there stays under control: it meets the filling, a fault or the next instruction. */
+/** Whether a jump there stays under control: it meets the filling or the next instruction. */
 function targetIsSafe(c: Case, d: Decoded, target: number): boolean {
   if (target === c.here + d.length) return true;
   if (target >= HARNESS && target < HARNESS_END) return false;
@@ -221,7 +221,7 @@ function rowCase(row: Row | CompressedRow, random: Random): Case {
   }
 }
 
-/** Now and then one of the two rounding modes that do not exist, which is an illegal instruction. */
+/** Now and then one of the two rounding modes that do not exist: an illegal instruction. */
 function reservedRounding(base: Row, bits: number, random: Random): number {
   if (!hasField(base, "rm") || code(bits).length === 2 || !random.chance(3)) return bits;
   return ((bits & ~0x7000) | (random.pick([5, 6]) << 12)) >>> 0;

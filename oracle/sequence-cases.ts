@@ -10,7 +10,7 @@ import type { Random } from "./random.ts";
 import { fieldBits } from "./row-cases.ts";
 import { double, integer, single } from "./values.ts";
 
-/** Registers that point into the scratch memory, and the loop counter: no instruction writes them. */
+/** Registers that point into the scratch memory, and the loop counter: nothing writes them. */
 const POINTERS = [2, 8, 9];
 const COUNTER = 27;
 const KEPT = new Set([...POINTERS, COUNTER]);

@@ -1,0 +1,19 @@
+/** All self-tests. */
+import { delegationTests } from "./delegation.ts";
+import { interruptTests } from "./interrupts.ts";
+import { memoryTests } from "./memory.ts";
+import { pmpTests } from "./pmp.ts";
+import type { Selftest } from "./script.ts";
+import { permissionTests } from "./sv39-permissions.ts";
+import { walkTests } from "./sv39-walk.ts";
+import { trapTests } from "./traps.ts";
+
+export const SELFTESTS: readonly Selftest[] = [
+  ...trapTests(),
+  ...delegationTests(),
+  ...permissionTests(),
+  ...walkTests(),
+  ...pmpTests(),
+  ...interruptTests(),
+  ...memoryTests(),
+];
