@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { GATEWAY_ADDRESS, GATEWAY_MAC } from "./gateway/network.ts";
 import { MAX_BACKLOG_BYTES, MAX_FRAME } from "./lan.ts";
+import { MIN_FRAME_CHARGE } from "./member.ts";
 import { type Relay, type RelayOptions, startRelay } from "./server.ts";
 import { GUEST_MAC, icmpOf, TestGuest, udpOf, webSocketLink } from "./testing/guest.ts";
 import { arpRequest, dhcpMessage, optionOf } from "./testing/messages.ts";
@@ -240,6 +241,18 @@ describe("admission", () => {
     await until(() => member().sentFrames + member().limitedFrames === 100);
     expect(member().sentFrames).toBeGreaterThanOrEqual(10);
     expect(member().sentFrames).toBeLessThan(40);
+  });
+});
+
+describe("a member", () => {
+  it("is charged for short frames as well", async () => {
+    const relay = await start({ gateway: false, maxBytesPerSecond: 100 * MIN_FRAME_CHARGE });
+    const a = await join(relay, "lan/x", A);
+    for (let i = 0; i < 1000; i += 1) a.sendEthernet(B, 0x88b5, new Uint8Array(0));
+    const member = () => relay.stats()[0].members[0];
+    await until(() => member().sentFrames + member().limitedFrames === 1000);
+    expect(member().sentFrames).toBeGreaterThanOrEqual(100);
+    expect(member().sentFrames).toBeLessThan(400);
   });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { udpOf } from "../testing/guest.ts";
 import { closedPort, Rig, udpServer } from "../testing/rig.ts";
 import { buildDnsReply, DNS_PORT, DnsCode, parseDnsQuery } from "../wire/dns.ts";
-import { RESOLVER_TIMEOUT_MS } from "./dns-forwarder.ts";
+import { MAX_RESOLVERS, RESOLVER_TIMEOUT_MS } from "./dns-forwarder.ts";
 import { MEMBER_LIMITS } from "./gateway.ts";
 import { DNS_ADDRESS, GATEWAY_ADDRESS } from "./network.ts";
 
@@ -96,6 +96,13 @@ describe("queries", () => {
 });
 
 describe("limits", () => {
+  it("hold for the resolvers that are asked", async () => {
+    const closed = await closedPort();
+    const good = await resolver(answerWith(1));
+    const { ask } = setUp(...Array(MAX_RESOLVERS).fill(closed), good);
+    expect((await ask(queryFor("x.example")))[3] & 15).toBe(DnsCode.serverFailure);
+  });
+
   it("hold for the queries of one member that wait", async () => {
     const { rig } = setUp(await resolver(() => undefined));
     for (let i = 0; i < MEMBER_LIMITS.dns + 3; i += 1) {

@@ -1,16 +1,20 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../clock.ts";
 import { icmpOf, tcpOf } from "../testing/guest.ts";
 import { lossyLink } from "../testing/lossy-link.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { closedPort, Rig, type RigOptions, tcpServer } from "../testing/rig.ts";
 import { type ClientOptions, TestTcpClient } from "../testing/tcp-client.ts";
 import { IcmpType, Unreachable } from "../wire/icmp.ts";
 import { parseAddress } from "../wire/ipv4.ts";
 import { TcpFlag } from "../wire/tcp.ts";
-import { createTotals, MEMBER_LIMITS, RELAY_LIMITS } from "./gateway.ts";
+import { createTotals, MEMBER_LIMITS, RELAY_LIMITS, TICK_MS } from "./gateway.ts";
 import { DNS_ADDRESS, GATEWAY_ADDRESS } from "./network.ts";
 import { Total } from "./quota.ts";
+import { TIME_WAIT_MS } from "./tcp/connection.ts";
+import { CONNECT_TIMEOUT_MS, DRAIN_TIMEOUT_MS, MAX_TIME_WAIT } from "./tcp-nat.ts";
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
@@ -247,6 +251,69 @@ describe("refusals", () => {
 });
 
 describe("limits", () => {
+  it("hold for the time that a connect may take", async () => {
+    const clock = new ManualClock();
+    const { client, rig } = await setUp(() => {}, { clock });
+    const slow = client();
+    const refused = expect(slow.connect()).rejects.toThrow("refused");
+    // The host has not answered yet, for it could not within this turn of the event loop.
+    clock.advance(CONNECT_TIMEOUT_MS - TICK_MS);
+    expect(rig.gateway.stats.openTcp).toBe(1);
+    clock.advance(TICK_MS);
+    await refused;
+    const error = await rig.guest.expect(icmpOf);
+    expect(error).toMatchObject({ type: IcmpType.unreachable, code: Unreachable.host });
+    expect(rig.gateway.stats.openTcp).toBe(0);
+  });
+
+  it("hold for the time that a closed connection may write to its host", async () => {
+    const clock = new ManualClock();
+    const totals = createTotals();
+    const { client, rig } = await setUp(
+      (socket) => {
+        socket.pause();
+        socket.end();
+      },
+      { clock, totals },
+    );
+    const last = client();
+    const ticking = setInterval(() => clock.advance(1), 1);
+    cleanups.push(() => clearInterval(ticking));
+    await last.connect();
+    // Once the system's buffers are full, the socket's own begin to fill.
+    while (last.peerWindow > 400_000) await last.send(new Uint8Array(65_536));
+    last.end();
+    await last.until(() => last.finished);
+    clock.advance(TIME_WAIT_MS);
+    await last.until(() => rig.gateway.stats.openTcp === 0);
+    clearInterval(ticking);
+    expect(totals.tcp.used).toBe(1);
+    clock.advance(DRAIN_TIMEOUT_MS);
+    await last.until(() => totals.tcp.used === 0);
+  });
+
+  it("hold for the closed connections that are remembered", async () => {
+    // Time stands still, so that none of them is forgotten because of its age.
+    const clock = { ...systemClock, now: () => 0 };
+    const { client, rig } = await setUp(
+      (socket) => {
+        socket.resume();
+        socket.end();
+      },
+      { clock },
+    );
+    for (let i = 0; i < MAX_TIME_WAIT + 20; i += 1) {
+      const brief = client({ port: 1000 + i });
+      await brief.connect();
+      await brief.until(() => brief.finished);
+      brief.end();
+      brief.dispose();
+    }
+    expect(rig.gateway.stats.tcpConnections).toBe(MAX_TIME_WAIT + 20);
+    await vi.waitFor(() => expect(rig.gateway.stats.openTcp).toBe(MAX_TIME_WAIT));
+    expect(rig.gateway.stats.limited).toBe(0);
+  });
+
   it("hold for one member", async () => {
     const { rig, client } = await setUp(() => {});
     const clients = Array.from({ length: MEMBER_LIMITS.tcp + 1 }, (_, i) =>

@@ -15,7 +15,7 @@ import { advance } from "./tcp/sequence.ts";
 export const CONNECT_TIMEOUT_MS = 20_000;
 
 /** A host that takes nothing for so long loses what a closed connection left to be written. */
-const DRAIN_TIMEOUT_MS = 60_000;
+export const DRAIN_TIMEOUT_MS = 60_000;
 
 /**
  * Closed connections remembered to answer a repeated FIN. More are forgotten at once, and their
@@ -44,6 +44,8 @@ export class TcpNat {
   readonly #quota: Quota;
   readonly #flows = new Map<string, Flow>();
   readonly #dirty = new Set<Flow>();
+  /** Sockets without a connection that still write, and until when they may. */
+  readonly #draining = new Map<Socket, number>();
   #timeWait = 0;
 
   constructor(context: GatewayContext, quota: Quota) {
@@ -80,6 +82,9 @@ export class TcpNat {
       else if (nowMs >= flow.connectDeadlineMs) flow.socket.destroy(new Error("connect timed out"));
       this.#settle(flow);
     }
+    for (const [socket, deadlineMs] of this.#draining) {
+      if (nowMs >= deadlineMs) socket.destroy();
+    }
   }
 
   close(): void {
@@ -87,6 +92,7 @@ export class TcpNat {
       flow.socket.destroy();
       this.#remove(flow);
     }
+    for (const socket of this.#draining.keys()) socket.destroy();
   }
 
   #receiveFor(flow: Flow, packet: GuestPacket, segment: TcpSegment): void {
@@ -158,6 +164,7 @@ export class TcpNat {
     socket.on("error", (error: NodeJS.ErrnoException) => this.#failed(flow, start, error.code));
     socket.on("close", () => {
       this.#quota.release(owner);
+      this.#draining.delete(socket);
       // After a clean end of both directions the connection has only the guest to wait for.
       if (socket.readableEnded && socket.writableFinished) return;
       flow.connection?.abort();
@@ -229,8 +236,9 @@ export class TcpNat {
     if (this.#flows.get(flow.key) !== flow) return;
     this.#flows.delete(flow.key);
     if (flow.waiting) this.#timeWait -= 1;
+    if (flow.socket.closed) return;
     // What the guest sent last may still be on its way to a slow host.
-    flow.socket.setTimeout(DRAIN_TIMEOUT_MS, () => flow.socket.destroy());
+    this.#draining.set(flow.socket, this.#context.clock.now() + DRAIN_TIMEOUT_MS);
   }
 
   /** Resets what `segment` asked for (RFC 9293 3.10.7.1). */
