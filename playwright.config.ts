@@ -35,6 +35,8 @@ export default defineConfig({
   globalSetup: "./e2e/global-setup.ts",
   // Each test runs a machine that keeps one core busy while it boots.
   workers: 1,
+  // A computer that does other work at the time may miss a deadline; a retry is listed as flaky.
+  retries: 1,
   timeout: 60_000,
   expect: { timeout: 20_000 },
   forbidOnly: process.env.CI !== undefined,
