@@ -279,6 +279,14 @@ describe("the server", () => {
     expect(server.listenerCount("upgrade")).toBe(1);
   });
 
+  it("answers for other paths when nobody else does", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    cleanups.push(() => server.close());
+    const relay = await start({ server });
+    await expect(join(relay, "reload")).rejects.toThrow("404");
+  });
+
   it("says good-bye to its members when it closes", async () => {
     const relay = await start();
     const guest = await join(relay);

@@ -141,8 +141,10 @@ function upgradeHandler(
   };
   return (request, socket, head) => {
     const admission = admit(request, rules);
-    if (admission.kind === "foreign") return;
-    if (admission.kind === "refused") {
+    if (admission.kind === "foreign") {
+      // Nobody else would ever answer when this is the only listener.
+      if (options.server?.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found");
+    } else if (admission.kind === "refused") {
       refuseUpgrade(socket, admission.status, admission.reason);
     } else if (!lans.hasRoom(admission.lan)) {
       refuseUpgrade(socket, 503, "no room");
@@ -174,6 +176,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
+  404: "Not Found",
   503: "Service Unavailable",
 };
 

@@ -84,6 +84,14 @@ describe("queries", () => {
     }
   });
 
+  it("fail at once when the resolver cannot be asked at all", async () => {
+    const rig = new Rig({ resolvers: [{ address: "127.255.255.255", port: 53 }] });
+    cleanups.push(() => rig.close());
+    rig.guest.sendUdp(DNS_ADDRESS, DNS_PORT, queryFor("x.example"));
+    const failure = await rig.guest.expect(udpOf, RESOLVER_TIMEOUT_MS / 2);
+    expect(failure.payload[3] & 15).toBe(DnsCode.serverFailure);
+  });
+
   it("ignore answers with another id", async () => {
     const port = await resolver((query) => {
       const answer = answerWith(1)(query);

@@ -102,8 +102,9 @@ export class DnsForwarder {
       socket.on("message", (answer) => {
         if (isDnsAnswer(answer, id)) finish(answer);
       });
-      socket.connect(resolver.port, resolver.address, () => {
-        if (!finished) socket.send(query, (error) => error && cancel());
+      socket.connect(resolver.port, resolver.address, (error?: Error) => {
+        if (error !== undefined) cancel();
+        else if (!finished) socket.send(query, (failure) => failure && cancel());
       });
     });
   }

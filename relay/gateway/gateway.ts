@@ -42,6 +42,9 @@ export const TICK_MS = 20;
 /** What one member may hold, by MAC address. A browser in a guest stays well below. */
 export const MEMBER_LIMITS = { tcp: 256, udp: 128, dns: 32 } as const;
 
+/** What one LAN may hold: half of the total, so that no LAN can shut out all others. */
+export const LAN_LIMITS = { tcp: 512, udp: 512, dns: 128 } as const;
+
 /**
  * What all gateways of a relay may hold together. A TCP connection takes at most 1 MiB of buffers,
  * and each flow a file descriptor of the usual 4096 or more.
@@ -87,9 +90,9 @@ export class Gateway implements LanMember {
     const outlet = new Outlet(this.#port);
     this.#context = { clock, policy, resolvers, outlet, stats: createStats() };
     this.#dhcp = new DhcpServer(clock);
-    this.#dns = new DnsForwarder(this.#context, new Quota(MEMBER_LIMITS.dns, totals.dns));
-    this.#udp = new UdpNat(this.#context, new Quota(MEMBER_LIMITS.udp, totals.udp));
-    this.#tcp = new TcpNat(this.#context, new Quota(MEMBER_LIMITS.tcp, totals.tcp));
+    this.#dns = new DnsForwarder(this.#context, quotaOf("dns", totals));
+    this.#udp = new UdpNat(this.#context, quotaOf("udp", totals));
+    this.#tcp = new TcpNat(this.#context, quotaOf("tcp", totals));
     this.#stopTicking = clock.every(TICK_MS, () => {
       this.#udp.tick();
       this.#tcp.tick();
@@ -232,6 +235,10 @@ export class Gateway implements LanMember {
     this.#context.stats.refused += 1;
     this.#context.outlet.sendIcmpError(packet.mac, packet, IcmpType.unreachable, code);
   }
+}
+
+function quotaOf(kind: keyof SharedTotals, totals: SharedTotals): Quota {
+  return new Quota({ perMember: MEMBER_LIMITS[kind], perLan: LAN_LIMITS[kind] }, totals[kind]);
 }
 
 /** The first four bits of 224.0.0.0/4. */

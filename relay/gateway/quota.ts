@@ -1,4 +1,5 @@
-/** Counted permissions: so many per member, so many in total. */
+/** Counted permissions: so many for a member, for a LAN, and in total. */
+import type { MacAddress } from "../wire/ethernet.ts";
 
 /** A total that several gateways share. */
 export class Total {
@@ -24,29 +25,39 @@ export class Total {
   }
 }
 
-/** The members' shares of a total. A member is named by any number, such as its MAC address. */
-export class Quota {
-  readonly #limitPerMember: number;
-  readonly #total: Total;
-  readonly #used = new Map<number, number>();
+export interface QuotaLimits {
+  readonly perMember: number;
+  /** All members of the LAN together: one that invents addresses has no more than that. */
+  readonly perLan: number;
+}
 
-  constructor(limitPerMember: number, total: Total) {
-    this.#limitPerMember = limitPerMember;
+/** One LAN's share of a total. A member is named by its MAC address. */
+export class Quota {
+  readonly #limits: QuotaLimits;
+  readonly #total: Total;
+  readonly #used = new Map<MacAddress, number>();
+  #usedByAll = 0;
+
+  constructor(limits: QuotaLimits, total: Total) {
+    this.#limits = limits;
     this.#total = total;
   }
 
-  take(member: number): boolean {
+  take(member: MacAddress): boolean {
     const used = this.#used.get(member) ?? 0;
-    if (used >= this.#limitPerMember || !this.#total.take()) return false;
+    if (used >= this.#limits.perMember || this.#usedByAll >= this.#limits.perLan) return false;
+    if (!this.#total.take()) return false;
     this.#used.set(member, used + 1);
+    this.#usedByAll += 1;
     return true;
   }
 
-  release(member: number): void {
-    const used = this.#used.get(member) ?? 0;
-    if (used === 0) return;
+  /** Gives back what `take` gave. */
+  release(member: MacAddress): void {
+    const used = this.#used.get(member)!;
     if (used === 1) this.#used.delete(member);
     else this.#used.set(member, used - 1);
+    this.#usedByAll -= 1;
     this.#total.release();
   }
 }

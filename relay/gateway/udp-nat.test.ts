@@ -61,6 +61,14 @@ describe("datagrams", () => {
     expect(rig.gateway.stats.openUdp).toBe(0);
   });
 
+  it("that the host cannot send are answered, too", async () => {
+    const { guest, rig } = await setUp({ allow: ["127.0.0.0/8"] });
+    // A broadcast address, which takes a permission that the gateway's sockets do not have.
+    guest.sendUdp(parseAddress("127.255.255.255")!, 9, Buffer.from("x"));
+    expect(await guest.expect(icmpOf)).toMatchObject({ type: IcmpType.unreachable });
+    expect(rig.gateway.stats).toMatchObject({ openUdp: 0, faults: 0 });
+  });
+
   it("that the policy refuses are answered so", async () => {
     const { guest, rig } = await setUp({ allow: [] });
     for (const address of ["10.0.2.2", "192.168.0.1", "10.0.2.99"]) {

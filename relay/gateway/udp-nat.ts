@@ -97,7 +97,11 @@ export class UdpNat {
     this.#flows.set(key, flow);
     stats.udpFlows += 1;
     this.#listen(flow, datagram);
-    socket.connect(route.port, formatAddress(route.address), () => {
+    socket.connect(route.port, formatAddress(route.address), (error?: Error) => {
+      if (error !== undefined) {
+        this.#failed(flow);
+        return;
+      }
       const early = flow.early ?? [];
       flow.early = undefined;
       for (const payload of early) this.#send(flow, payload);
