@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { elfFile } from "../src/machine/testing/elf-file.ts";
@@ -36,9 +36,8 @@ interface Result {
   readonly err: string;
 }
 
-async function tabvisor(argv: string[], input = ""): Promise<Result> {
+async function tabvisor(argv: string[], input = "", stdout = new PassThrough()): Promise<Result> {
   const stdin = new PassThrough();
-  const stdout = new PassThrough();
   const stderr = new PassThrough();
   stdin.write(input);
   const streams = { stdin, stdout, stderr } as unknown as Parameters<typeof main>[1];
@@ -121,6 +120,29 @@ describe("run", () => {
     expect(await tabvisor(["run", path, "--no-reboot"])).toMatchObject({ code: 0, out: "." });
     const { out } = await tabvisor(["run", path, "--timeout", "0.2"]);
     expect(out.length).toBeGreaterThan(2);
+  });
+
+  it("lets a guest wait that prints faster than its output is read", async () => {
+    const path = await program("flood.elf", [
+      ...print(UART, "x"),
+      ["sb", { rs1: T0, rs2: T1, imm: 0 }],
+      ["jal", { rd: 0, imm: -4 }],
+    ]);
+    const slow = new PassThrough({ highWaterMark: 1000 });
+    let most = 0;
+    slow.pipe(
+      new Writable({
+        highWaterMark: 1000,
+        write: (_chunk, _encoding, done) => {
+          most = Math.max(most, slow.writableLength + slow.readableLength);
+          setTimeout(done, 20);
+        },
+      }),
+    );
+    expect((await tabvisor(["run", path, "--timeout", "0.5"], "", slow)).code).toBe(EXIT_TIMEOUT);
+    expect(most).toBeGreaterThan(0);
+    // What one slice prints may come on top.
+    expect(most).toBeLessThan(1_000_000);
   });
 
   it("ends some time after a kernel's panic", async () => {

@@ -1,4 +1,5 @@
 /** Runs one machine with the terminal as its console, until the guest ends. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { fillRandom } from "../src/host/entropy.ts";
 import { Machine } from "../src/machine/machine.ts";
 import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
@@ -20,6 +21,8 @@ const EXIT_FAILURE = 1;
 /** A kernel that panicked still prints where; after this it is taken to be dead. */
 const PANIC_GRACE_MS = 1000;
 
+const LAST_WORDS_MS = 500;
+
 export interface RunStreams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
@@ -35,8 +38,9 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
   const session = new Session(options, streams);
   try {
     const code = await session.run(request, disks);
-    // What the guest said last comes before what the monitor says.
-    await new Promise((resolve) => streams.stdout.write("", resolve));
+    // What the guest said last comes before what the monitor says, unless nobody reads it.
+    const printed = new Promise((resolve) => streams.stdout.write("", resolve));
+    await Promise.race([printed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     return code;
   } finally {
     session.close();
@@ -89,7 +93,7 @@ class Session {
       // Before the guest has spoken it is not known which console it listens to.
       onInput: (bytes) => (this.#hasSpoken ? this.#machine.consoles.input(bytes) : 0),
       onQuit: () => this.#finish(0),
-      onDrain: () => this.#machine.consoles.drain(),
+      onDrain: () => this.#resume(),
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
     this.#machine = new Machine({
@@ -181,7 +185,16 @@ class Session {
       // Not now: this is called from inside the guest's write.
       setImmediate(() => this.#terminal.offerInput());
     }
-    return this.#terminal.write(bytes);
+    const hasRoom = this.#terminal.write(bytes);
+    // A serial port cannot hold its output back, so a guest that prints faster than it is read waits.
+    if (!hasRoom) this.#loop.stop();
+    return hasRoom;
+  }
+
+  /** The reader of the output has caught up. */
+  #resume(): void {
+    this.#machine.consoles.drain();
+    this.#loop.start();
   }
 
   #panic(): void {
