@@ -32,7 +32,8 @@ export async function startPlainHost(root: string): Promise<PlainHost> {
         response.end(bytes);
       },
       () => {
-        missing.push(path);
+        // A page looks for a relay where it comes from; a plain host has none.
+        if (!path.startsWith("/lan/")) missing.push(path);
         response.writeHead(404).end("not here");
       },
     );
