@@ -21,7 +21,7 @@ interface AllowRule extends Network {
  * Not reachable unless allowed: this host, its networks and what is no unicast address
  * (the special-purpose registry of RFC 6890).
  */
-export const DENIED_NETWORKS = [
+const DENIED_NETWORKS = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",

@@ -20,9 +20,9 @@ export const DEFAULT_PORT = 8086;
 export const DEFAULT_HOST = "127.0.0.1";
 
 /** A flooded frame is copied to every member, and so the work grows with the square of this. */
-export const MAX_MEMBERS_PER_LAN = 32;
+const MAX_MEMBERS_PER_LAN = 32;
 /** Each LAN may hold a gateway and, for a while, what its members left. */
-export const MAX_LANS = 256;
+const MAX_LANS = 256;
 
 /** Proxies cut connections that are silent for a minute. */
 const ALIVE_CHECK_MS = 25_000;

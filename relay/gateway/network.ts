@@ -6,7 +6,7 @@ import type { MacAddress } from "../wire/ethernet.ts";
 import type { IpAddress } from "../wire/ipv4.ts";
 
 /** 10.0.2.0/24. */
-export const SUBNET: IpAddress = 0x0a00_0200;
+const SUBNET: IpAddress = 0x0a00_0200;
 export const SUBNET_MASK: IpAddress = 0xffff_ff00;
 export const SUBNET_BROADCAST: IpAddress = 0x0a00_02ff;
 

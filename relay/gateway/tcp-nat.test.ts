@@ -10,7 +10,7 @@ import { type ClientOptions, TestTcpClient } from "../testing/tcp-client.ts";
 import { IcmpType, Unreachable } from "../wire/icmp.ts";
 import { parseAddress } from "../wire/ipv4.ts";
 import { TcpFlag } from "../wire/tcp.ts";
-import { createTotals, MEMBER_LIMITS, RELAY_LIMITS, TICK_MS } from "./gateway.ts";
+import { createTotals, LAN_LIMITS, MEMBER_LIMITS, RELAY_LIMITS, TICK_MS } from "./gateway.ts";
 import { DNS_ADDRESS, GATEWAY_ADDRESS } from "./network.ts";
 import { Total } from "./quota.ts";
 import { TIME_WAIT_MS } from "./tcp/connection.ts";
@@ -331,7 +331,8 @@ describe("limits", () => {
 
   it("hold for all gateways of a relay", async () => {
     expect(createTotals().tcp.used).toBe(0);
-    expect(RELAY_LIMITS.tcp).toBeGreaterThan(MEMBER_LIMITS.tcp);
+    expect(RELAY_LIMITS.tcp).toBeGreaterThan(LAN_LIMITS.tcp);
+    expect(LAN_LIMITS.tcp).toBeGreaterThan(MEMBER_LIMITS.tcp);
     const totals = { ...createTotals(), tcp: new Total(2) };
     const first = await setUp(() => {}, { totals });
     const second = await setUp(() => {}, { totals });

@@ -32,7 +32,7 @@ export function lossyLink(link: Link, trouble: Trouble): Link {
 }
 
 /** Numbers from 0 to 1 (mulberry32). */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b_79f5) | 0;

@@ -8,7 +8,7 @@ import { LocalFabric } from "../lan.ts";
 import { Policy } from "../policy.ts";
 import { fabricLink, type Link, TestGuest } from "./guest.ts";
 
-export const LOOPBACK_TEXT = "127.0.0.1";
+const LOOPBACK_TEXT = "127.0.0.1";
 
 export interface RigOptions {
   readonly allow?: readonly string[];

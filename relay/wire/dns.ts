@@ -1,7 +1,7 @@
 /** DNS messages (RFC 1035 4.1), as far as a forwarder needs them: the header and one question. */
 import { readU16, writeU16, writeU32 } from "./bytes.ts";
 
-export const DNS_HEADER = 12;
+const DNS_HEADER = 12;
 export const DNS_PORT = 53;
 
 export const DnsType = { a: 1 } as const;

@@ -2,7 +2,7 @@
 import { readU16, writeU16 } from "./bytes.ts";
 import { addWords, finishChecksum } from "./checksum.ts";
 
-export const ICMP_HEADER = 8;
+const ICMP_HEADER = 8;
 
 export const IcmpType = {
   echoReply: 0,

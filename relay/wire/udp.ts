@@ -3,7 +3,7 @@ import { readU16, writeU16 } from "./bytes.ts";
 import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
 import { type Endpoints, IpProtocol } from "./ipv4.ts";
 
-export const UDP_HEADER = 8;
+const UDP_HEADER = 8;
 
 export interface Ports {
   readonly sourcePort: number;

@@ -26,7 +26,7 @@ export type Transmit = (
   flags: SendFlags,
 ) => boolean;
 
-export interface SendFlags {
+interface SendFlags {
   /** This is the last that waits: the guest's application should see it. */
   readonly push: boolean;
   readonly fin: boolean;
