@@ -53,12 +53,13 @@ export const Status = {
 /** Bits of InterruptStatus and InterruptACK (4.2.2). */
 export const InterruptBit = { USED_BUFFER: 1, CONFIG_CHANGE: 2 } as const;
 
-/** Device types (5). */
+/** Device types (5); the boot timer is no device of the specification. */
 export const DeviceType = {
   NET: 1,
   BLOCK: 2,
   CONSOLE: 3,
   ENTROPY: 4,
+  BOOT_TIMER: 0xffff_ff00,
 } as const;
 
 /** Feature bits that belong to transport and queues (6). */

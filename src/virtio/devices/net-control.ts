@@ -13,7 +13,7 @@ const MAC_TABLE_SET = 0;
 const MAC_ADDR_SET = 1;
 const ANNOUNCE_ACK = 0;
 
-const MAC_SIZE = 6;
+export const MAC_SIZE = 6;
 
 export interface NetControlResult {
   readonly ack: number;

@@ -205,13 +205,15 @@ describe("network configuration", () => {
     expect(driver.negotiate(~bit(NetFeature.CTRL_VQ))).toBe(false);
   });
 
-  it("comes back after a save with its link down", () => {
-    const { device, driver } = create();
+  it("comes back after a save with its link down and the address it was given", () => {
+    const { device, driver, command } = create();
+    command(1, 1, 2, 9, 9, 9, 9, 9);
     device.setLink(false);
     const state = structuredClone(driver.transport.save());
     device.setLink(true);
     driver.transport.load(state);
     expect(driver.config(6, 2)).toBe(0);
+    expect(driver.config(1, 1)).toBe(9);
   });
 });
 

@@ -4,7 +4,7 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, bits, DeviceType, Feature } from "../spec.ts";
-import { executeNetControl, NET_CONTROL_MAX } from "./net-control.ts";
+import { executeNetControl, MAC_SIZE, NET_CONTROL_MAX } from "./net-control.ts";
 
 export interface NetBackend {
   /**
@@ -125,7 +125,7 @@ export class NetDevice implements VirtioDevice {
     const mtu = Math.min(options.mtu ?? MTU_DEFAULT, MTU_MAX);
     this.name = name;
     this.#backend = backend;
-    this.#mac = Uint8Array.from(options.mac).subarray(0, 6);
+    this.#mac = Uint8Array.from(options.mac).subarray(0, MAC_SIZE);
     this.#frameMax = mtu + LINK_HEADER_MAX;
     this.config = new ConfigFields(Config.SIZE)
       .setBytes(Config.MAC, this.#mac)
@@ -191,11 +191,17 @@ export class NetDevice implements VirtioDevice {
   }
 
   save(): State {
-    return { version: 1, status: this.#status };
+    const mac = Uint8Array.from({ length: MAC_SIZE }, (_, i) =>
+      this.config.readByte(Config.MAC + i),
+    );
+    return { version: 1, status: this.#status, mac };
   }
 
   load(state: State): void {
     if (typeof state.status === "number") this.#setStatus(state.status);
+    if (state.mac instanceof Uint8Array) {
+      this.config.setBytes(Config.MAC, state.mac.subarray(0, MAC_SIZE));
+    }
   }
 
   #setStatus(status: number): void {
