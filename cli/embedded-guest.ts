@@ -19,8 +19,8 @@ export interface GuestFiles {
 }
 
 /** @throws LoadError if the guest has not been built. */
-export async function readEmbeddedGuest(): Promise<GuestFiles> {
-  const text = await readFile(new URL("manifest.json", FOLDER), "utf8").catch(() => {
+export async function readEmbeddedGuest(folder = FOLDER): Promise<GuestFiles> {
+  const text = await readFile(new URL("manifest.json", folder), "utf8").catch(() => {
     throw new LoadError(
       "The embedded guest is not in public/guest.",
       "Build it with guest/build, or give a kernel with --kernel.",
@@ -28,8 +28,8 @@ export async function readEmbeddedGuest(): Promise<GuestFiles> {
   });
   const manifest = JSON.parse(text) as Manifest;
   const [kernel, initrd] = await Promise.all([
-    readImage("kernel", new URL(manifest.kernel.file, FOLDER)),
-    readImage("initramfs", new URL(manifest.initramfs.file, FOLDER)),
+    readImage("kernel", new URL(manifest.kernel.file, folder)),
+    readImage("initramfs", new URL(manifest.initramfs.file, folder)),
   ]);
   return { kernel, initrd, append: manifest.append };
 }
