@@ -38,7 +38,8 @@ export const LAYERS = {
   "src/ui": ["src/worker/protocol.ts"],
   relay: [],
   cli: ["src/cpu", "src/irq", "src/virtio", "src/machine", "src/host", "relay"],
-  bench: ["src", "cli"],
+  bench: ["src", "cli", "relay", "e2e"],
+  oracle: ["src"],
   e2e: ["src/worker/protocol.ts", "cli", "relay"],
   guest: [],
 };
