@@ -18,6 +18,9 @@ const QUEUE_SIZE = 16;
 const DATA = RAM_BASE + 0x1_0000;
 const DATA_SIZE = 0x8000;
 
+/** Below the buffers, so that no request rewrites a table and thereby moves what it may write. */
+const TABLES = RAM_BASE + 0x8000;
+
 /** Every device with a backend that has something to give. */
 const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> = {
   block: () => {
@@ -106,7 +109,7 @@ describe.each(["split", "packed"] as const)("corrupt chains in a %s queue", (lay
         allowWrites(allowed, table);
         const pieces = [...table];
         for (const [i, entries] of tables.entries()) {
-          const at = DATA + DATA_SIZE + 0x1000 * i;
+          const at = TABLES + 0x1000 * i;
           for (const [j, entry] of entries.entries()) {
             if (queue instanceof SplitDriverQueue) queue.setDescriptor(j, entry, at);
             else if (queue instanceof PackedDriverQueue) queue.setDescriptor(j, entry, at);
