@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Whether npm installed from exactly this lock file: it keeps a copy without the root's entry. */
 export function arePackagesInstalled() {

@@ -384,7 +384,7 @@ describe("ChunkedDisk over IndexedDB", () => {
         for (const one of steps) await trial.run(one);
         await trial.check();
       }),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
   });
 });

@@ -41,13 +41,13 @@ export interface ChunkedDiskOptions {
 }
 
 /** Bounds what a crash of the tab can cost a guest that never flushes, and the Worker's memory. */
-export const MAX_DIRTY_BYTES = 32 << 20;
+const MAX_DIRTY_BYTES = 32 << 20;
 
 /** Several times the guest's own default page cache gains little; this covers a root filesystem. */
-export const MAX_CLEAN_BYTES = 48 << 20;
+const MAX_CLEAN_BYTES = 48 << 20;
 
 /** Long enough to gather a burst of writes in one transaction, short enough not to be noticed. */
-export const WRITE_BACK_MS = 1500;
+const WRITE_BACK_MS = 1500;
 
 /** Contents of one chunk; no bytes means zeros. */
 interface Chunk {

@@ -13,7 +13,7 @@ export interface Locks {
  * How long to wait for the lock, in ms. A page that is loaded again may be there before its
  * predecessor's Worker has ended; a tab that really uses the disk keeps it far longer.
  */
-export const LOCK_PATIENCE_MS = 1500;
+const LOCK_PATIENCE_MS = 1500;
 
 /**
  * Takes the lock of disk `name`, or gives undefined when another tab holds it. The returned function

@@ -51,6 +51,15 @@ describe("openHttpBase", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it("takes no more than its limit whole", async () => {
+    const { fetch } = serve(IMAGE, false);
+    const length = IMAGE.length;
+    expect((await openHttpBase("http://x/disk.img", fetch, length)).size).toBe(length);
+    await expect(openHttpBase("http://x/disk.img", fetch, length - 1)).rejects.toThrow("1 MiB");
+    const packed = serve(new Uint8Array(gzipSync(IMAGE)), false);
+    await expect(openHttpBase("http://x/a.gz", packed.fetch, length - 1)).rejects.toThrow("1 MiB");
+  });
+
   it("unpacks a gzip file whichever way it comes", async () => {
     for (const ranges of [true, false]) {
       const server = serve(new Uint8Array(gzipSync(IMAGE)), ranges);

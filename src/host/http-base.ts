@@ -8,7 +8,7 @@ export const BLOCK_BYTES = 256 << 10;
 const MAX_BLOCKS = 16;
 
 /** The largest image that is taken whole, when a server cannot give parts; it stays in memory. */
-export const MAX_WHOLE_BYTES = 512 << 20;
+const MAX_WHOLE_BYTES = 512 << 20;
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
@@ -21,7 +21,11 @@ export class BaseImageError extends Error {
  * Opens the image at `url`: by parts where the server can, else whole. A gzip file is taken whole and
  * unpacked. @throws BaseImageError
  */
-export async function openHttpBase(url: string, fetch: Fetch): Promise<BaseImage> {
+export async function openHttpBase(
+  url: string,
+  fetch: Fetch,
+  maxWholeBytes: number = MAX_WHOLE_BYTES,
+): Promise<BaseImage> {
   // The first bytes tell the size, whether parts work, and whether this is a gzip file.
   const probe = await get(url, fetch, 0, 2);
   const length = totalOf(probe);
@@ -31,7 +35,7 @@ export async function openHttpBase(url: string, fetch: Fetch): Promise<BaseImage
     return new RangeBase(url, fetch, length, validatorOf(probe));
   }
   const whole = probe.status === 200 ? probe : await get(url, fetch);
-  return wholeBase(await unpacked(whole), identityOf(url, validatorOf(whole)));
+  return wholeBase(await unpacked(whole, maxWholeBytes), identityOf(url, validatorOf(whole)));
 }
 
 /** An image from a file that a person picked or dropped. */
@@ -132,14 +136,17 @@ function identityOf(url: string, validator: string | null): string {
   return validator === null ? url : `${url} ${validator}`;
 }
 
-async function unpacked(response: Response): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = await bounded(response.body!);
+async function unpacked(response: Response, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = await bounded(response.body!, limit);
   if (packed[0] !== 0x1f || packed[1] !== 0x8b) return packed;
   const unzip = new DecompressionStream("gzip");
-  return bounded(new Blob([packed]).stream().pipeThrough(unzip));
+  return bounded(new Blob([packed]).stream().pipeThrough(unzip), limit);
 }
 
-async function bounded(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+async function bounded(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let total = 0;
   const reader = stream.getReader();
@@ -147,11 +154,10 @@ async function bounded(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<A
     const { done, value } = await reader.read();
     if (done) break;
     total += value.length;
-    if (total > MAX_WHOLE_BYTES) {
+    if (total > limit) {
       await reader.cancel();
-      const limit = MAX_WHOLE_BYTES >> 20;
       throw new BaseImageError(
-        `The disk image is over ${limit} MiB and its server cannot give parts of a file.`,
+        `The disk image is over ${Math.ceil(limit / 2 ** 20)} MiB and its server cannot give parts of a file.`,
       );
     }
     parts.push(new Uint8Array(value));

@@ -1,7 +1,7 @@
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { BaseImage } from "./chunked-disk.ts";
-import { DEFAULT_DISK_BYTES, eraseDisk, openDisk } from "./indexeddb-disk.ts";
+import { DEFAULT_DISK_BYTES, eraseDisk, MAX_DISK_BYTES, openDisk } from "./indexeddb-disk.ts";
 import { MemoryLocks } from "./testing/memory-locks.ts";
 
 let factory: IDBFactory;
@@ -36,6 +36,11 @@ describe("openDisk", () => {
       zero: (at, length) => bytes.fill(0, at, at + length),
     });
     expect([...bytes]).toEqual([1, 2, 3, 0]);
+  });
+
+  it("bounds the capacity and rounds it up to sectors", async () => {
+    expect((await open({ name: "huge", size: 2 * MAX_DISK_BYTES })).disk.size).toBe(MAX_DISK_BYTES);
+    expect((await open({ name: "odd", size: 1000 })).disk.size).toBe(1024);
   });
 
   it("refuses a disk that another tab has open, until it is closed", async () => {

@@ -8,7 +8,7 @@ import { type DurableStore, openDurableStore } from "./idb-store.ts";
  * Bytes per chunk of a new disk. Chromium keeps records over 64 KiB in a file each, which makes small
  * flushes slow; smaller chunks make sequential reads slow.
  */
-export const CHUNK_BYTES = 32 << 10;
+const CHUNK_BYTES = 32 << 10;
 
 /** Capacity of a new disk without a base, in bytes. It is sparse: only what is written takes room. */
 export const DEFAULT_DISK_BYTES = 2 ** 32;

@@ -1,9 +1,11 @@
 /** The page: bars, terminal and what lies over it. */
+import { effect } from "@preact/signals";
 import { type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
-import { OpenDialog, type Picked, sortFiles } from "./open-dialog.tsx";
+import { OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
+import { type Picked, sortFiles } from "./picked-files.ts";
 import { Session, type Startup } from "./session.ts";
 import { StatusBar } from "./status-bar.tsx";
 import { type GuestTerminal, openTerminal } from "./terminal.ts";
@@ -58,11 +60,16 @@ function TerminalView({ session, onReady }: TerminalViewProps): JSX.Element {
     const terminal = openTerminal(host.current!, {
       onInput: (bytes) => session.input(bytes),
       onResize: () => session.resized(),
+      onLeave: () => document.querySelector<HTMLElement>(".toolbar button")?.focus(),
     });
     session.attach(terminal);
     offerAutomation(session, terminal);
-    terminal.focus();
     onReady(terminal);
+    // The keyboard is the guest's again once there is no panel to answer.
+    return effect(() => {
+      const hasPanel = session.exit.value !== undefined || session.problem.value !== undefined;
+      if (!hasPanel) terminal.focus();
+    });
   }, []);
   return <div class="terminal" ref={host} />;
 }

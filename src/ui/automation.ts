@@ -3,7 +3,7 @@ import type { MachineState } from "../worker/protocol.ts";
 import type { Session } from "./session.ts";
 import type { GuestTerminal } from "./terminal.ts";
 
-export interface Automation {
+interface Automation {
   /** What the machine does now. */
   readonly state: MachineState;
   /** All text of the terminal: its scrollback and its screen. */

@@ -8,8 +8,8 @@ export const DEFAULT_RAM_MIB = 256;
 export const MIN_RAM_MIB = 32;
 export const MAX_RAM_MIB = 2048;
 
-export const DEFAULT_DISK = "default";
-export const DEFAULT_LAN = "default";
+const DEFAULT_DISK = "default";
+const DEFAULT_LAN = "default";
 
 /** Interrupts are not printed over the prompt; the console is the virtio one. */
 export const DEFAULT_APPEND = "console=hvc0 quiet";

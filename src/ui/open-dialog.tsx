@@ -1,15 +1,12 @@
 /** The form for booting something else: files picked or dropped, a command line, memory. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { BootConfig } from "../worker/protocol.ts";
-import { ConfigError, diskNameOf, MAX_RAM_MIB, MIN_RAM_MIB, readRam } from "./boot-config.ts";
+import { ConfigError, MAX_RAM_MIB, MIN_RAM_MIB, readRam } from "./boot-config.ts";
 import { formatBytes } from "./format.ts";
 import { Dialog } from "./panels.tsx";
+import { configOf, type Picked } from "./picked-files.ts";
 import type { Session } from "./session.ts";
-import { type Role, sniffFile } from "./sniff.ts";
-
-/** Files by what they are for. */
-export type Picked = Partial<Record<Role, File>>;
+import type { Role } from "./sniff.ts";
 
 const ROLES: readonly { role: Role; label: string; hint: string }[] = [
   { role: "kernel", label: "Kernel", hint: "Linux Image or ELF" },
@@ -17,13 +14,6 @@ const ROLES: readonly { role: Role; label: string; hint: string }[] = [
   { role: "firmware", label: "Firmware", hint: "M-mode, such as OpenSBI" },
   { role: "disk", label: "Disk image", hint: "raw; changes are kept apart" },
 ];
-
-/** Sorts dropped files by what they seem to be for; of two alike, the last counts. */
-export async function sortFiles(files: Iterable<File>): Promise<Picked> {
-  const picked: Picked = {};
-  for (const file of files) picked[await sniffFile(file)] = file;
-  return picked;
-}
 
 export interface OpenDialogProps {
   readonly session: Session;
@@ -116,34 +106,4 @@ function FileField({ label, hint, file, onPick }: FileFieldProps): JSX.Element {
       />
     </label>
   );
-}
-
-/** What the form asks for: picked files take the place of what the machine has now. */
-export function configOf(
-  picked: Picked,
-  append: string,
-  ramMiB: number,
-  current: BootConfig | undefined,
-): BootConfig {
-  const { kernel, initrd, firmware, disk } = picked;
-  const isOther = kernel !== undefined || firmware !== undefined;
-  const source = (file: File | undefined) => file && ({ kind: "file", file } as const);
-  const kept = <T,>(value: T | undefined) => (isOther ? undefined : value);
-  const parts = {
-    kernel: source(kernel) ?? kept(current?.kernel),
-    initrd: source(initrd) ?? kept(current?.initrd),
-    firmware: source(firmware) ?? kept(current?.firmware),
-    disk: disk === undefined ? current?.disk : { name: nameOf(disk), base: source(disk)! },
-    relay: current?.relay,
-  };
-  if (parts.kernel === undefined && parts.firmware === undefined) {
-    throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");
-  }
-  const present = Object.entries(parts).filter(([, value]) => value !== undefined);
-  return { append, ramMiB, ...Object.fromEntries(present) };
-}
-
-/** The same file picked again finds the changes that were made over it. */
-function nameOf(file: File): string {
-  return diskNameOf(file.name, `${file.name} ${file.size} ${file.lastModified}`);
 }

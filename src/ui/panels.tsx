@@ -39,7 +39,7 @@ export function ProblemPanel({ session, onOpen, onReset }: PanelProps): JSX.Elem
     void session.boot(config);
   };
   return (
-    <section class="panel" data-tone="bad" role="alert">
+    <section class="panel" data-tone="bad" role="alert" tabIndex={-1} ref={takeFocus}>
       <h2>{problem.what}</h2>
       <p>{problem.advice}</p>
       <div class="choices">
@@ -79,7 +79,13 @@ export function ExitPanel({ session }: { session: Session }): JSX.Element | null
   const exit = session.exit.value;
   if (exit === undefined || session.problem.value !== undefined) return null;
   return (
-    <section class="panel" data-tone={toneOf(exit)} role="alert">
+    <section
+      class="panel"
+      data-tone={toneOf(exit)}
+      role="alert"
+      tabIndex={-1}
+      ref={exit.reason === "reboot" ? null : takeFocus}
+    >
       <h2>{EXIT_TITLES[exit.reason]}</h2>
       {exit.detail !== "" && <p class="detail">{exit.detail}</p>}
       {exit.reason !== "reboot" && (
@@ -91,6 +97,14 @@ export function ExitPanel({ session }: { session: Session }): JSX.Element | null
       )}
     </section>
   );
+}
+
+/**
+ * Puts the keyboard into a panel, so that its buttons are one Tab away. Not on a button: a key that
+ * was meant for the guest must not press it.
+ */
+function takeFocus(panel: HTMLElement | null): void {
+  if (panel !== null && !panel.contains(document.activeElement)) panel.focus();
 }
 
 function toneOf({ reason }: Exit): string {

@@ -185,7 +185,11 @@ export class Session {
 
   #ended(exit: Exit): void {
     this.exit.value = exit;
-    if (exit.reason !== "reboot") return;
+    if (exit.reason !== "reboot") {
+      const { mips, busy, activity } = NO_STATS;
+      this.stats.value = { ...this.stats.value, mips, busy, activity };
+      return;
+    }
     // The guest is on its way up again: this is only news.
     setTimeout(() => {
       if (this.exit.value === exit) this.exit.value = undefined;

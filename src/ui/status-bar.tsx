@@ -54,7 +54,7 @@ function hasDevice(session: Session, device: keyof Activity): boolean {
 
 function summaryOf(session: Session): string {
   const config = session.config.value;
-  if (config === undefined) return "";
+  if (config === undefined || session.state.value === "failed") return "";
   const { diskBytes, unsavedBytes } = session.stats.value;
   const parts = [`${config.ramMiB} MiB`];
   if (config.disk !== undefined) {

@@ -62,6 +62,8 @@ const LIGHT: ITheme = {
 export interface TerminalOptions {
   readonly onInput: (bytes: Uint8Array<ArrayBuffer>) => void;
   readonly onResize: () => void;
+  /** The person wants the keyboard to leave the terminal. */
+  readonly onLeave: () => void;
 }
 
 export interface GuestTerminal extends Screen {
@@ -92,7 +94,8 @@ export function openTerminal(parent: HTMLElement, options: TerminalOptions): Gue
   terminal.loadAddon(new UnicodeGraphemesAddon());
   terminal.open(parent);
   keepFitting(terminal, parent, options.onResize);
-  connectInput(terminal, options.onInput);
+  connectInput(terminal, options);
+  terminal.textarea?.setAttribute("aria-label", "Terminal; Shift and F6 leave it");
   setTimeout(() => void loadExtras(terminal), EXTRAS_MS);
   return {
     get columns() {
@@ -123,19 +126,25 @@ function keepFitting(terminal: Terminal, parent: HTMLElement, onResize: () => vo
   observer.observe(parent);
 }
 
-function connectInput(terminal: Terminal, onInput: (bytes: Uint8Array<ArrayBuffer>) => void): void {
+function connectInput(terminal: Terminal, { onInput, onLeave }: TerminalOptions): void {
   const encoder = new TextEncoder();
   terminal.onData((text) => onInput(encoder.encode(text)));
   // Some mouse reports are bytes that are not UTF-8.
   terminal.onBinary((text) => onInput(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   terminal.attachCustomKeyEventHandler((event) => {
-    const isCopy = event.ctrlKey && event.shiftKey && event.code === "KeyC";
-    if (!isCopy || event.type !== "keydown" || !terminal.hasSelection()) return true;
-    // Ctrl-C is the guest's; the browser's own meaning of Ctrl-Shift-C is its developer tools.
+    if (event.type !== "keydown") return true;
+    // Tab is the guest's, so that the keyboard needs another way out of the terminal.
+    if (event.shiftKey && event.key === "F6") onLeave();
+    else if (event.ctrlKey && event.shiftKey && event.code === "KeyC") copySelection(terminal);
+    else return true;
+    // Ctrl-Shift-C opens the developer tools of some browsers.
     event.preventDefault();
-    void navigator.clipboard.writeText(terminal.getSelection());
     return false;
   });
+}
+
+function copySelection(terminal: Terminal): void {
+  if (terminal.hasSelection()) void navigator.clipboard.writeText(terminal.getSelection());
 }
 
 async function loadExtras(terminal: Terminal): Promise<void> {

@@ -34,6 +34,14 @@ describe("loadImage", () => {
     expect(progress.at(-1)).toEqual([BYTES.length, -1]);
   });
 
+  it("takes no more than its limit", async () => {
+    const packed = new Uint8Array(gzipSync(BYTES));
+    const limited = (maxBytes: number) =>
+      loadImage({ ...request(() => new Response(packed)), maxBytes });
+    expect(await limited(BYTES.length)).toHaveLength(BYTES.length);
+    await expect(limited(BYTES.length - 1)).rejects.toThrow("unpacks to more");
+  });
+
   it("tells a missing file, a web page, a dead server and a torn file apart", async () => {
     const html = { headers: { "Content-Type": "text/html; charset=utf-8" } };
     const torn = new Uint8Array(gzipSync(BYTES)).slice(0, 100);

@@ -2,7 +2,7 @@
 import type { ImageName, ImageSource, Problem } from "./protocol.ts";
 
 /** The most that one file may unpack to: more would not leave room for the guest's memory. */
-export const MAX_IMAGE_BYTES = 1 << 30;
+const MAX_IMAGE_BYTES = 1 << 30;
 
 /** A file that cannot be had. */
 export class ImageError extends Error implements Problem {
@@ -24,6 +24,7 @@ export interface ImageRequest {
   /** Told of bytes as they come, before unpacking. */
   readonly onProgress: (loaded: number, total: number | undefined) => void;
   readonly signal: AbortSignal;
+  readonly maxBytes?: number;
 }
 
 /** The file's bytes, unpacked if it is a gzip file. @throws ImageError */
@@ -31,7 +32,7 @@ export async function loadImage(request: ImageRequest): Promise<Uint8Array> {
   const { stream, total } = await open(request);
   const counted = stream.pipeThrough(counter(request, total));
   try {
-    return await unpacked(counted);
+    return await unpacked(counted, request.maxBytes ?? MAX_IMAGE_BYTES);
   } catch (error) {
     if (error instanceof ImageError || request.signal.aborted) throw error;
     throw new ImageError(
@@ -93,7 +94,10 @@ function counter(
 }
 
 /** Reads all, through the gzip decoder if the first two bytes ask for it. */
-async function unpacked(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
+async function unpacked(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  maxBytes: number,
+): Promise<Uint8Array> {
   const reader = stream.getReader();
   const first = await reader.read();
   const head = first.value ?? new Uint8Array(0);
@@ -107,10 +111,10 @@ async function unpacked(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promis
     cancel: (reason) => reader.cancel(reason),
   });
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  return collect(isGzip ? rest.pipeThrough(new DecompressionStream("gzip")) : rest);
+  return collect(isGzip ? rest.pipeThrough(new DecompressionStream("gzip")) : rest, maxBytes);
 }
 
-async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+async function collect(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   const reader = stream.getReader();
@@ -118,10 +122,10 @@ async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> 
     const { done, value } = await reader.read();
     if (done) break;
     length += value.length;
-    if (length > MAX_IMAGE_BYTES) {
+    if (length > maxBytes) {
       await reader.cancel();
       throw new ImageError(
-        `The file unpacks to more than ${MAX_IMAGE_BYTES >> 20} MiB.`,
+        `The file unpacks to more than ${Math.floor(maxBytes / 2 ** 20)} MiB.`,
         "Use it as a disk image instead.",
       );
     }

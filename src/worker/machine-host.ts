@@ -8,7 +8,7 @@ import type { BootConfig, ExitReason, MachineState, ToWorker } from "./protocol.
 import type { Services } from "./services.ts";
 
 /** Time between two reports to the page, in ms. */
-export const REPORT_MS = 200;
+const REPORT_MS = 200;
 
 /** While nothing happens, only every so many reports is sent: drawing them is most of the cost. */
 const QUIET_REPORTS = 10;
@@ -20,7 +20,7 @@ export const PANIC_GRACE_MS = 2000;
 export const MAX_QUICK_REBOOTS = 5;
 
 /** …within so many ms of its start each time will never come up, and would do it for ever. */
-export const QUICK_REBOOT_MS = 3000;
+const QUICK_REBOOT_MS = 3000;
 
 /** Why a machine is held although it did not end itself. */
 interface End {

@@ -1,0 +1,46 @@
+import { gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+import type { BootConfig } from "../worker/protocol.ts";
+import { configOf, sortFiles } from "./picked-files.ts";
+
+const CURRENT: BootConfig = {
+  kernel: { kind: "url", url: "http://x/Image" },
+  initrd: { kind: "url", url: "http://x/initramfs" },
+  append: "quiet",
+  ramMiB: 256,
+  disk: { name: "default" },
+  relay: "ws://x/lan/default",
+};
+
+it("puts picked files in the place of what the machine has", () => {
+  const kernel = new File(["k"], "Image");
+  const config = configOf({ kernel }, "debug", 512, CURRENT);
+  expect(config).toEqual({
+    kernel: { kind: "file", file: kernel },
+    append: "debug",
+    ramMiB: 512,
+    disk: { name: "default" },
+    relay: "ws://x/lan/default",
+  });
+});
+
+it("keeps the machine's kernel under another disk, which has a name of its own", () => {
+  const disk = new File(["d"], "debian.img", { lastModified: 1 });
+  const config = configOf({ disk }, "", 256, CURRENT);
+  expect(config.kernel).toEqual(CURRENT.kernel);
+  expect(config.initrd).toEqual(CURRENT.initrd);
+  expect(config.disk?.name).toMatch(/^debian\.img@/);
+  const newer = new File(["d"], "debian.img", { lastModified: 2 });
+  expect(configOf({ disk: newer }, "", 256, CURRENT).disk?.name).not.toBe(config.disk?.name);
+});
+
+it("wants something to boot", () => {
+  expect(() => configOf({}, "", 256, undefined)).toThrow("nothing to boot");
+});
+
+it("sorts dropped files by what they are", async () => {
+  const kernel = new File([new Uint8Array(gzipSync(`${" ".repeat(56)}RSC\x05`))], "Image.gz");
+  const initrd = new File(["070701"], "rootfs.cpio");
+  const disk = new File(["x"], "disk.img");
+  expect(await sortFiles([disk, kernel, initrd])).toEqual({ kernel, initrd, disk });
+});
