@@ -1,4 +1,5 @@
 /** All self-tests. */
+import { csrTests } from "./csrs.ts";
 import { delegationTests } from "./delegation.ts";
 import { interruptTests } from "./interrupts.ts";
 import { memoryTests } from "./memory.ts";
@@ -10,6 +11,7 @@ import { trapTests } from "./traps.ts";
 
 export const SELFTESTS: readonly Selftest[] = [
   ...trapTests(),
+  ...csrTests(),
   ...delegationTests(),
   ...permissionTests(),
   ...walkTests(),
