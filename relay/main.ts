@@ -1,5 +1,5 @@
 /** The relay's command line. */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DEFAULT_HOST, DEFAULT_PORT, type RelayOptions, startRelay } from "./server.ts";
@@ -87,8 +87,14 @@ function readNumber(name: string, text: string, min: number, max: number): numbe
   return value;
 }
 
-const script = process.argv[1];
-if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
+/** Whether this file is what `node` was started with, and not a module of another program. */
+function isProgram(): boolean {
+  const script = process.argv[1];
+  if (script === undefined || !existsSync(script)) return false;
+  return realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isProgram()) {
   const code = await relayMain(process.argv.slice(2));
   if (code !== undefined) process.exitCode = code;
 }

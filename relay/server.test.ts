@@ -146,7 +146,9 @@ describe("the gateway", () => {
     cleanups.push(() => other.dispose());
     await expect(other.connect()).rejects.toThrow("refused");
   });
+});
 
+describe("the gateway of a LAN", () => {
   it("keeps leases and connections while a member reconnects", async () => {
     const server = await tcpServer((socket) => socket.pipe(socket));
     cleanups.push(server.close);

@@ -91,8 +91,10 @@ describe("leases", () => {
     request(1, FIRST_LEASE + 1);
     expect(server.leased).toEqual([FIRST_LEASE + 1]);
   });
+});
 
-  it("end when they are released, by their owner only", () => {
+describe("the end of leases", () => {
+  it("comes with their release, by their owner only", () => {
     const { server, ask, request } = setUp();
     request(1, FIRST_LEASE);
     expect(ask({ mac: 2, type: DhcpType.release, has: FIRST_LEASE })).toBeUndefined();
@@ -101,7 +103,7 @@ describe("leases", () => {
     expect(server.leased).toEqual([]);
   });
 
-  it("that a member declined are left alone for a while", () => {
+  it("by a member that declines leaves the address alone for a while", () => {
     const { ask, discover, request } = setUp();
     request(1, FIRST_LEASE);
     ask({ type: DhcpType.decline, wanted: FIRST_LEASE });
@@ -109,7 +111,7 @@ describe("leases", () => {
     expect(request(2, FIRST_LEASE)?.type).toBe(DhcpType.nak);
   });
 
-  it("run out, and come back when offers and leases are over", () => {
+  it("makes room again in a pool that ran out, as that of offers does", () => {
     const { clock, discover, request, server } = setUp();
     for (let mac = 1; mac <= POOL; mac += 1) expect(discover(mac)).toBeDefined();
     expect(discover(POOL + 1)).toBeUndefined();

@@ -177,7 +177,9 @@ describe("connections", () => {
     }
     expect(rig.gateway.stats.tcpConnections).toBe(3);
   });
+});
 
+describe("connections of other kinds", () => {
   it("that the guest resets are reset for the host", async () => {
     let code: string | undefined;
     const { client, rig } = await setUp((socket) => {
@@ -250,7 +252,7 @@ describe("refusals", () => {
   });
 });
 
-describe("limits", () => {
+describe("limits of time", () => {
   it("hold for the time that a connect may take", async () => {
     const clock = new ManualClock();
     const { client, rig } = await setUp(() => {}, { clock });
@@ -313,7 +315,9 @@ describe("limits", () => {
     await vi.waitFor(() => expect(rig.gateway.stats.openTcp).toBe(MAX_TIME_WAIT));
     expect(rig.gateway.stats.limited).toBe(0);
   });
+});
 
+describe("limits of number", () => {
   it("hold for one member", async () => {
     const { rig, client } = await setUp(() => {});
     const clients = Array.from({ length: MEMBER_LIMITS.tcp + 1 }, (_, i) =>

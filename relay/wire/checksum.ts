@@ -1,5 +1,4 @@
 /** The Internet checksum (RFC 1071) and the pseudo-header of UDP and TCP (RFC 768, RFC 9293 3.1). */
-import type { IpAddress } from "./ipv4.ts";
 
 /**
  * Adds the 16-bit words of `bytes[start, end)` to `sum`; an odd last byte counts as a high byte.
@@ -23,10 +22,10 @@ export function finishChecksum(sum: number): number {
   return ~folded & 0xffff;
 }
 
-/** The sum of the pseudo-header for `length` bytes of `protocol`. */
+/** The sum of the pseudo-header, with its addresses, for `length` bytes of `protocol`. */
 export function pseudoHeaderSum(
-  source: IpAddress,
-  destination: IpAddress,
+  source: number,
+  destination: number,
   protocol: number,
   length: number,
 ): number {
