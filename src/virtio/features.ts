@@ -34,6 +34,11 @@ export class FeatureNegotiation {
     return this.#driverWords.reduceRight((set, word) => (set << 32n) | BigInt(word), 0n);
   }
 
+  /** Whether the driver has chosen `feature`; cheap enough for every kick. */
+  has(feature: number): boolean {
+    return ((this.#driverWords[feature >>> 5] >>> (feature & 31)) & 1) !== 0;
+  }
+
   /**
    * Why the driver's choice cannot be accepted, or undefined (2.2.2). VERSION_1 is offered but not
    * insisted on: some teaching kernels never set it and work.

@@ -149,7 +149,7 @@ export class VirtioTransport implements MmioHandler {
         break;
       case Register.QueueNotify:
         // NOTIFICATION_DATA adds the driver's position above the index (4.2.3.3); not needed here.
-        this.#kick(this.#has(Feature.NOTIFICATION_DATA) ? value & 0xffff : value);
+        this.#kick(this.#features.has(Feature.NOTIFICATION_DATA) ? value & 0xffff : value);
         break;
       case Register.InterruptACK:
         this.#interrupt.acknowledge(value);
@@ -252,10 +252,6 @@ export class VirtioTransport implements MmioHandler {
     return (this.#status & state) === Status.DRIVER_OK;
   }
 
-  #has(feature: number): boolean {
-    return (this.#features.driver & bit(feature)) !== 0n;
-  }
-
   /** The device status state machine (2.1, 3.1.1). Bits only ever are added, but for a reset. */
   #writeStatus(value: number): void {
     if (value === 0) {
@@ -354,7 +350,7 @@ export class VirtioTransport implements MmioHandler {
         this.#writeQueueReady(setup, (value & 1) !== 0);
         break;
       case Register.QueueReset:
-        if ((value & 1) !== 0 && this.#has(Feature.RING_RESET)) this.#resetQueue();
+        if ((value & 1) !== 0 && this.#features.has(Feature.RING_RESET)) this.#resetQueue();
         break;
       case Register.QueueDescLow:
       case Register.QueueDescHigh:

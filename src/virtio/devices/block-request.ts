@@ -1,6 +1,5 @@
 /** One request of the block device: its header, its bounds and what it asks of the backend (5.2.6). */
 import { ChainReader, type DescriptorChain } from "../chain.ts";
-import { bit } from "../spec.ts";
 import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
 
 /** Status byte at the end of a request (5.2.6). */
@@ -35,9 +34,13 @@ const SEGMENT_SIZE = 16;
 const ID_SIZE = 20;
 const SEGMENT_UNMAP = 1;
 
-/** The two feature bits without which a request type does not exist (5.2.3). */
-const DISCARD = 13;
-const WRITE_ZEROES = 14;
+/** What the driver has negotiated, as far as requests depend on it. */
+export interface BlockRules {
+  readonly discard: boolean;
+  readonly writeZeroes: boolean;
+  /** A write is durable before it completes. */
+  readonly through: boolean;
+}
 
 export interface BlockRequest {
   readonly chain: DescriptorChain;
@@ -76,31 +79,28 @@ export function parseBlockRequest(chain: DescriptorChain): BlockRequest | undefi
 
 /**
  * Starts a request; the status is known at once if the backend answers at once. Rejects if the
- * backend does. `through` makes a write durable before it completes.
+ * backend does.
  */
 export function executeBlockRequest(
   backend: BlockBackend,
   request: BlockRequest,
-  features: bigint,
-  through: boolean,
+  rules: BlockRules,
 ): BlockStatus | Promise<BlockStatus> {
   switch (request.kind) {
     case "in":
       if (!transferable(backend, request.sector, request.dataIn)) return BlockStatus.IOERR;
-      return done(backend.read(request.sector, targetOf(request)));
+      return done(backend.read(request.sector, new ReadTarget(request)));
     case "out":
-      return write(backend, request, through);
+      return write(backend, request, rules.through);
     case "flush":
       return done(backend.flush());
     case "getId":
       request.chain.writeAt(0, idBytes(backend.id).subarray(0, request.dataIn));
       return BlockStatus.OK;
     case "discard":
-      if ((features & bit(DISCARD)) === 0n) return BlockStatus.UNSUPP;
-      return zero(backend, request, through);
+      return rules.discard ? zero(backend, request, rules.through) : BlockStatus.UNSUPP;
     case "writeZeroes":
-      if ((features & bit(WRITE_ZEROES)) === 0n) return BlockStatus.UNSUPP;
-      return zero(backend, request, through);
+      return rules.writeZeroes ? zero(backend, request, rules.through) : BlockStatus.UNSUPP;
     default:
       return BlockStatus.UNSUPP;
   }
@@ -160,20 +160,28 @@ function transferable(backend: BlockBackend, sector: number, bytes: number): boo
   return inside(backend, sector, bytes / SECTOR_SIZE);
 }
 
-function targetOf({ chain, dataIn }: BlockRequest): BlockTarget {
-  return {
-    length: dataIn,
-    get alive() {
-      return chain.alive;
-    },
-    // Bounded by the data, behind which the status byte lies.
-    write: (offset, bytes) => {
-      chain.writeAt(offset, bytes.subarray(0, Math.max(0, dataIn - offset)));
-    },
-    zero: (offset, length) => {
-      chain.fillAt(offset, Math.min(length, Math.max(0, dataIn - offset)), 0);
-    },
-  };
+/** The data buffers of a read. Bounded by the data, behind which the status byte lies. */
+class ReadTarget implements BlockTarget {
+  readonly length: number;
+  readonly #chain: DescriptorChain;
+
+  constructor(request: BlockRequest) {
+    this.length = request.dataIn;
+    this.#chain = request.chain;
+  }
+
+  get alive(): boolean {
+    return this.#chain.alive;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    const room = Math.max(0, this.length - offset);
+    this.#chain.writeAt(offset, bytes.length > room ? bytes.subarray(0, room) : bytes);
+  }
+
+  zero(offset: number, length: number): void {
+    this.#chain.fillAt(offset, Math.min(length, Math.max(0, this.length - offset)), 0);
+  }
 }
 
 function idBytes(id: string): Uint8Array<ArrayBuffer> {

@@ -8,7 +8,7 @@ import {
   BlockDevice,
   BlockFeature,
 } from "./block.ts";
-import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
+import type { BlockBackend, BlockTarget } from "./block-backend.ts";
 import {
   BLOCK_REQUEST_MAX,
   BLOCK_SEGMENTS_MAX,
@@ -389,29 +389,5 @@ describe("block configuration", () => {
     const driver = new TestDriver(new BlockDevice("blk0", new DeferredBackend()));
     expect(driver.negotiate(~bit(BlockFeature.FLUSH))).toBe(false);
     expect(driver.negotiate()).toBe(true);
-  });
-});
-
-describe("MemoryBlockBackend", () => {
-  it("leaves its image alone and holds only what was written", () => {
-    const image = pattern(100_000);
-    const copy = Uint8Array.from(image);
-    const backend = new MemoryBlockBackend({ image });
-    expect(backend.sectors).toBe(Math.ceil(100_000 / SECTOR_SIZE));
-    const { run } = create(backend);
-    run([header(OUT, 195), pattern(512, 99)], [1]);
-    expect(image.every((byte, i) => byte === copy[i])).toBe(true);
-    expect(backend.bytesHeld).toBe(64 * 1024);
-    const { data } = run([header(IN, 194)], [1024, 1]);
-    expect(data.subarray(0, 512)).toEqual(image.subarray(194 * 512, 195 * 512));
-    expect(data.subarray(512, 1024)).toEqual(pattern(512, 99));
-  });
-
-  it("gives zeroed chunks back", () => {
-    const backend = new MemoryBlockBackend({ sectors: 1024 });
-    const { run } = create(backend);
-    run([header(OUT, 0), pattern(512)], [1]);
-    run([header(WRITE_ZEROES), segment(0, 1024)], [1]);
-    expect(backend.bytesHeld).toBe(0);
   });
 });

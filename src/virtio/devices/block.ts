@@ -9,6 +9,7 @@ import {
   BLOCK_SEGMENTS_MAX,
   BLOCK_ZERO_SECTORS_MAX,
   type BlockRequest,
+  type BlockRules,
   BlockStatus,
   executeBlockRequest,
   parseBlockRequest,
@@ -70,6 +71,7 @@ export class BlockDevice implements VirtioDevice {
   readonly #backend: BlockBackend;
   #io: DeviceIo | undefined;
   #writeback = true;
+  #rules: BlockRules = { discard: false, writeZeroes: false, through: true };
   #draining = false;
   /** Chains are left in the queue because too much is in flight. */
   #stalled = false;
@@ -98,6 +100,7 @@ export class BlockDevice implements VirtioDevice {
 
   activate(io: DeviceIo): void {
     this.#io = io;
+    this.#decide();
   }
 
   notify(): void {
@@ -118,6 +121,7 @@ export class BlockDevice implements VirtioDevice {
 
   reset(): void {
     this.#io = undefined;
+    this.#draining = false;
     this.#stalled = false;
     this.#setWriteback(true);
   }
@@ -144,10 +148,15 @@ export class BlockDevice implements VirtioDevice {
     return this.#inFlight < BLOCK_IN_FLIGHT_MAX && this.#bytesInFlight < BLOCK_BYTES_IN_FLIGHT_MAX;
   }
 
-  /** Without CONFIG_WCE the cache is write-back exactly if the driver knows how to flush (5.2.5.2). */
-  #writesThrough(features: bigint): boolean {
-    if ((features & bit(BlockFeature.CONFIG_WCE)) !== 0n) return !this.#writeback;
-    return (features & bit(BlockFeature.FLUSH)) === 0n;
+  /** Without CONFIG_WCE the cache is write-back exactly if the driver can flush it (5.2.5.2). */
+  #decide(): void {
+    const features = this.#io?.features ?? 0n;
+    const has = (feature: number) => (features & bit(feature)) !== 0n;
+    this.#rules = {
+      discard: has(BlockFeature.DISCARD),
+      writeZeroes: has(BlockFeature.WRITE_ZEROES),
+      through: has(BlockFeature.CONFIG_WCE) ? !this.#writeback : !has(BlockFeature.FLUSH),
+    };
   }
 
   #start(io: DeviceIo, chain: DescriptorChain): void {
@@ -159,10 +168,9 @@ export class BlockDevice implements VirtioDevice {
       return;
     }
     this.#count(request);
-    const through = this.#writesThrough(io.features);
     let running: BlockStatus | Promise<BlockStatus>;
     try {
-      running = executeBlockRequest(this.#backend, request, io.features, through);
+      running = executeBlockRequest(this.#backend, request, this.#rules);
     } catch {
       running = BlockStatus.IOERR;
     }
@@ -209,6 +217,7 @@ export class BlockDevice implements VirtioDevice {
   #setWriteback(writeback: boolean): void {
     this.#writeback = writeback;
     this.config.setU8(Config.WRITEBACK, writeback ? 1 : 0);
+    this.#decide();
   }
 
   #describe(): void {

@@ -157,7 +157,10 @@ export class NetDevice implements VirtioDevice {
     this.config.setU16(Config.STATUS, this.#status).setBytes(Config.MAC, this.#mac);
   }
 
-  /** A frame from the network. Dropped, and counted, if the guest cannot take it. */
+  /**
+   * A frame from the network, which the device keeps until the guest has a buffer for it. Dropped,
+   * and counted, if the guest cannot take it.
+   */
   receive(frame: Uint8Array): void {
     const fits = frame.length >= FRAME_MIN && frame.length <= this.#frameMax;
     const wanted = this.#io !== undefined && (this.#status & STATUS_LINK_UP) !== 0;

@@ -1,6 +1,15 @@
 /** The driver's side of a queue of either layout: honest requests. */
+import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { DESCRIPTOR_SIZE, DescriptorFlag, Register } from "../spec.ts";
-import type { TestDriver } from "./driver.ts";
+
+/** What a queue needs of the driver around it. */
+export interface DriverHost {
+  readonly memory: GuestMemory;
+  allocate(length: number, alignment?: number): number;
+  bytesAt(gpa: number, length: number): Uint8Array<ArrayBuffer>;
+  /** Writes a register of the transport. */
+  write(register: number, value: number): void;
+}
 
 export interface UsedElement {
   readonly id: number;
@@ -35,9 +44,9 @@ export abstract class DriverQueue {
   abstract readonly desc: number;
   abstract readonly avail: number;
   abstract readonly used: number;
-  protected readonly driver: TestDriver;
+  protected readonly driver: DriverHost;
 
-  constructor(driver: TestDriver, index: number, size: number) {
+  constructor(driver: DriverHost, index: number, size: number) {
     this.driver = driver;
     this.index = index;
     this.size = size;

@@ -8,7 +8,7 @@ import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { VirtioDevice } from "../device.ts";
 import { bit, Feature, Register, Status } from "../spec.ts";
 import { VirtioTransport } from "../transport.ts";
-import type { DriverQueue } from "./driver-queue.ts";
+import type { DriverHost, DriverQueue } from "./driver-queue.ts";
 import { PackedDriverQueue } from "./packed-driver-queue.ts";
 import { SplitDriverQueue } from "./split-driver-queue.ts";
 
@@ -47,7 +47,7 @@ export interface StartOptions {
   readonly queueSize?: number;
 }
 
-export class TestDriver {
+export class TestDriver implements DriverHost {
   readonly device: VirtioDevice;
   readonly memory: GuestMemory;
   readonly ramSize: number;

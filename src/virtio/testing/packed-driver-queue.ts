@@ -1,7 +1,11 @@
 /** The driver's side of a packed queue, and the raw words for a dishonest one. */
 import { DESCRIPTOR_SIZE, DescriptorFlag } from "../spec.ts";
-import type { TestDriver } from "./driver.ts";
-import { DriverQueue, type FlaggedPart, type UsedElement } from "./driver-queue.ts";
+import {
+  type DriverHost,
+  DriverQueue,
+  type FlaggedPart,
+  type UsedElement,
+} from "./driver-queue.ts";
 
 const { NEXT, AVAIL, USED } = DescriptorFlag;
 
@@ -24,7 +28,7 @@ export class PackedDriverQueue extends DriverQueue {
   /** Places that each chain in flight takes up. */
   readonly #slots = new Map<number, number>();
 
-  constructor(driver: TestDriver, index: number, size: number) {
+  constructor(driver: DriverHost, index: number, size: number) {
     super(driver, index, size);
     this.desc = driver.allocate(DESCRIPTOR_SIZE * size, 16);
     this.avail = driver.allocate(4, 4);

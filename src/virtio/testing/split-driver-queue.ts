@@ -1,7 +1,11 @@
 /** The driver's side of a split queue, and the raw words for a dishonest one. */
 import { DESCRIPTOR_SIZE, DescriptorFlag } from "../spec.ts";
-import type { TestDriver } from "./driver.ts";
-import { DriverQueue, type FlaggedPart, type UsedElement } from "./driver-queue.ts";
+import {
+  type DriverHost,
+  DriverQueue,
+  type FlaggedPart,
+  type UsedElement,
+} from "./driver-queue.ts";
 
 export interface RawDescriptor {
   readonly address: number;
@@ -18,7 +22,7 @@ export class SplitDriverQueue extends DriverQueue {
   #availIdx = 0;
   #usedIdx = 0;
 
-  constructor(driver: TestDriver, index: number, size: number) {
+  constructor(driver: DriverHost, index: number, size: number) {
     super(driver, index, size);
     this.desc = driver.allocate(DESCRIPTOR_SIZE * size, 16);
     this.avail = driver.allocate(6 + 2 * size, 2);
