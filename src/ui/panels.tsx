@@ -14,6 +14,11 @@ export function LoadingPanel({ session }: { session: Session }): JSX.Element | n
       {[...progress].map(([image, part]) => (
         <ImageProgress key={image} image={image} part={part} />
       ))}
+      <div class="choices">
+        <button type="button" onClick={() => session.powerOff()}>
+          Cancel
+        </button>
+      </div>
     </section>
   );
 }

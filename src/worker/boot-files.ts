@@ -14,9 +14,17 @@ export interface BootFiles {
 /** How often the page hears of one image's progress, in ms: as often as it can show it. */
 const PROGRESS_MS = 30;
 
-/** Starts all downloads; the first failure ends the others. @throws ImageError */
-export async function fetchBootFiles(config: BootConfig, services: Services): Promise<BootFiles> {
+/**
+ * Starts all downloads; the first failure ends the others, and so does `cancel`.
+ * @throws ImageError
+ */
+export async function fetchBootFiles(
+  config: BootConfig,
+  services: Services,
+  cancel: AbortSignal,
+): Promise<BootFiles> {
   const ending = new AbortController();
+  cancel.addEventListener("abort", () => ending.abort());
   const load = (name: ImageName, source: ImageSource | undefined) =>
     source &&
     loadImage({

@@ -189,6 +189,23 @@ describe("MachineHost", () => {
     expect(trial.requests).toBe(1);
   });
 
+  it("can be switched off while it loads, and started after all", async () => {
+    const trial = new Trial({
+      fetch: (_url, init) =>
+        new Promise((_resolve, reject) => {
+          init?.signal?.addEventListener("abort", () => reject(init.signal?.reason));
+        }),
+    });
+    trial.boot({ disk: { name: "d" } });
+    await vi.advanceTimersByTimeAsync(50);
+    trial.host.receive({ type: "power-off" });
+    await trial.until(() => trial.of("exit").length > 0);
+    expect(trial.of("exit")[0].reason).toBe("switched-off");
+    expect(trial.state).toBe("stopped");
+    trial.host.receive({ type: "restart" });
+    await trial.until(() => trial.state === "loading");
+  });
+
   it("says what is wrong with a disk, a file and the memory, and can try again", async () => {
     const one = new Trial();
     await one.run(() => {}, { disk: { name: "d" } });

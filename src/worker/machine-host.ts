@@ -28,6 +28,8 @@ interface End {
   readonly detail: string;
 }
 
+const SWITCHED_OFF: End = { reason: "switched-off", detail: "" };
+
 export class MachineHost {
   readonly #services: Services;
   #config: BootConfig | undefined;
@@ -39,6 +41,8 @@ export class MachineHost {
   #cancelPanic: () => void = () => {};
   #startedAt = 0;
   #quietReports = 0;
+  /** While a machine is being started, what ends that. */
+  #starting: AbortController | undefined;
   #quickReboots = 0;
   /** Commands that change what runs are done one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -64,7 +68,7 @@ export class MachineHost {
         this.#guest?.resize(message.columns, message.rows);
         break;
       case "power-off":
-        this.#queue(() => this.#end({ reason: "switched-off", detail: "" }, "stopped"));
+        this.#powerOff();
         break;
       case "restart":
         this.#queue(() => this.#restart());
@@ -82,6 +86,11 @@ export class MachineHost {
     );
   }
 
+  #powerOff(): void {
+    if (this.#starting !== undefined) this.#starting.abort();
+    else this.#queue(() => this.#end(SWITCHED_OFF, "stopped"));
+  }
+
   #fail(error: unknown): void {
     this.#stopTimers();
     this.#enter("failed");
@@ -91,7 +100,9 @@ export class MachineHost {
   /** Makes a machine and boots it. What was opened for it is closed again on a failure. */
   async #start(config: BootConfig): Promise<void> {
     this.#enter("loading");
-    const fetching = this.#fetch(config);
+    const starting = new AbortController();
+    this.#starting = starting;
+    const fetching = this.#fetch(config, starting.signal);
     const opening = this.#openDisk(config);
     // The machine itself is made while those are on their way.
     const making = this.#make(config);
@@ -105,14 +116,17 @@ export class MachineHost {
       await guest?.dispose();
       const disk = await opening.catch(() => undefined);
       await disk?.close();
-      throw error;
+      if (!starting.signal.aborted) throw error;
+      return this.#end(SWITCHED_OFF, "stopped");
+    } finally {
+      this.#starting = undefined;
     }
     this.#started();
   }
 
-  async #fetch(config: BootConfig): Promise<BootFiles> {
+  async #fetch(config: BootConfig, cancel: AbortSignal): Promise<BootFiles> {
     // A machine that starts again with an empty disk boots the same files.
-    this.#files ??= await fetchBootFiles(config, this.#services);
+    this.#files ??= await fetchBootFiles(config, this.#services, cancel);
     return this.#files;
   }
 
