@@ -29,7 +29,7 @@ import {
 import type { CsrFunctions } from "./csrs.ts";
 import type { HostFunctions } from "./imports.ts";
 import { ENTRY, TLB, X_BASE } from "./layout.ts";
-import { type MmuFunctions, recordFault, tlbEntry } from "./mmu.ts";
+import { type MmuFunctions, recordFault } from "./mmu.ts";
 import { Access } from "./pmp.ts";
 import {
   Cause,
@@ -43,6 +43,7 @@ import {
   put32,
   statusHas,
 } from "./state.ts";
+import { tlbEntry } from "./tlb.ts";
 import type { TrapFunctions } from "./traps.ts";
 
 /** The generated functions that instructions call. */

@@ -41,9 +41,10 @@ import { defineFpu } from "./fpu/index.ts";
 import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
 import { importHost } from "./imports.ts";
 import { ENTRY } from "./layout.ts";
-import { codeBaseOf, defineMmu, entryInSlot, tlbEntry } from "./mmu.ts";
+import { defineMmu } from "./mmu.ts";
 import { definePmp } from "./pmp.ts";
 import { get, get32, put, put32 } from "./state.ts";
+import { codeBaseOf, entryInSlot, tlbEntry } from "./tlb.ts";
 import { defineTraps } from "./traps.ts";
 
 /** What `run` returns. */

@@ -16,7 +16,6 @@ import {
   type Expr,
   type Func,
   f64,
-  fill,
   type I32,
   type I64,
   i32,
@@ -35,8 +34,16 @@ import type { HostFunctions } from "./imports.ts";
 import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, TLB } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
 import { Cause, get, get32, Menvcfg, Mode, Mstatus, put, put32, statusHas } from "./state.ts";
+import {
+  codeBaseOf,
+  defineFlush,
+  entryInSlot,
+  type FlushFunctions,
+  PAGE_MASK,
+  pageOf,
+  tlbEntry,
+} from "./tlb.ts";
 
-const PAGE_MASK = -4096;
 const PPN_MASK = (1n << 44n) - 1n;
 
 /** satp.MODE values (10.1.11). */
@@ -46,7 +53,7 @@ const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, A: 64, D: 128 } as const;
 /** Bits 63..54: N, PBMT and reserved, all of which must be zero without their extensions. */
 const PTE_RESERVED_SHIFT = 54;
 
-export interface MmuFunctions {
+export interface MmuFunctions extends FlushFunctions {
   /** (va, size): host address of the bytes to load, or 0. */
   readonly loadSlow: Func<"i32">;
   /** (va, size, value): 1, or 0 after a fault. */
@@ -57,17 +64,9 @@ export interface MmuFunctions {
   readonly fetch: Func<"i32">;
   /** (pc): the same for an instruction that needs a slot of its own. */
   readonly fetchSingle: Func<"i32">;
-  readonly flushAll: Func<undefined>;
-  /** (va) */
-  readonly flushPage: Func<undefined>;
 }
 
-/** Entry for `va` in the table at `table`: bits 12..19 of the address choose it. */
-export const tlbEntry = (table: I32, va: I64): I32 =>
-  i32.add(table, i32.and(i32.shr_u(i32.wrap_i64(va), 8), (TLB.entries - 1) * TLB.entryBytes));
-
 const misaligned = (va: I64, size: I32): I32 => i32.and(i32.wrap_i64(va), i32.sub(size, 1));
-const pageOf = (va: I64): I64 => i64.and(va, PAGE_MASK);
 const pageOffset = (va: I64): I32 => i32.and(i32.wrap_i64(va), 0xfff);
 
 /** Picks a cause by the kind of access. */
@@ -314,14 +313,6 @@ export function defineMmu(
   };
 }
 
-/** codeBase for the page of `pc` whose slot is `slot`. */
-export const codeBaseOf = (pc: I64, slot: I32): I64 =>
-  i64.sub(pageOf(pc), i64.extend_i32_u(i32.shr_u(slot, 3)));
-
-/** Address of the entry of `pc` in its page's slot: 16 bytes for each two of code. */
-export const entryInSlot = (slot: I32, pc: I64): I32 =>
-  i32.add(slot, i32.shl(i32.and(i32.wrap_i64(pc), 0xffe), 3));
-
 function storeBytes(address: I32, size: I32, value: I64): Stmt[] {
   return [
     when(
@@ -475,31 +466,4 @@ function defineInvalidate(module: ModuleBuilder, slotOf: (address: I32) => I32):
       ]),
     ];
   });
-}
-
-function defineFlush(module: ModuleBuilder): Pick<MmuFunctions, "flushAll" | "flushPage"> {
-  const flushAll = module.define(
-    "flush_all",
-    [],
-    undefined,
-    () => [
-      fill(TLB.base, 0xff, TLB.contexts * TLB.contextBytes),
-      put("superpageLow", -1),
-      put("superpageHigh", 0),
-    ],
-    { export: true },
-  );
-  const flushPage = module.define("flush_page", ["i64"], undefined, (va) => {
-    const inSuperpage = i32.and(
-      i64.ge_u(va, get("superpageLow")),
-      i64.le_u(va, get("superpageHigh")),
-    );
-    const tables: Stmt[] = [];
-    for (let table = 0; table < TLB.contexts * 3; table++) {
-      tables.push(i64.store(tlbEntry(i32.const(0), va), -1, TLB.base + table * TLB.tableBytes));
-    }
-    // A superpage is cached as many small pages: forgetting one of them is not enough.
-    return [when(inSuperpage, [callVoid(flushAll)], tables)];
-  });
-  return { flushAll, flushPage };
 }
