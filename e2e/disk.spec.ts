@@ -1,6 +1,20 @@
 import { expect, test } from "./fixtures.ts";
 import { Vm } from "./vm.ts";
 
+/** A disk that the guest's own start leaves alone. */
+const RAW = "?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+
+/** Put before the Worker's code: makes storing fail as a full browser does, when the page says so. */
+const FILL_ON_DEMAND = `
+  let isFull = false;
+  new BroadcastChannel("room").onmessage = ({ data }) => { isFull = data === "none"; };
+  const put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (...operands) {
+    if (isFull) throw new DOMException("no room", "QuotaExceededError");
+    return put.apply(this, operands);
+  };
+`;
+
 test("keeps a synced file through a reload", async ({ profile, site }) => {
   const vm = await new Vm(await profile.newPage()).boot(site);
   await vm.run("echo through a reload > /root/note; sync");
@@ -48,9 +62,7 @@ test("passes data through the raw device at any offset, and frees what is discar
   profile,
   site,
 }) => {
-  const vm = await new Vm(await profile.newPage()).boot(
-    `${site}?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone`,
-  );
+  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
   await vm.run("head -c 3000000 /dev/urandom > /tmp/data");
   await vm.run("dd if=/tmp/data of=/dev/vda bs=1000 seek=777 conv=fsync,notrunc 2>/dev/null");
   const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
@@ -58,4 +70,30 @@ test("passes data through the raw device at any offset, and frees what is discar
   await vm.prompt();
   const again = "dd if=/dev/vda bs=1000 skip=777 count=3000 2>/dev/null | sha256sum";
   expect(await vm.run(again)).toContain(sum);
+});
+
+test("tells the guest when the browser has no room, and goes on when it has", async ({
+  profile,
+  site,
+}) => {
+  const page = await profile.newPage();
+  await page.route("**/worker-*.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: FILL_ON_DEMAND + (await response.text()) });
+  });
+  const vm = await new Vm(page).boot(site + RAW);
+  await page.evaluate(() => new BroadcastChannel("room").postMessage("none"));
+  await vm.run("head -c 4000000 /dev/urandom > /tmp/data");
+  const write = "dd if=/tmp/data of=/dev/vda bs=1M conv=fsync,notrunc";
+  const full = await vm.try(write, 30_000);
+  expect(full.output).toMatch(/error/i);
+  expect(full.status).not.toBe(0);
+  await expect(page.locator(".message")).toContainText("no room left");
+  await page.evaluate(() => new BroadcastChannel("room").postMessage("enough"));
+  await vm.run(write, 30_000);
+  await expect(page.locator(".message")).not.toContainText("no room left");
+  const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
+  await page.reload();
+  await vm.prompt();
+  expect(await vm.run("head -c 4000000 /dev/vda | sha256sum")).toContain(sum);
 });

@@ -41,6 +41,8 @@ export class MachineHost {
   #cancelPanic: () => void = () => {};
   #startedAt = 0;
   #quietReports = 0;
+  /** The browser refused to store something, and has not stored it since. */
+  #isUnstored = false;
   /** While a machine is being started, what ends that. */
   #starting: AbortController | undefined;
   #quickReboots = 0;
@@ -144,9 +146,14 @@ export class MachineHost {
       name: disk.name,
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
-      onFault: (error) => this.#services.post({ type: "notice", problem: storageNotice(error) }),
+      onFault: (error) => this.#storageFailed(error),
       ...(base && { base }),
     });
+  }
+
+  #storageFailed(error: unknown): void {
+    this.#isUnstored = true;
+    this.#services.post({ type: "notice", problem: storageNotice(error) });
   }
 
   #started(): void {
@@ -260,6 +267,10 @@ export class MachineHost {
   #measure(): void {
     if (this.#guest === undefined) return;
     const { stats, isIdle } = this.#guest.measure();
+    if (this.#isUnstored && stats.unsavedBytes === 0) {
+      this.#isUnstored = false;
+      this.#services.post({ type: "notice" });
+    }
     const isQuiet = isIdle && Object.values(stats.activity).every((bytes) => bytes === 0);
     this.#quietReports = isQuiet ? this.#quietReports + 1 : 0;
     // The first quiet one puts the lights out.

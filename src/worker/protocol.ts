@@ -93,8 +93,8 @@ export type FromWorker =
   | { readonly type: "exit"; readonly reason: ExitReason; readonly detail: string }
   /** The machine could not start, or cannot go on. */
   | { readonly type: "problem"; readonly problem: Problem }
-  /** Something is not as wished but the machine goes on. */
-  | { readonly type: "notice"; readonly problem: Problem }
+  /** Something is not as wished but the machine goes on; without a problem, all is well again. */
+  | { readonly type: "notice"; readonly problem?: Problem }
   | { readonly type: "link"; readonly up: boolean; readonly reason: string };
 
 /**
