@@ -1,0 +1,46 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DIST, expect, test } from "./fixtures.ts";
+import { startOpenServer } from "./open-server.ts";
+import { startPlainHost } from "./plain-host.ts";
+import { Vm } from "./vm.ts";
+
+const MIB = 1 << 20;
+const NO_DISK_START = "append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+
+test("boots a kernel and a disk from other servers; changes to the disk stay here", async ({
+  page,
+}) => {
+  const image = randomBytes(16 * MIB);
+  const server = await startOpenServer({
+    "Image.gz": await readFile(join(DIST, "guest/Image.gz")),
+    "initramfs.gz": await readFile(join(DIST, "guest/initramfs.cpio.gz")),
+    "disk.img": image,
+  });
+  const host = await startPlainHost(DIST);
+  try {
+    const { url } = server;
+    const query = `kernel=${url}Image.gz&initrd=${url}initramfs.gz&disk=${url}disk.img`;
+    const vm = await new Vm(page).boot(`${host.url}?${query}&${NO_DISK_START}`);
+    expect(server.sent(), "only what is read is fetched").toBeLessThan(8 * MIB);
+    const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+    const read = "dd if=/dev/vda bs=1M skip=3 count=2 2>/dev/null | sha256sum";
+    expect(await vm.run(read)).toContain(sum(image.subarray(3 * MIB, 5 * MIB)));
+    await vm.run("echo changed | dd of=/dev/vda bs=1M seek=3 conv=fsync,notrunc 2>/dev/null");
+    await page.reload();
+    await vm.prompt();
+    image.write("changed\n", 3 * MIB);
+    expect(await vm.run(read)).toContain(sum(image.subarray(3 * MIB, 5 * MIB)));
+  } finally {
+    server.close();
+    host.close();
+  }
+});
+
+test("gives the machine the memory that the address says", async ({ vm, site }) => {
+  await vm.boot(`${site}?ram=96&disk=none`);
+  const kib = Number(await vm.run("sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"));
+  expect(kib).toBeGreaterThan(64 * 1024);
+  expect(kib).toBeLessThan(96 * 1024);
+});

@@ -1,0 +1,45 @@
+/** A server of files that any page may read, by parts too: what the address of an image points to. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface OpenServer {
+  /** Its address, with a slash at the end. */
+  readonly url: string;
+  /** Bytes sent so far. */
+  readonly sent: () => number;
+  close(): void;
+}
+
+/** Serves `files` by their names. */
+export async function startOpenServer(files: Record<string, Uint8Array>): Promise<OpenServer> {
+  let sent = 0;
+  const server = createServer((request, response) => {
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Access-Control-Expose-Headers", "Content-Range, ETag");
+    const file = files[request.url?.slice(1) ?? ""];
+    if (file === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.setHeader("ETag", `"${file.length}"`);
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    const [start, end] = range ? [Number(range[1]), Number(range[2]) + 1] : [0, file.length];
+    if (range) {
+      response.statusCode = 206;
+      response.setHeader("Content-Range", `bytes ${start}-${end - 1}/${file.length}`);
+    }
+    const part = file.subarray(start, end);
+    sent += part.length;
+    response.end(part);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    sent: () => sent,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
