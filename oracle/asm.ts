@@ -49,7 +49,7 @@ function number(text: string): bigint {
 const word = (bits: number): Uint8Array => new Uint8Array(new Uint32Array([bits]).buffer);
 
 /** Instructions that put a 64-bit constant in a register. */
-export function loadConstant(rd: number, value: bigint): number[] {
+function loadConstant(rd: number, value: bigint): number[] {
   const v = BigInt.asIntN(64, value);
   const low = Number(BigInt.asIntN(12, v));
   if (v === BigInt(low)) return [encode("addi", { rd, rs1: 0, imm: low })];

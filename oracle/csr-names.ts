@@ -46,10 +46,3 @@ export const CSR: Readonly<Record<string, number>> = {
   mcycle: 0xb00,
   minstret: 0xb02,
 };
-
-const NAMES = new Map(Object.entries(CSR).map(([name, number]) => [number, name]));
-
-/** The name of a CSR, or its number in hexadecimal. */
-export function csrName(csr: number): string {
-  return NAMES.get(csr) ?? `0x${csr.toString(16)}`;
-}

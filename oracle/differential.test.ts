@@ -7,7 +7,7 @@ import { RAM_SIZE } from "./layout.ts";
 import { runOnHart } from "./on-hart.ts";
 import { differences, report } from "./report.ts";
 
-const REGENERATE = "run `npx tsx oracle/generate.ts`";
+const REGENERATE = "run `npm run oracle`";
 const CASES_PER_ROW = 200;
 /** So many mismatches of a group are shown in full. */
 const REPORTS_MAX = 3;

@@ -1,6 +1,6 @@
 /**
  * Regenerates the golden data with QEMU, and runs the self-tests on it to prove their expectations:
- * `npx tsx oracle/generate.ts`. Fails if QEMU disagrees with a self-test that it should pass.
+ * `npm run oracle`. Fails if QEMU disagrees with a self-test that it should pass.
  */
 import { runGroups } from "./batches.ts";
 import { correct } from "./exclusions.ts";

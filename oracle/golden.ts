@@ -8,12 +8,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, brotliDecompressSync, constants } from "node:zlib";
 import { COMPARED_WORDS } from "./layout.ts";
 
-export const GOLDEN_PATH = new URL("testdata/golden.br", import.meta.url);
+const GOLDEN_PATH = new URL("testdata/golden.br", import.meta.url);
 
 /** Doublewords by their place in the record. */
 export type Changes = ReadonlyMap<number, bigint>;
 
-export interface GoldenGroup {
+interface GoldenGroup {
   readonly name: string;
   /** Of all inputs of the group, to tell golden data that is out of date. */
   readonly inputs: number;

@@ -21,7 +21,7 @@ import type { Random } from "./random.ts";
 import { SYSTEM_CASES } from "./system-cases.ts";
 import { double, integer, neighbour, single } from "./values.ts";
 
-export const C_NOP = encode("c.addi", { rd: 0, imm: 0 });
+const C_NOP = encode("c.addi", { rd: 0, imm: 0 });
 
 /** Addresses where neither machine has anything. */
 const NOWHERE: readonly bigint[] = [

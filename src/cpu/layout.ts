@@ -171,7 +171,7 @@ export const CSR_MAP_BASE = 0x2000;
 
 export const CODE_MAP_BASE = 0x2_0000;
 /** RAM pages that the code map can cover: 2 GiB. */
-export const CODE_MAP_PAGES = 0x8_0000;
+const CODE_MAP_PAGES = 0x8_0000;
 
 /** A code slot: decoded entries for each half-word of a page, an end mark, and where the page is. */
 export const SLOT = {

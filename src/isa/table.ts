@@ -21,7 +21,7 @@ export function hasField(row: Row | CompressedRow, name: string): boolean {
 }
 
 /** One operand of an expansion: a field of the compressed pattern, a register or a constant. */
-export interface ExpandedOperand {
+interface ExpandedOperand {
   /** The base row's operand that is set. */
   readonly operand: string;
   /** The compressed field that gives the value, or undefined for a fixed one. */

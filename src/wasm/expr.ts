@@ -133,7 +133,7 @@ function constant<T extends ValType>(type: T, value: number | bigint): Const<T> 
   return { kind: "const", type, value: Number.isSafeInteger(narrow) ? narrow : wide };
 }
 
-export function arg<T extends ValType>(type: T, value: Arg<T>): Expr<T> {
+function arg<T extends ValType>(type: T, value: Arg<T>): Expr<T> {
   return typeof value === "object" ? value : constant(type, value);
 }
 
