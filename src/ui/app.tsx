@@ -71,7 +71,7 @@ function TerminalView({ session, onReady }: TerminalViewProps): JSX.Element {
       if (!hasPanel) terminal.focus();
     });
   }, []);
-  return <div class="terminal" ref={host} />;
+  return <div class="guest-screen" ref={host} />;
 }
 
 /** Catches files that are dragged over the page. */

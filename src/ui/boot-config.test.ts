@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   ConfigError,
@@ -22,6 +23,11 @@ describe("readBootConfig", () => {
       disk: { name: "default" },
       relay: "wss://host/lan/default",
     });
+  });
+
+  it("has the command line of the embedded guest", () => {
+    const manifest = readFileSync(new URL("../../public/guest/manifest.json", import.meta.url));
+    expect(JSON.parse(manifest.toString()).append).toBe(DEFAULT_APPEND);
   });
 
   it("takes everything from the address", () => {
