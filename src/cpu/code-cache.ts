@@ -22,6 +22,9 @@ export class CodeCache {
   /** Slots that have been handed out at least once. */
   #used = 0;
 
+  /** Told of a slot whose contents go away, before they do. */
+  onDrop: (slot: number) => void = () => {};
+
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, ram: RamRegion) {
     this.#bytes = new Uint8Array(buffer);
     this.#data = new DataView(buffer);
@@ -43,6 +46,7 @@ export class CodeCache {
     this.#nextSlot = (index + 1) % SLOT.count;
     const slot = SLOT.base + index * SLOT.bytes;
     if (index < this.#used) {
+      this.onDrop(slot);
       const owner = this.#mapWord(this.#data.getUint32(slot + SLOT.host, true));
       if (this.#data.getUint32(owner, true) === slot) this.#data.setUint32(owner, 0, true);
       this.#bytes.fill(0, slot, slot + SLOT.end);
@@ -64,7 +68,9 @@ export class CodeCache {
     const last = Math.floor((gpa - this.#ram.base + Math.max(length, 1) - 1) / PAGE_BYTES);
     for (let page = first; page <= last; page++) {
       const slot = this.#data.getUint32(CODE_MAP_BASE + page * 4, true);
-      if (slot !== 0) this.#bytes.fill(0, slot, slot + SLOT.end);
+      if (slot === 0) continue;
+      this.onDrop(slot);
+      this.#bytes.fill(0, slot, slot + SLOT.end);
     }
   }
 
@@ -126,7 +132,7 @@ export class CodeCache {
     data.setUint16(address + ENTRY.rd, destination(ops, d.rd), true);
     data.setUint16(address + ENTRY.rs1, ops.zimm ? d.rs1 : source(ops.floatSource1, d.rs1), true);
     data.setUint16(address + ENTRY.rs2, source(ops.floatSource2, d.rs2), true);
-    data.setUint16(address + ENTRY.rs3, source(true, d.rs3), true);
+    data.setUint8(address + ENTRY.rs3, d.rs3);
     data.setUint8(address + ENTRY.rm, d.rm);
     // A near branch moves by entries, 16 bytes for each two of code.
     data.setInt32(address + ENTRY.imm, near ? d.imm * (ENTRY.bytes / 2) : d.imm, true);

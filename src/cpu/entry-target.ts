@@ -1,20 +1,10 @@
 /** The interpreter's view of an instruction: operands come from a decoded entry at run time. */
-import { FPU_FUNCTIONS, type FpuFunction } from "../isa/fpu.ts";
-import type {
-  FSource,
-  LoadWidth,
-  StoreWidth,
-  SystemOperation,
-  Target,
-  XSource,
-} from "../isa/semantics.ts";
+import type { FSource, SystemOperation, XSource } from "../isa/semantics.ts";
 import {
-  type Arg,
   bind,
   call,
   callVoid,
   type Expr,
-  type Func,
   type I32,
   type I64,
   i32,
@@ -24,13 +14,12 @@ import {
   type Stmt,
   set,
   when,
-  whenLikely,
 } from "../wasm/expr.ts";
 import type { CsrFunctions } from "./csrs.ts";
+import { type DataFunctions, HartTarget } from "./hart-target.ts";
 import type { HostFunctions } from "./imports.ts";
-import { ENTRY, TLB, X_BASE } from "./layout.ts";
+import { ENTRY, F_BASE, X_BASE } from "./layout.ts";
 import { type MmuFunctions, recordFault } from "./mmu.ts";
-import { Access } from "./pmp.ts";
 import {
   Cause,
   get,
@@ -43,16 +32,14 @@ import {
   put32,
   statusHas,
 } from "./state.ts";
-import { tlbEntry } from "./tlb.ts";
 import type { TrapFunctions } from "./traps.ts";
 
 /** The generated functions that instructions call. */
-export interface CoreFunctions {
+export interface CoreFunctions extends DataFunctions {
   readonly host: HostFunctions;
   readonly mmu: MmuFunctions;
   readonly csrs: CsrFunctions;
   readonly traps: TrapFunctions;
-  readonly fpu: { readonly [K in FpuFunction]: Func<(typeof FPU_FUNCTIONS)[K]["result"]> };
 }
 
 /** What a handler does when it does not simply go on to the next entry. */
@@ -69,24 +56,11 @@ export interface Continuations {
   readonly absolute: (target: I64) => Stmt[];
 }
 
-const BYTES: Record<LoadWidth | StoreWidth, number> = {
-  load8_s: 1,
-  load8_u: 1,
-  load16_s: 2,
-  load16_u: 2,
-  load32_s: 4,
-  load32_u: 4,
-  load: 8,
-  store8: 1,
-  store16: 2,
-  store32: 4,
-  store: 8,
-};
-
-const F_FIELD: Record<FSource, number> = { fs1: ENTRY.rs1, fs2: ENTRY.rs2, fs3: ENTRY.rs3 };
-
-export class EntryTarget implements Target {
-  readonly #core: CoreFunctions;
+export class EntryTarget extends HartTarget {
+  protected readonly core: CoreFunctions;
+  protected readonly trap: readonly Stmt[];
+  protected readonly attendLoad: readonly Stmt[];
+  protected readonly attendStore: readonly Stmt[];
   readonly #entry: Local<"i32">;
   readonly #codeBase: I64;
   readonly #length: number;
@@ -99,7 +73,11 @@ export class EntryTarget implements Target {
     length: number,
     next: Continuations,
   ) {
-    this.#core = core;
+    super();
+    this.core = core;
+    this.trap = next.trap;
+    this.attendLoad = next.attend;
+    this.attendStore = next.attend;
     this.#entry = entry;
     this.#codeBase = codeBase;
     this.#length = length;
@@ -115,25 +93,14 @@ export class EntryTarget implements Target {
   }
 
   f(source: FSource): I64 {
-    return i64.load(i32.load16_u(this.#entry, F_FIELD[source]));
+    if (source === "fs3") {
+      return i64.load(i32.shl(i32.load8_u(this.#entry, ENTRY.rs3), 3), F_BASE);
+    }
+    return i64.load(i32.load16_u(this.#entry, source === "fs1" ? ENTRY.rs1 : ENTRY.rs2));
   }
 
   setF(value: I64): Stmt[] {
     return [i64.store(i32.load16_u(this.#entry, ENTRY.rd), value), markFloatDirty()];
-  }
-
-  fpu<N extends FpuFunction>(
-    name: N,
-    ...args: readonly Expr[]
-  ): Expr<(typeof FPU_FUNCTIONS)[N]["result"]> {
-    const func: Func = this.#core.fpu[name];
-    // Exceptions accrue in fcsr, which counts as floating-point state.
-    return {
-      kind: "sequence",
-      type: FPU_FUNCTIONS[name].result,
-      body: [markFloatDirty()],
-      value: call(func as Func<"i64">, ...(args as Arg<"i64">[])),
-    } as unknown as Expr<(typeof FPU_FUNCTIONS)[N]["result"]>;
   }
 
   rm(): I32 {
@@ -173,83 +140,12 @@ export class EntryTarget implements Target {
     ]);
   }
 
-  load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
-    const size = BYTES[width];
-    return this.#hostAddress(address, size, TLB.read, this.#core.mmu.loadSlow, (host) =>
-      use(i64[width](host)),
-    );
-  }
-
-  store(width: StoreWidth, address: I64, value: I64): Stmt[] {
-    const size = BYTES[width];
-    return bind(address, (va) =>
-      bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, TLB.write),
-          [i64[width](hostOf(entry, va, TLB.write), value)],
-          [
-            when(i32.eqz(call(this.#core.mmu.storeSlow, va, size, value)), this.#next.trap),
-            when(get32("attention"), this.#next.attend),
-          ],
-        ),
-      ]),
-    );
-  }
-
-  amo(bytes: 4 | 8, next: (old: I64, operand: I64) => I64): Stmt[] {
-    const operand = bytes === 4 ? i64.extend32_s(this.x("rs2")) : this.x("rs2");
-    return bind(this.x("rs1"), (va) => [
-      ...this.#alignment(va, bytes, Cause.storeMisaligned),
-      ...this.#atomicAddress(va, bytes, Access.write, (host) =>
-        bind(loadBytes(host, bytes), (old) =>
-          bind(operand, (value) => [storeBytes(host, bytes, next(old, value)), ...this.setX(old)]),
-        ),
-      ),
-    ]);
-  }
-
-  loadReserved(bytes: 4 | 8): Stmt[] {
-    return bind(this.x("rs1"), (va) => [
-      ...this.#alignment(va, bytes, Cause.loadMisaligned),
-      ...this.#atomicAddress(va, bytes, Access.read, (host) =>
-        bind(loadBytes(host, bytes), (value) => [
-          put32("reservationHost", host),
-          put("reservationAddress", va),
-          put("reservationValue", value),
-          ...this.setX(value),
-        ]),
-      ),
-    ]);
-  }
-
-  storeConditional(bytes: 4 | 8): Stmt[] {
-    const failed = i32.local();
-    return bind(this.x("rs1"), (va) => [
-      ...this.#alignment(va, bytes, Cause.storeMisaligned),
-      set(failed, 1),
-      when(
-        i32.and(i32.ne(get32("reservationHost"), 0), i64.eq(get("reservationAddress"), va)),
-        this.#atomicAddress(va, bytes, Access.write, (host) => [
-          when(
-            i32.and(
-              i32.eq(host, get32("reservationHost")),
-              i64.eq(loadBytes(host, bytes), get("reservationValue")),
-            ),
-            [storeBytes(host, bytes, this.x("rs2")), set(failed, 0)],
-          ),
-        ]),
-      ),
-      put32("reservationHost", 0),
-      ...this.setX(i64.extend_i32_u(failed)),
-    ]);
-  }
-
   csr(
     operand: "rs1" | "zimm",
     writes: "always" | "unless-zero",
     next: (old: I64, operand: I64) => I64,
   ): Stmt[] {
-    const { csrs } = this.#core;
+    const { csrs } = this.core;
     const zeroField = operand === "rs1" ? X_BASE : 0;
     const field = i32.load16_u(this.#entry, ENTRY.rs1);
     const writesNow = writes === "always" ? i32.const(1) : i32.ne(field, zeroField);
@@ -280,7 +176,7 @@ export class EntryTarget implements Target {
       illegalUnless(
         i32.or(i32.eq(mode(), Mode.M), i32.and(i32.eq(mode(), Mode.S), i32.eqz(statusHas(bit)))),
       );
-    const { traps, mmu, host } = this.#core;
+    const { traps, mmu, host } = this.core;
     switch (operation) {
       case "ecall":
         return [
@@ -331,13 +227,9 @@ export class EntryTarget implements Target {
     }
   }
 
-  nop(): Stmt[] {
-    return [];
-  }
-
   /** Raises an illegal instruction exception with the instruction's bits as tval. */
   #illegal(): Stmt[] {
-    return [...illegalInstruction(this.#core, this.#entry), ...this.#next.trap];
+    return [...illegalInstruction(this.core, this.#entry), ...this.#next.trap];
   }
 
   #steerToNext(): Stmt[] {
@@ -347,74 +239,9 @@ export class EntryTarget implements Target {
       ...this.#next.steer,
     ];
   }
-
-  #alignment(va: I64, bytes: number, cause: number): Stmt[] {
-    return [
-      when(i32.and(i32.wrap_i64(va), bytes - 1), [...recordFault(cause, va), ...this.#next.trap]),
-    ];
-  }
-
-  /** Finds the host address through the TLB or the slow path, and hands it on. */
-  #hostAddress(
-    address: I64,
-    size: number,
-    table: number,
-    slow: Func<"i32">,
-    use: (host: Local<"i32">) => readonly Stmt[],
-  ): Stmt[] {
-    const host = i32.local();
-    return bind(address, (va) =>
-      bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, table),
-          [set(host, hostOf(entry, va, table))],
-          [
-            set(host, call(slow, va, size)),
-            when(i32.eqz(host), this.#next.trap),
-            when(get32("attention"), this.#next.attend),
-          ],
-        ),
-        ...use(host),
-      ]),
-    );
-  }
-
-  #atomicAddress(
-    va: I64,
-    size: number,
-    access: number,
-    use: (host: Local<"i32">) => readonly Stmt[],
-  ): Stmt[] {
-    const host = i32.local();
-    const table = access === Access.write ? TLB.write : TLB.read;
-    return bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-      whenLikely(
-        hits(entry, va, size, table),
-        [set(host, hostOf(entry, va, table))],
-        [
-          set(host, call(this.#core.mmu.atomicSlow, va, size, access)),
-          when(i32.eqz(host), this.#next.trap),
-        ],
-      ),
-      ...use(host),
-    ]);
-  }
 }
 
 /** Records an illegal instruction exception for the instruction of a decoded entry. */
 export function illegalInstruction(core: CoreFunctions, entry: Expr<"i32">): Stmt[] {
   return recordFault(Cause.illegal, i64.extend_i32_u(call(core.host.rawBits, entry)));
 }
-
-/** The tag matches only an access that is aligned, and so within the page. */
-const hits = (entry: I32, va: I64, size: number, table: number): I32 =>
-  i64.eq(i64.load(entry, table), i64.and(va, -4096 | (size - 1)));
-
-const hostOf = (entry: I32, va: I64, table: number): I32 =>
-  i32.add(i32.wrap_i64(va), i32.load(entry, table + 8));
-
-const loadBytes = (host: I32, bytes: 4 | 8): I64 =>
-  bytes === 4 ? i64.load32_s(host) : i64.load(host);
-
-const storeBytes = (host: I32, bytes: 4 | 8, value: I64): Stmt =>
-  bytes === 4 ? i64.store32(host, value) : i64.store(host, value);

@@ -3,10 +3,9 @@
  * be simpler for it. The decoder stores a handler's number in each decoded entry.
  */
 
+import { flowOf } from "../isa/flow.ts";
 import type { Row } from "../isa/row.ts";
-import type { Target } from "../isa/semantics.ts";
 import { COMPRESSED_ROWS, expansionOf, hasField, ROWS } from "../isa/table.ts";
-import { i64 } from "../wasm/expr.ts";
 
 /** Numbers of the handlers that stand for no instruction. */
 export const SpecialOp = {
@@ -29,25 +28,13 @@ export interface Handler {
   readonly near: boolean;
 }
 
-/** Whether a row transfers control to pc + imm: asked of its semantics. */
-function isRelativeJump(row: Row): boolean {
-  let found = false;
-  const jump = () => {
-    found = true;
-    return [];
-  };
-  const probe = new Proxy({} as Target, {
-    get: (_target, name) => (name === "branch" || name === "jump" ? jump : () => i64.local()),
-  });
-  row.semantics(probe);
-  return found;
-}
+const isRelative = (row: Row): boolean => flowOf(row) === "branch" || flowOf(row) === "jump";
 
 const HAS_COMPRESSED_FORM = new Set(COMPRESSED_ROWS.map((row) => expansionOf(row).base));
 
 function handlersOf(row: Row): Handler[] {
   const lengths: (2 | 4)[] = HAS_COMPRESSED_FORM.has(row) ? [4, 2] : [4];
-  const reaches = isRelativeJump(row) ? [false, true] : [false];
+  const reaches = isRelative(row) ? [false, true] : [false];
   return lengths.flatMap((length) => reaches.map((near) => ({ row, length, near })));
 }
 
@@ -93,16 +80,11 @@ export const ROW_OPS: ReadonlyMap<Row, RowOps> = new Map(ROWS.map((row) => [row,
  * keeps the loop small enough for the engine to optimise soon after start-up.
  */
 export function isInline(row: Row): boolean {
-  return row.extension === "i" || row.extension === "m" || /^f[ls][wd]$/.test(row.name)
-    ? !NEEDS_HART.has(row.name)
-    : false;
+  const isMove = /^f[ls][wd]$/.test(row.name);
+  return !needsHart(row) && (row.extension === "i" || row.extension === "m" || isMove);
 }
-
-const NEEDS_HART = new Set(["ecall", "ebreak", "mret", "sret", "wfi", "sfence.vma"]);
 
 /** Whether a handler works on the hart's own state, and so needs pc and the budget stored first. */
-export function needsHart(row: Row): boolean {
-  return NEEDS_HART.has(row.name) || row.extension === "zicsr" || row.extension === "zifencei";
-}
+export const needsHart = (row: Row): boolean => flowOf(row) === "hart";
 
 export const usesFloat = (row: Row): boolean => row.extension === "f" || row.extension === "d";

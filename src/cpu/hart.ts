@@ -11,11 +11,13 @@ import {
   type RunExit,
 } from "./hart-port.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
+import { Translator, type TranslatorStats } from "./jit/translator.ts";
 import {
   CSR_MAP_BASE,
   F_BASE,
   FIELD,
   HART_MEMORY_BYTES,
+  MAX_REGIONS,
   type NarrowField,
   PMP_ENTRIES,
   type WideField,
@@ -43,6 +45,8 @@ export interface HartOptions {
   readonly time: () => number;
   /** Answers ECALL from S-mode when the hart was started in S-mode. */
   readonly ecall?: EcallHandler;
+  /** Whether hot code is translated to WebAssembly; default true. */
+  readonly translate?: boolean;
 }
 
 interface Exports {
@@ -65,6 +69,12 @@ export class Hart implements HartPort {
   readonly #code: CodeCache;
   readonly #pmp: PmpRegisters;
   readonly #exports: Exports;
+  readonly #table = new WebAssembly.Table({
+    element: "anyfunc",
+    initial: MAX_REGIONS,
+    maximum: MAX_REGIONS,
+  });
+  readonly #translator: Translator | undefined;
   #exact: Exports | undefined;
   #executed = 0;
 
@@ -81,9 +91,12 @@ export class Hart implements HartPort {
     this.#pmp = new PmpRegisters(this.#data, FIELD.pmpActive);
     options.guestMemory.observeWrites((gpa, length) => this.#code.written(gpa, length));
     this.#exports = this.#instantiate(false);
+    if (options.translate !== false) this.#translator = this.#createTranslator();
+    this.#code.onDrop = (slot) => this.#translator?.dropSlot(slot);
   }
 
   reset(start: HartStart): void {
+    this.#translator?.clear();
     new Uint8Array(this.#data.buffer, 0, HART_MEMORY_BYTES).fill(0, X_BASE, CSR_MAP_BASE);
     this.#code.clear();
     this.#setBig("mstatus", Mstatus.XL);
@@ -100,7 +113,9 @@ export class Hart implements HartPort {
   }
 
   run(maxInstructions: number): RunExit {
-    return this.#run(this.#exports, maxInstructions);
+    const exit = this.#run(this.#exports, maxInstructions);
+    if (exit === "budget") this.#translator?.sample();
+    return exit;
   }
 
   /** Runs exactly this many instructions, or fewer if something ends the run; traps count as one. */
@@ -140,6 +155,11 @@ export class Hart implements HartPort {
 
   instructionCount(): number {
     return this.#executed;
+  }
+
+  /** Undefined if nothing is translated. */
+  get translation(): TranslatorStats | undefined {
+    return this.#translator?.stats;
   }
 
   mode(): PrivilegeMode {
@@ -189,6 +209,7 @@ export class Hart implements HartPort {
   }
 
   flushCode(): void {
+    this.#translator?.clear();
     this.#code.clear();
   }
 
@@ -215,20 +236,31 @@ export class Hart implements HartPort {
     this.#set("ecallHandled", this.#options.ecall === undefined ? 0 : 1);
   }
 
+  #createTranslator(): Translator {
+    const { memory } = this.#options;
+    return new Translator({
+      memory,
+      shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
+      table: this.#table,
+      core: this.#exports as unknown as Record<string, unknown>,
+      decode: (entry) => this.#code.decode(entry),
+    });
+  }
+
   #instantiate(exact: boolean): Exports {
     const { memory, ram, id } = this.#options;
     const built = buildInterpreter({
       hartId: id,
       ram,
       memoryPages: memory.buffer.byteLength / WASM_PAGE,
-      sharedMemory: !(memory.buffer instanceof ArrayBuffer),
+      sharedMemory: isShared(memory),
       exact,
     });
     for (const [k, number] of built.csrNumbers.entries()) {
       this.#data.setUint8(CSR_MAP_BASE + number, k + 1);
     }
     const instance = new WebAssembly.Instance(new WebAssembly.Module(built.bytes), {
-      host: { memory, ...this.#hostFunctions() },
+      host: { memory, table: this.#table, ...this.#hostFunctions() },
     });
     return instance.exports as unknown as Exports;
   }
@@ -240,6 +272,7 @@ export class Hart implements HartPort {
       decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
       // Wasm hands over addresses as signed numbers, and RAM may reach beyond 2^31.
       allocateSlot: (host) => this.#code.allocateSlot(host >>> 0),
+      dropTranslations: (slot) => this.#translator?.dropSlot(slot),
       mmioRead: (gpa, size) => this.#mmioRead(gpa, size),
       mmioWrite: (gpa, size) => this.#mmioWrite(gpa, size),
       time,
@@ -298,3 +331,5 @@ export class Hart implements HartPort {
     this.#data.setBigUint64(FIELD[field], BigInt.asUintN(64, value), true);
   }
 }
+
+const isShared = (memory: WebAssembly.Memory): boolean => !(memory.buffer instanceof ArrayBuffer);

@@ -15,8 +15,10 @@ import {
   br,
   brTable,
   call,
+  callIndirect,
   callVoid,
   type Func,
+  type I32,
   type I64,
   i32,
   i64,
@@ -40,12 +42,19 @@ import {
 import { defineFpu } from "./fpu/index.ts";
 import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
 import { importHost } from "./imports.ts";
-import { ENTRY } from "./layout.ts";
+import { REGION_SIGNATURE, RegionStatus } from "./jit/compile.ts";
+import { ENTRY, MAX_REGIONS, TRANSLATION } from "./layout.ts";
 import { defineMmu } from "./mmu.ts";
 import { definePmp } from "./pmp.ts";
-import { get, get32, put, put32 } from "./state.ts";
+import { get, get32, put, put32, setBudgetAside } from "./state.ts";
 import { codeBaseOf, entryInSlot, tlbEntry } from "./tlb.ts";
 import { defineTraps } from "./traps.ts";
+
+/**
+ * Translated calls inside each other. Each is some hundred bytes of the engine's stack, which may be
+ * no more than a few hundred KiB in a Worker.
+ */
+const MAX_CALL_DEPTH = 256;
 
 /** What `run` returns. */
 export const ExitCode = { budget: 0, wfi: 1, stop: 2 } as const;
@@ -103,6 +112,11 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
     export: true,
   });
   const outOfLine = defineOutOfLine(module, core);
+  module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
+  defineEnterTranslated(module);
+  for (const func of [mmu.loadSlow, mmu.storeSlow, mmu.atomicSlow, ...Object.values(fpu)]) {
+    module.export(func);
+  }
   defineRun(module, core, outOfLine, options.exact);
   return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
 }
@@ -171,10 +185,12 @@ function defineRun(
         relook: label("relook"),
         jump: label("jump"),
         next: label("next"),
+        redispatch: label("redispatch"),
+        op: i32.local(),
         trap: label("trap"),
         fault: label("fault"),
       };
-      const { target, relook, jump, next, trap, fault } = loopState;
+      const { entry, op, target, relook, jump, next, redispatch, trap, fault } = loopState;
       const leave = (code: number): Stmt[] => [
         put32("budget", budget),
         // Between runs the anchor holds minstret itself.
@@ -203,7 +219,8 @@ function defineRun(
                     ? [when(i32.le_s(budget, 0), [...storePc(loopState), br(relook)])]
                     : []),
                   set(budget, i32.sub(budget, 1)),
-                  ...dispatch(core, loopState, outOfLine),
+                  set(op, i32.load16_u(entry, ENTRY.op)),
+                  loop(redispatch, dispatch(core, loopState, outOfLine, exact)),
                 ]),
               ]),
               ...storePc(loopState),
@@ -226,6 +243,8 @@ interface LoopState {
   /** Address of the current entry. */
   readonly entry: Local<"i32">;
   readonly codeBase: Local<"i64">;
+  /** The handler to go to. */
+  readonly op: Local<"i32">;
   /** Where `jump` goes. */
   readonly target: Local<"i64">;
   readonly budget: Local<"i32">;
@@ -234,6 +253,8 @@ interface LoopState {
   readonly jump: ReturnType<typeof label>;
   /** execute `entry`; raise the recorded exception at `entry`; or at the state's pc. */
   readonly next: ReturnType<typeof label>;
+  /** (the same with the handler in `op`) */
+  readonly redispatch: ReturnType<typeof label>;
   readonly trap: ReturnType<typeof label>;
   readonly fault: ReturnType<typeof label>;
 }
@@ -272,15 +293,75 @@ function dispatch(
   core: CoreFunctions,
   s: LoopState,
   outOfLine: ReadonlyMap<Row, Func<"i32">>,
+  exact: boolean,
 ): Stmt[] {
   const bodies = [
     ...specialBodies(core, s),
     ...HANDLERS.map((h) => handlerBody(core, s, h, outOfLine)),
   ];
   const labels = bodies.map((_, k) => label(`op${k}`));
-  let inner: Stmt[] = [brTable(i32.load16_u(s.entry, ENTRY.op), labels, labels[SpecialOp.illegal])];
+  const translated = label("translated");
+  let inner: Stmt[] = [brTable(s.op, labels, translated)];
   for (const [k, body] of bodies.entries()) inner = [block(labels[k], inner), ...body];
-  return inner;
+  return [block(translated, inner), ...translatedBody(s, exact)];
+}
+
+/** Runs translated code, or where it refuses (and in exact runs) the instruction it stands for. */
+function translatedBody(s: LoopState, exact: boolean): Stmt[] {
+  const replaced = [set(s.op, i32.load16_u(s.entry, ENTRY.replaced)), br(s.redispatch)];
+  if (exact) return replaced;
+  const status = i32.local();
+  return [
+    put32("budget", i32.add(s.budget, 1)),
+    set(status, enterRow(s.op, i64.and(pcOf(s), -4096))),
+    when(i32.eq(status, RegionStatus.refused), replaced),
+    set(s.budget, get32("budget")),
+    br(s.fault, i32.eq(status, RegionStatus.trap)),
+    br(s.relook, status),
+    set(s.target, get("pc")),
+    br(s.jump),
+  ];
+}
+
+/** Calls translated code by the op of a decoded entry. */
+function enterRow(op: I32, pageBase: I64): I32 {
+  const row = i32.shl(i32.sub(op, TRANSLATION.firstOp), 2);
+  return callIndirect(
+    REGION_SIGNATURE,
+    i32.load16_u(row, TRANSLATION.base),
+    pageBase,
+    i32.load16_u(row, TRANSLATION.base + 2),
+  );
+}
+
+/**
+ * (target): a call from translated code. Runs the callee if it is translated too. Whatever happens,
+ * the state's pc tells where to go on, and the caller has to check it.
+ */
+function defineEnterTranslated(module: ModuleBuilder): void {
+  module.define(
+    "enter_translated",
+    ["i64"],
+    "i32",
+    (target) => {
+      const [tlb, op, status] = [i32.local(), i32.local(), i32.local()];
+      const stop = [ret(i32.const(RegionStatus.next))];
+      return [
+        put("pc", target),
+        when(i32.ge_u(get32("callDepth"), MAX_CALL_DEPTH), stop),
+        when(i32.le_s(get32("budget"), 0), stop),
+        set(tlb, tlbEntry(get32("fetchTlb"), target)),
+        when(i64.ne(i64.load(tlb), i64.and(target, -4096)), stop),
+        set(op, i32.load16_u(entryInSlot(i32.load(tlb, 8), target), ENTRY.op)),
+        when(i32.lt_u(op, TRANSLATION.firstOp), stop),
+        put32("callDepth", i32.add(get32("callDepth"), 1)),
+        set(status, enterRow(op, i64.and(target, -4096))),
+        put32("callDepth", i32.sub(get32("callDepth"), 1)),
+        ret(i32.select(i32.eq(status, RegionStatus.refused), RegionStatus.next, status)),
+      ];
+    },
+    { export: true },
+  );
 }
 
 /** Gives back the unit of budget of a dispatch that executed no instruction. */
@@ -331,12 +412,7 @@ function continuations(s: LoopState, near: boolean): Continuations {
   const immediate = i32.load(s.entry, ENTRY.imm);
   return {
     trap: [br(s.trap)],
-    // Sets the budget aside, so that the next transfer of control goes by way of `relook`.
-    attend: [
-      put32("budgetHeld", i32.add(get32("budgetHeld"), s.budget)),
-      bump("instretAnchor", i64.sub(0, i64.extend_i32_s(s.budget))),
-      set(s.budget, 0),
-    ],
+    attend: setBudgetAside(s.budget),
     steer: [br(s.relook)],
     relative: near
       ? [

@@ -9,6 +9,7 @@
  *     0x0000_1000  scratch code slots: instructions that cannot live in a page's slot
  *     0x0000_2000  CSR map: for each CSR number, its row in the CSR table plus one, or 0
  *     0x0000_4000  TLB: four contexts of three tables (read, write, execute)
+ *     0x0001_0000  entries of translated code
  *     0x0002_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
  *     0x0022_0000  code slots
  */
@@ -101,6 +102,8 @@ const NARROW = [
   "budgetHeld",
   /** Exceptions raised; each uses a unit of budget without retiring an instruction. */
   "trapCount",
+  /** Translated calls under way, one inside the other. */
+  "callDepth",
 ] as const;
 
 export type WideField = (typeof WIDE)[number];
@@ -143,8 +146,11 @@ export const ENTRY = {
   rs1: 4,
   rs2: 6,
   imm: 8,
+  /** Register number, of the floating-point file. */
   rs3: 12,
-  rm: 14,
+  rm: 13,
+  /** The handler that `op` stood for before translated code took its place. */
+  replaced: 14,
 } as const;
 
 /** A TLB entry: i64 tag (page address, or -1), i32 addend (host address - guest address), pad. */
@@ -169,6 +175,15 @@ export const SCRATCH = { base: 0x1000, count: 64, bytes: 64, bits: 48 } as const
 
 export const CSR_MAP_BASE = 0x2000;
 
+/**
+ * Ways into translated code. A decoded entry whose op is `firstOp + n` enters by row n: u16 index in
+ * the function table, u16 number of the entry within that function.
+ */
+export const TRANSLATION = { base: 0x1_0000, rowBytes: 4, rows: 0x4000, firstOp: 0x1000 } as const;
+
+/** Regions alive at one time; beyond it all are dropped and the hot ones come back. */
+export const MAX_REGIONS = 2048;
+
 export const CODE_MAP_BASE = 0x2_0000;
 /** RAM pages that the code map can cover: 2 GiB. */
 const CODE_MAP_PAGES = 0x8_0000;
@@ -181,6 +196,8 @@ export const SLOT = {
   end: 2048 * ENTRY.bytes,
   /** Where the address of the page's bytes is kept. */
   host: 2048 * ENTRY.bytes + 16,
+  /** Nonzero if translated code depends on the page. */
+  translated: 2048 * ENTRY.bytes + 20,
   bytes: 2048 * ENTRY.bytes + 64,
   /**
    * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700; a

@@ -31,7 +31,7 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import type { HostFunctions } from "./imports.ts";
-import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, TLB } from "./layout.ts";
+import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, SLOT, TLB } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
 import { Cause, get, get32, Menvcfg, Mode, Mstatus, put, put32, statusHas } from "./state.ts";
 import {
@@ -120,7 +120,7 @@ export function defineMmu(
       ]),
     ]);
 
-  const invalidate = defineInvalidate(module, slotOf);
+  const invalidate = defineInvalidate(module, host, slotOf);
 
   const fault = (cause: Arg<"i32">, va: I64, zero: Expr): Stmt[] => [
     ...recordFault(cause, va),
@@ -449,13 +449,18 @@ function defineTranslate(module: ModuleBuilder, pmp: PmpFunctions, walk: Func<"i
  * (address, size): forgets the decoded entries of the bytes about to be written. An instruction may
  * begin one half-word before them; one that begins on the page before is decoded at every execution.
  */
-function defineInvalidate(module: ModuleBuilder, slotOf: (address: I32) => I32): Func<undefined> {
+function defineInvalidate(
+  module: ModuleBuilder,
+  host: HostFunctions,
+  slotOf: (address: I32) => I32,
+): Func<undefined> {
   return module.define("invalidate_code", ["i32", "i32"], undefined, (address, size) => {
     const [half, last, slot] = [i32.local(), i32.local(), i32.local()];
     const next = label("next");
     const offset = i32.and(address, 0xfff);
     return [
       set(slot, slotOf(address)),
+      when(i32.load(slot, SLOT.translated), [callVoid(host.dropTranslations, slot)]),
       set(half, i32.shr_u(offset, 1)),
       set(last, i32.shr_u(i32.add(offset, i32.sub(size, 1)), 1)),
       when(half, [set(half, i32.sub(half, 1))]),

@@ -1,5 +1,14 @@
 /** Expressions for the fields of the hart's state; see `layout.ts`. */
-import { type Arg, type I32, type I64, i32, i64, type Stmt } from "../wasm/expr.ts";
+import {
+  type Arg,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  type Local,
+  type Stmt,
+  set,
+} from "../wasm/expr.ts";
 import { FIELD, type NarrowField, type WideField } from "./layout.ts";
 
 export const get = (field: WideField): I64 => i64.load(0, FIELD[field]);
@@ -63,3 +72,13 @@ export const statusHas = (bits: number): I32 => i32.and(i32.load(0, FIELD.mstatu
 /** Marks the floating-point state dirty: FS is bits 14..13, in the second byte of mstatus. */
 export const markFloatDirty = (): Stmt =>
   i32.store8(0, i32.or(i32.load8_u(0, FIELD.mstatus + 1), 0x60), FIELD.mstatus + 1);
+
+/**
+ * Makes the running code look at `attention` soon: with no budget left it goes back to the main loop
+ * at its next transfer of control, which restores what is set aside here.
+ */
+export const setBudgetAside = (budget: Local<"i32">): Stmt[] => [
+  put32("budgetHeld", i32.add(get32("budgetHeld"), budget)),
+  put("instretAnchor", i64.sub(get("instretAnchor"), i64.extend_i32_s(budget))),
+  set(budget, 0),
+];

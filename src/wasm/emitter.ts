@@ -1,6 +1,6 @@
 /** Lowers the statements of one function to the bytes of a code-section entry. */
 import { ByteWriter } from "./byte-writer.ts";
-import type { Expr, Func, Label, Local, Stmt } from "./expr.ts";
+import type { Expr, Func, Label, Local, Signature, Stmt } from "./expr.ts";
 import { Op, TYPE_CODE, type ValType } from "./opcodes.ts";
 
 const EMPTY_BLOCK = 0x40;
@@ -16,14 +16,20 @@ export interface FunctionCode {
   readonly hints: readonly BranchHint[];
 }
 
+/** Where things of the module are, by index. */
+export interface Indices {
+  func(func: Func): number;
+  type(signature: Signature): number;
+}
+
 /** @throws Error on a type mismatch or a branch to a label that does not enclose it. */
 export function emitFunction(
   params: readonly Local[],
   result: ValType | undefined,
   body: readonly Stmt[],
-  indexOf: (func: Func) => number,
+  indices: Indices,
 ): FunctionCode {
-  const emitter = new Emitter(params, indexOf);
+  const emitter = new Emitter(params, indices);
   emitter.stmts(body);
   // A function with a result leaves by `return` on every path, so its end cannot be reached.
   if (result !== undefined) emitter.code.u8(Op.unreachable);
@@ -33,15 +39,15 @@ export function emitFunction(
 
 class Emitter {
   readonly code = new ByteWriter();
-  readonly #indices = new Map<Local, number>();
+  readonly #locals = new Map<Local, number>();
   readonly #declared: ValType[] = [];
   readonly #labels: (Label | undefined)[] = [];
   readonly #hints: BranchHint[] = [];
-  readonly #indexOf: (func: Func) => number;
+  readonly #indices: Indices;
 
-  constructor(params: readonly Local[], indexOf: (func: Func) => number) {
-    for (const param of params) this.#indices.set(param, this.#indices.size);
-    this.#indexOf = indexOf;
+  constructor(params: readonly Local[], indices: Indices) {
+    for (const param of params) this.#locals.set(param, this.#locals.size);
+    this.#indices = indices;
   }
 
   finish(): FunctionCode {
@@ -168,6 +174,15 @@ class Emitter {
       case "call":
         this.#call(node.func, node.args);
         return;
+      case "callIndirect":
+        for (let k = 0; k < node.args.length; k++) {
+          this.#typed(node.args[k], node.signature.params[k]);
+        }
+        this.#expr(node.index);
+        code.u8(Op.call_indirect);
+        code.u32(this.#indices.type(node.signature));
+        code.u32(0);
+        return;
       case "select":
         this.#expr(node.yes);
         this.#expr(node.no);
@@ -223,14 +238,14 @@ class Emitter {
   #call(func: Func, args: readonly Expr[]): void {
     for (let k = 0; k < args.length; k++) this.#typed(args[k], func.params[k]);
     this.code.u8(Op.call);
-    this.code.u32(this.#indexOf(func));
+    this.code.u32(this.#indices.func(func));
   }
 
   #local(local: Local): number {
-    let index = this.#indices.get(local);
+    let index = this.#locals.get(local);
     if (index === undefined) {
-      index = this.#indices.size;
-      this.#indices.set(local, index);
+      index = this.#locals.size;
+      this.#locals.set(local, index);
       this.#declared.push(local.type);
     }
     return index;

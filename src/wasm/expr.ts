@@ -18,11 +18,15 @@ export interface Label {
   readonly name: string;
 }
 
-/** A function that can be called: its index is known when its module is encoded. */
-export interface Func<R extends ValType | undefined = ValType | undefined> {
-  readonly name: string;
+/** Parameter and result types of a function. */
+export interface Signature<R extends ValType | undefined = ValType | undefined> {
   readonly params: readonly ValType[];
   readonly result: R;
+}
+
+/** A function that can be called: its index is known when its module is encoded. */
+export interface Func<R extends ValType | undefined = ValType | undefined> extends Signature<R> {
+  readonly name: string;
 }
 
 interface Node<T extends ValType> {
@@ -55,6 +59,13 @@ interface Call<T extends ValType> extends Node<T> {
   readonly args: readonly Expr[];
 }
 
+interface CallIndirect<T extends ValType> extends Node<T> {
+  readonly kind: "callIndirect";
+  readonly signature: Signature;
+  readonly index: Expr<"i32">;
+  readonly args: readonly Expr[];
+}
+
 interface Select<T extends ValType> extends Node<T> {
   readonly kind: "select";
   readonly cond: Expr<"i32">;
@@ -81,6 +92,7 @@ export type Expr<T extends ValType = ValType> =
   | Numeric<T>
   | Load<T>
   | Call<T>
+  | CallIndirect<T>
   | Select<T>
   | Conditional<T>
   | Sequence<T>;
@@ -349,9 +361,9 @@ export function run(value: Expr): Stmt {
   return { kind: "do", value };
 }
 
-function callArgs(func: Func, given: readonly Arg<ValType>[]): Expr[] {
+function callArgs(func: Signature, given: readonly Arg<ValType>[]): Expr[] {
   if (given.length !== func.params.length) {
-    throw new Error(`${func.name} takes ${func.params.length} arguments, not ${given.length}`);
+    throw new Error(`a function of ${func.params.length} parameters got ${given.length}`);
   }
   return given.map((value, k) => arg(func.params[k], value));
 }
@@ -362,6 +374,21 @@ export function call<R extends ValType>(func: Func<R>, ...args: Arg<ValType>[]):
 
 export function callVoid(func: Func<undefined>, ...args: Arg<ValType>[]): Stmt {
   return { kind: "callVoid", func, args: callArgs(func, args) };
+}
+
+/** Calls the function at `index` of the imported table. */
+export function callIndirect<R extends ValType>(
+  signature: Signature<R>,
+  index: Arg<"i32">,
+  ...args: Arg<ValType>[]
+): Expr<R> {
+  return {
+    kind: "callIndirect",
+    type: signature.result,
+    signature,
+    index: arg("i32", index),
+    args: callArgs(signature, args),
+  };
 }
 
 /** `memory.fill`. */

@@ -5,6 +5,7 @@ import {
   br,
   brTable,
   call,
+  callIndirect,
   callVoid,
   f64,
   fill,
@@ -105,6 +106,23 @@ describe("ModuleBuilder", () => {
     expect(instantiate(m, { host: { memory } }).work(16)).toBe(
       ~0xffffffff1234ffffn & (2n ** 64n - 1n),
     );
+  });
+
+  test("calls through a table", () => {
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: 2, maximum: 2 });
+    const adder = new ModuleBuilder();
+    adder.define("addOne", ["i32"], "i32", (x) => [ret(i32.add(x, 1))], { export: true });
+    table.set(1, instantiate(adder).addOne);
+    const m = new ModuleBuilder();
+    m.importTable({ module: "host", name: "table", initial: 2, maximum: 2 });
+    m.define(
+      "go",
+      ["i64", "i32"],
+      "i32",
+      (_unused, x) => [ret(callIndirect({ params: ["i32"], result: "i32" }, 1, x))],
+      { export: true },
+    );
+    expect(instantiate(m, { host: { table } }).go(0n, 41)).toBe(42);
   });
 
   test("64-bit and floating constants survive encoding", () => {

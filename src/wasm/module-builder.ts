@@ -1,10 +1,12 @@
 /** Assembles a WebAssembly module: imports, functions, exports and branch hints. */
 import { ByteWriter } from "./byte-writer.ts";
 import { type BranchHint, emitFunction } from "./emitter.ts";
-import type { Func, Local, Stmt } from "./expr.ts";
+import type { Func, Local, Signature, Stmt } from "./expr.ts";
 import { TYPE_CODE, type ValType } from "./opcodes.ts";
 
 const MAGIC_AND_VERSION = new Uint8Array([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+
+const FUNCREF = 0x70;
 
 const SectionId = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 
@@ -17,11 +19,18 @@ export interface MemoryImport {
   readonly shared: boolean;
 }
 
+/** A table of functions, for `callIndirect`. */
+export interface TableImport {
+  readonly module: string;
+  readonly name: string;
+  readonly initial: number;
+  readonly maximum: number;
+}
+
 interface Definition {
   readonly func: Func;
   readonly locals: readonly Local[];
   readonly body: () => readonly Stmt[];
-  readonly exported: boolean;
 }
 
 type LocalsOf<P extends readonly ValType[]> = { [K in keyof P]: Local<P[K] & ValType> };
@@ -29,11 +38,18 @@ type LocalsOf<P extends readonly ValType[]> = { [K in keyof P]: Local<P[K] & Val
 export class ModuleBuilder {
   readonly #imports: { func: Func; module: string }[] = [];
   readonly #definitions: Definition[] = [];
+  readonly #exports = new Set<Func>();
   readonly #indices = new Map<Func, number>();
+  readonly #types = new Map<string, { index: number; signature: Signature }>();
   #memory: MemoryImport | undefined;
+  #table: TableImport | undefined;
 
   importMemory(memory: MemoryImport): void {
     this.#memory = memory;
+  }
+
+  importTable(table: TableImport): void {
+    this.#table = table;
   }
 
   importFunction<R extends ValType | undefined>(
@@ -61,8 +77,14 @@ export class ModuleBuilder {
     const locals = params.map((type): Local => ({ kind: "local", type }));
     const func: Func<R> = { name, params, result };
     const build = () => body(...(locals as unknown as LocalsOf<P>));
-    this.#definitions.push({ func, locals, body: build, exported: options.export ?? false });
+    this.#definitions.push({ func, locals, body: build });
+    if (options.export === true) this.#exports.add(func);
     return func;
+  }
+
+  /** Exports a function that was defined without. */
+  export(func: Func): void {
+    this.#exports.add(func);
   }
 
   encode(): Uint8Array<ArrayBuffer> {
@@ -71,21 +93,26 @@ export class ModuleBuilder {
       ...this.#imports.map((i) => i.func),
       ...this.#definitions.map((d) => d.func),
     ];
-    for (const [index, func] of functions.entries()) this.#indices.set(func, index);
+    for (const [index, func] of functions.entries()) {
+      this.#indices.set(func, index);
+      this.#typeOf(func);
+    }
+    // Bodies come first, since they may use further types.
+    const code = this.#codeSections();
     const out = new ByteWriter();
     out.bytes(MAGIC_AND_VERSION);
-    const typeOf = this.#typeSection(out, functions);
-    this.#importSection(out, typeOf);
+    this.#typeSection(out);
+    this.#importSection(out);
     section(out, SectionId.function, this.#definitions.length, (s, k) =>
-      s.u32(typeOf(this.#definitions[k].func)),
+      s.u32(this.#typeOf(this.#definitions[k].func)),
     );
-    const exported = this.#definitions.filter((d) => d.exported);
+    const exported = this.#definitions.filter((d) => this.#exports.has(d.func));
     section(out, SectionId.export, exported.length, (s, k) => {
       s.name(exported[k].func.name);
       s.u8(0x00);
       s.u32(this.#indexOf(exported[k].func));
     });
-    this.#codeSection(out);
+    out.bytes(code.view());
     return out.finish();
   }
 
@@ -95,55 +122,71 @@ export class ModuleBuilder {
     return index;
   };
 
-  #typeSection(out: ByteWriter, functions: readonly Func[]): (func: Func) => number {
-    const signature = (f: Func) => `${f.params.join()}:${f.result ?? ""}`;
-    const types = new Map<string, { index: number; func: Func }>();
-    for (const func of functions) {
-      const key = signature(func);
-      if (!types.has(key)) types.set(key, { index: types.size, func });
-    }
-    const rows = [...types.values()];
+  #typeOf = (signature: Signature): number => {
+    const key = `${signature.params.join()}:${signature.result ?? ""}`;
+    const known = this.#types.get(key);
+    if (known !== undefined) return known.index;
+    const index = this.#types.size;
+    this.#types.set(key, { index, signature });
+    return index;
+  };
+
+  #typeSection(out: ByteWriter): void {
+    const rows = [...this.#types.values()];
     section(out, SectionId.type, rows.length, (s, k) => {
-      const { params, result } = rows[k].func;
+      const { params, result } = rows[k].signature;
       s.u8(0x60);
       s.u32(params.length);
       for (const type of params) s.u8(TYPE_CODE[type]);
       s.u32(result === undefined ? 0 : 1);
       if (result !== undefined) s.u8(TYPE_CODE[result]);
     });
-    return (func) => types.get(signature(func))?.index ?? 0;
   }
 
-  #importSection(out: ByteWriter, typeOf: (func: Func) => number): void {
+  #importSection(out: ByteWriter): void {
     const memory = this.#memory;
-    const count = this.#imports.length + (memory === undefined ? 0 : 1);
+    const table = this.#table;
+    const others = (memory === undefined ? 0 : 1) + (table === undefined ? 0 : 1);
+    const count = this.#imports.length + others;
     section(out, SectionId.import, count, (s, k) => {
       if (k < this.#imports.length) {
         const { func, module } = this.#imports[k];
         s.name(module);
         s.name(func.name);
         s.u8(0x00);
-        s.u32(typeOf(func));
-      } else if (memory !== undefined) {
+        s.u32(this.#typeOf(func));
+      } else if (memory !== undefined && k === this.#imports.length) {
         s.name(memory.module);
         s.name(memory.name);
         s.u8(0x02);
         s.u8(memory.shared ? 0x03 : 0x01);
         s.u32(memory.initial);
         s.u32(memory.maximum);
+      } else if (table !== undefined) {
+        s.name(table.module);
+        s.name(table.name);
+        s.u8(0x01);
+        s.u8(FUNCREF);
+        s.u8(0x01);
+        s.u32(table.initial);
+        s.u32(table.maximum);
       }
     });
   }
 
-  #codeSection(out: ByteWriter): void {
+  /** The code section and the hints that precede it. */
+  #codeSections(): ByteWriter {
+    const out = new ByteWriter();
+    const indices = { func: this.#indexOf, type: this.#typeOf };
     const hinted: { index: number; hints: readonly BranchHint[] }[] = [];
     const bodies = this.#definitions.map(({ func, locals, body }) => {
-      const code = emitFunction(locals, func.result, body(), this.#indexOf);
+      const code = emitFunction(locals, func.result, body(), indices);
       if (code.hints.length > 0) hinted.push({ index: this.#indexOf(func), hints: code.hints });
       return code.body;
     });
     branchHintSection(out, hinted);
     section(out, SectionId.code, bodies.length, (s, k) => s.sized(bodies[k]));
+    return out;
   }
 }
 

@@ -1,0 +1,212 @@
+/**
+ * Turns a control-flow graph into WebAssembly's nested blocks and loops.
+ *
+ * The graph is cut into strongly connected components in topological order. Forward edges leave
+ * nested blocks; a component that is a loop with one way in becomes a `loop` whose header is
+ * branched to; one with several ways in (irreducible code, or a loop that calls and is returned into)
+ * gets a dispatch at its head, by a variable that says which way is meant. The inside of a loop, with
+ * the edges back to its head cut, is treated in the same way.
+ */
+import {
+  block,
+  br,
+  brTable,
+  i32,
+  type Label,
+  type Local,
+  label,
+  loop,
+  type Stmt,
+  set,
+  when,
+} from "../../wasm/expr.ts";
+
+export interface Graph {
+  readonly size: number;
+  readonly successors: (node: number) => readonly number[];
+  /** The node's code. `goTo` gives the statements of an edge to a successor. */
+  readonly emit: (node: number, goTo: (target: number) => readonly Stmt[]) => readonly Stmt[];
+  /** What is done at each edge back to the head of a loop, before going there. */
+  readonly backEdge: (target: number) => readonly Stmt[];
+}
+
+type GoTo = (target: number) => readonly Stmt[];
+
+/** `entries[selector]` is where the code starts. Every path must end in a branch out. */
+export function structure(
+  graph: Graph,
+  entries: readonly number[],
+  selector: Local<"i32">,
+): readonly Stmt[] {
+  const nodes = reachable(graph, entries);
+  const nowhere: GoTo = (target) => {
+    throw new Error(`no way to node ${target}`);
+  };
+  return emitSet(graph, nodes, entries, selector, new Set(), nowhere);
+}
+
+function reachable(graph: Graph, entries: readonly number[]): Set<number> {
+  const seen = new Set(entries);
+  const work = [...seen];
+  for (let node = work.pop(); node !== undefined; node = work.pop()) {
+    for (const next of graph.successors(node)) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      work.push(next);
+    }
+  }
+  return seen;
+}
+
+interface Component {
+  readonly nodes: readonly number[];
+  readonly isLoop: boolean;
+  /** Nodes that edges from outside lead to. */
+  readonly heads: readonly number[];
+  /** Which head is meant, if there are several. */
+  readonly choice: Local<"i32"> | undefined;
+  /** The end of this block is the start of the component's code. */
+  readonly start: Label;
+}
+
+/**
+ * Code for `nodes`, entered at `entries[selector]`. Edges to nodes in `cut`, and out of the set, are
+ * the business of `outer`.
+ */
+function emitSet(
+  graph: Graph,
+  nodes: ReadonlySet<number>,
+  entries: readonly number[],
+  selector: Local<"i32">,
+  cut: ReadonlySet<number>,
+  outer: GoTo,
+): readonly Stmt[] {
+  const inside = (node: number): number[] =>
+    graph.successors(node).filter((next) => nodes.has(next) && !cut.has(next));
+  const components = componentsOf(nodes, inside, entries);
+  const home = new Map<number, Component>();
+  for (const component of components) for (const node of component.nodes) home.set(node, component);
+  const goTo: GoTo = (target) => {
+    const component = cut.has(target) ? undefined : home.get(target);
+    return component === undefined ? outer(target) : enter(component, target);
+  };
+  // The entries of a loop are cut from its inside, so they are looked up here and not by `goTo`.
+  const start: GoTo = (entry) => {
+    const component = home.get(entry);
+    return component === undefined ? outer(entry) : enter(component, entry);
+  };
+  let code: readonly Stmt[] = dispatch(entries, selector, start, components[0]);
+  for (const component of components) {
+    const body = component.isLoop
+      ? emitLoop(graph, component, goTo)
+      : graph.emit(component.nodes[0], goTo);
+    code = [block(component.start, code), ...body];
+  }
+  return code;
+}
+
+/** Branches to a component that comes later in the code. */
+function enter(component: Component, target: number): readonly Stmt[] {
+  const go = br(component.start);
+  if (component.choice === undefined) return [go];
+  return [set(component.choice, component.heads.indexOf(target)), go];
+}
+
+/** Goes to the selected entry; the code of `first` follows directly. */
+function dispatch(
+  entries: readonly number[],
+  selector: Local<"i32">,
+  goTo: GoTo,
+  first: Component,
+): readonly Stmt[] {
+  if (entries.length === 1) {
+    const [entry] = entries;
+    return first.choice === undefined ? [] : [set(first.choice, first.heads.indexOf(entry))];
+  }
+  const plain = entries.map((entry) => goTo(entry));
+  const labels = plain.flatMap(([stmt, ...rest]) =>
+    rest.length === 0 && stmt.kind === "br" ? [stmt.label] : [],
+  );
+  if (labels.length === entries.length) return [brTable(selector, labels, labels[0])];
+  const last = entries.length - 1;
+  return [
+    ...plain.slice(0, last).map((stmts, k) => when(i32.eq(selector, k), stmts)),
+    ...plain[last],
+  ];
+}
+
+function emitLoop(graph: Graph, component: Component, goTo: GoTo): readonly Stmt[] {
+  const head = label("head");
+  const heads = new Set(component.heads);
+  const choice = component.choice ?? i32.local();
+  const inner: GoTo = (target) => {
+    if (!heads.has(target)) return goTo(target);
+    const choose =
+      component.choice === undefined ? [] : [set(choice, component.heads.indexOf(target))];
+    return [...graph.backEdge(target), ...choose, br(head)];
+  };
+  const nodes = new Set(component.nodes);
+  return [loop(head, emitSet(graph, nodes, component.heads, choice, heads, inner))];
+}
+
+/** Tarjan's strongly connected components, in topological order. */
+function componentsOf(
+  nodes: ReadonlySet<number>,
+  successors: (node: number) => readonly number[],
+  entries: readonly number[],
+): Component[] {
+  const index = new Map<number, number>();
+  const low = new Map<number, number>();
+  const stack: number[] = [];
+  const onStack = new Set<number>();
+  const groups: number[][] = [];
+  const visit = (node: number): void => {
+    const mine = index.size;
+    index.set(node, mine);
+    low.set(node, mine);
+    stack.push(node);
+    onStack.add(node);
+    for (const next of successors(node)) {
+      if (!index.has(next)) {
+        visit(next);
+        low.set(node, Math.min(low.get(node) ?? 0, low.get(next) ?? 0));
+      } else if (onStack.has(next)) {
+        low.set(node, Math.min(low.get(node) ?? 0, index.get(next) ?? 0));
+      }
+    }
+    if (low.get(node) !== mine) return;
+    const group: number[] = [];
+    for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+      onStack.delete(top);
+      group.push(top);
+      if (top === node) break;
+    }
+    groups.push(group);
+  };
+  // The last entry first: the first one then leads the reversed order.
+  for (const entry of [...entries].reverse()) if (!index.has(entry)) visit(entry);
+  for (const node of nodes) if (!index.has(node)) visit(node);
+  return groups.reverse().map((group) => componentOf(group, nodes, successors, entries));
+}
+
+function componentOf(
+  group: readonly number[],
+  nodes: ReadonlySet<number>,
+  successors: (node: number) => readonly number[],
+  entries: readonly number[],
+): Component {
+  const members = new Set(group);
+  const isLoop = group.length > 1 || successors(group[0]).includes(group[0]);
+  const heads = new Set(entries.filter((entry) => members.has(entry)));
+  for (const node of nodes) {
+    if (members.has(node)) continue;
+    for (const next of successors(node)) if (members.has(next)) heads.add(next);
+  }
+  return {
+    nodes: group,
+    isLoop,
+    heads: [...heads],
+    choice: isLoop && heads.size > 1 ? i32.local() : undefined,
+    start: label("start"),
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * Decides what is translated, keeps the translations, and drops those that no longer hold.
+ *
+ * The machine stops the hart every 75 µs or so to look at the clock, always at the target of a jump:
+ * where it stops is a sample of where time is spent, and costs the interpreter nothing. A region
+ * starts at an address that was met more than once.
+ */
+import { SpecialOp } from "../handlers.ts";
+import { ENTRY, FIELD, MAX_REGIONS, SLOT, TLB, TRANSLATION } from "../layout.ts";
+import { compileRegion, type MemoryShape, type PageGuard } from "./compile.ts";
+import { discover } from "./discover.ts";
+
+/** Samples at an address before it is translated. */
+const HOT_SAMPLES = 2;
+/** Addresses whose samples are counted; beyond it counting starts anew. */
+const MAX_COUNTED = 4096;
+
+/**
+ * Translation is paid from credit that grows by one a sample. A region of n instructions takes about
+ * 0.2 ms + 1.5 µs * n, and a sample stands for 75 µs, so these prices hold it near a tenth of the time
+ * while a start-up may still translate in bursts.
+ */
+const MAX_CREDIT = 400;
+const REGION_PRICE = 10;
+const INSTRUCTIONS_PER_CREDIT = 8;
+
+const PAGE_BYTES = 4096;
+
+interface Translated {
+  /** Index in the function table. */
+  readonly index: number;
+  /** Rows of the translation table, each the way in at a decoded entry. */
+  readonly ways: readonly { readonly row: number; readonly entry: number }[];
+  /** Code slots of the pages it was made from. */
+  readonly slots: readonly number[];
+}
+
+export interface TranslatorOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly shape: MemoryShape;
+  readonly table: WebAssembly.Table;
+  /** Exports of the core module, which regions import. */
+  readonly core: Record<string, unknown>;
+  /** Decodes the entry at an address, which nothing has executed yet. */
+  readonly decode: (entry: number) => void;
+}
+
+export interface TranslatorStats {
+  readonly live: number;
+  readonly compiled: number;
+  readonly dropped: number;
+}
+
+export class Translator {
+  readonly #options: TranslatorOptions;
+  readonly #data: DataView;
+  readonly #samples = new Map<number, number>();
+  readonly #bySlot = new Map<number, Set<Translated>>();
+  readonly #freeIndices: number[] = [];
+  readonly #freeRows: number[] = [];
+  readonly #live = new Set<Translated>();
+  #credit = MAX_CREDIT / 2;
+  #compiled = 0;
+  #dropped = 0;
+
+  constructor(options: TranslatorOptions) {
+    this.#options = options;
+    this.#data = new DataView(options.memory.buffer);
+    for (let index = MAX_REGIONS - 1; index >= 0; index--) this.#freeIndices.push(index);
+    for (let row = TRANSLATION.rows - 1; row >= 0; row--) this.#freeRows.push(row);
+  }
+
+  get stats(): TranslatorStats {
+    return { live: this.#live.size, compiled: this.#compiled, dropped: this.#dropped };
+  }
+
+  /** Takes note of where the hart has stopped, and translates there if it is worth it. */
+  sample(): void {
+    if (this.#credit < MAX_CREDIT) this.#credit++;
+    const entry = this.#entryAtPc();
+    if (entry === 0) return;
+    const op = this.#data.getUint16(entry + ENTRY.op, true);
+    if (op >= TRANSLATION.firstOp || op === SpecialOp.straddle) return;
+    const count = (this.#samples.get(entry) ?? 0) + 1;
+    if (count < HOT_SAMPLES) {
+      if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();
+      this.#samples.set(entry, count);
+    } else if (this.#credit > 0) {
+      this.#samples.delete(entry);
+      this.#translate(entry);
+    }
+  }
+
+  /** Drops every region that was made from the page with this code slot. */
+  dropSlot(slot: number): void {
+    const regions = this.#bySlot.get(slot);
+    if (regions === undefined) return;
+    for (const region of [...regions]) this.#drop(region);
+    // A region may be running: it has to be left before its next instruction.
+    this.#data.setUint32(FIELD.attention, 1, true);
+  }
+
+  clear(): void {
+    for (const region of [...this.#live]) this.#drop(region);
+    this.#samples.clear();
+  }
+
+  #translate(entry: number): void {
+    const slot = this.#slotOf(entry);
+    const base = this.#data.getBigUint64(FIELD.pc, true) & ~0xfffn;
+    const slots = new Map<number, number>([[0, slot]]);
+    const region = discover(
+      this.#data,
+      (distance) => {
+        const found = distance === 0 ? slot : this.#slotAt(base + BigInt(distance * PAGE_BYTES));
+        slots.set(distance, found);
+        return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
+      },
+      ((entry - slot) / ENTRY.bytes) * 2,
+    );
+    const size = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0);
+    this.#credit -= REGION_PRICE + size / INSTRUCTIONS_PER_CREDIT;
+    if (size === 0) return;
+    if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
+      this.clear();
+    }
+    const guards = region.pages.map(
+      (distance): PageGuard => ({ distance, slot: slots.get(distance) ?? 0 }),
+    );
+    const bytes = compileRegion(region, guards, this.#options.shape);
+    const { memory, core, table } = this.#options;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      host: { memory },
+      core,
+    });
+    const index = this.#freeIndices.pop() ?? 0;
+    table.set(index, instance.exports.region);
+    const entries = region.entries.flatMap((at, number) => {
+      const page = Math.floor(at / PAGE_BYTES);
+      const home = slots.get(page) ?? 0;
+      return home === 0
+        ? []
+        : [{ number, entry: home + ((at - page * PAGE_BYTES) / 2) * ENTRY.bytes }];
+    });
+    this.#install({ index, entries, slots: [slot, ...guards.map((guard) => guard.slot)] });
+  }
+
+  #install(made: {
+    index: number;
+    entries: readonly { number: number; entry: number }[];
+    slots: readonly number[];
+  }): void {
+    const ways = made.entries.flatMap(({ number, entry }) => {
+      const row = this.#enterHere(entry, made.index, number);
+      return row === undefined ? [] : [{ row, entry }];
+    });
+    const region: Translated = { index: made.index, ways, slots: made.slots };
+    this.#live.add(region);
+    this.#compiled++;
+    for (const slot of region.slots) {
+      const users = this.#bySlot.get(slot) ?? new Set();
+      users.add(region);
+      this.#bySlot.set(slot, users);
+      this.#data.setUint32(slot + SLOT.translated, 1, true);
+    }
+  }
+
+  /** Makes a decoded entry a way into translated code; undefined where it cannot be one. */
+  #enterHere(entry: number, index: number, number: number): number | undefined {
+    const data = this.#data;
+    if (data.getUint16(entry + ENTRY.op, true) === SpecialOp.decode) this.#options.decode(entry);
+    const op = data.getUint16(entry + ENTRY.op, true);
+    // An older region keeps its way in; page ends and straddling instructions cannot be one.
+    if (op >= TRANSLATION.firstOp || op <= SpecialOp.illegal) return undefined;
+    const row = this.#freeRows.pop();
+    if (row === undefined) return undefined;
+    const at = TRANSLATION.base + row * TRANSLATION.rowBytes;
+    data.setUint16(at, index, true);
+    data.setUint16(at + 2, number, true);
+    data.setUint16(entry + ENTRY.replaced, op, true);
+    data.setUint16(entry + ENTRY.op, TRANSLATION.firstOp + row, true);
+    return row;
+  }
+
+  #drop(region: Translated): void {
+    const data = this.#data;
+    for (const { row, entry } of region.ways) {
+      // The entry may have been cleared or decoded anew since.
+      if (data.getUint16(entry + ENTRY.op, true) === TRANSLATION.firstOp + row) {
+        data.setUint16(entry + ENTRY.op, data.getUint16(entry + ENTRY.replaced, true), true);
+      }
+      this.#freeRows.push(row);
+    }
+    this.#options.table.set(region.index, null);
+    this.#freeIndices.push(region.index);
+    for (const slot of region.slots) {
+      const users = this.#bySlot.get(slot);
+      users?.delete(region);
+      if (users?.size === 0) {
+        this.#bySlot.delete(slot);
+        data.setUint32(slot + SLOT.translated, 0, true);
+      }
+    }
+    this.#live.delete(region);
+    this.#dropped++;
+  }
+
+  #slotOf(entry: number): number {
+    return entry - ((entry - SLOT.base) % SLOT.bytes);
+  }
+
+  /** The decoded entry of the hart's pc, or 0 if its page is not in the execute table. */
+  #entryAtPc(): number {
+    const data = this.#data;
+    const low = data.getUint32(FIELD.pc, true);
+    const at = this.#fetchEntry(low);
+    const isPage =
+      data.getUint32(at, true) === (low & ~0xfff) >>> 0 &&
+      data.getUint32(at + 4, true) === data.getUint32(FIELD.pc + 4, true);
+    if (!isPage) return 0;
+    return data.getUint32(at + 8, true) + ((low & 0xffe) / 2) * ENTRY.bytes;
+  }
+
+  /** The code slot of the page at a guest address, or 0. */
+  #slotAt(address: bigint): number {
+    const at = this.#fetchEntry(Number(address & 0xffff_ffffn));
+    const isPage = this.#data.getBigUint64(at, true) === BigInt.asUintN(64, address);
+    return isPage ? this.#data.getUint32(at + 8, true) : 0;
+  }
+
+  #fetchEntry(low: number): number {
+    const table = this.#data.getUint32(FIELD.fetchTlb, true);
+    return table + ((low >>> 8) & ((TLB.entries - 1) * TLB.entryBytes));
+  }
+}
