@@ -11,7 +11,7 @@ import {
   type RunExit,
 } from "./hart-port.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
-import { Translator, type TranslatorStats } from "./jit/translator.ts";
+import { type TranslationPolicy, Translator, type TranslatorStats } from "./jit/translator.ts";
 import {
   CSR_MAP_BASE,
   F_BASE,
@@ -45,8 +45,8 @@ export interface HartOptions {
   readonly time: () => number;
   /** Answers ECALL from S-mode when the hart was started in S-mode. */
   readonly ecall?: EcallHandler;
-  /** Whether hot code is translated to WebAssembly; default true. */
-  readonly translate?: boolean;
+  /** Whether hot code (the default), all code or none is translated to WebAssembly. */
+  readonly translate?: TranslationPolicy | "never";
 }
 
 interface Exports {
@@ -91,7 +91,8 @@ export class Hart implements HartPort {
     this.#pmp = new PmpRegisters(this.#data, FIELD.pmpActive);
     options.guestMemory.observeWrites((gpa, length) => this.#code.written(gpa, length));
     this.#exports = this.#instantiate(false);
-    if (options.translate !== false) this.#translator = this.#createTranslator();
+    const { translate = "hot" } = options;
+    if (translate !== "never") this.#translator = this.#createTranslator(translate);
     this.#code.onDrop = (slot) => this.#translator?.dropSlot(slot);
   }
 
@@ -236,9 +237,10 @@ export class Hart implements HartPort {
     this.#set("ecallHandled", this.#options.ecall === undefined ? 0 : 1);
   }
 
-  #createTranslator(): Translator {
+  #createTranslator(policy: TranslationPolicy): Translator {
     const { memory } = this.#options;
     return new Translator({
+      policy,
       memory,
       shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
       table: this.#table,

@@ -35,7 +35,11 @@ interface Translated {
   readonly slots: readonly number[];
 }
 
+/** "eager" translates whatever is met, at any cost: for tests. */
+export type TranslationPolicy = "hot" | "eager";
+
 export interface TranslatorOptions {
+  readonly policy: TranslationPolicy;
   readonly memory: WebAssembly.Memory;
   readonly shape: MemoryShape;
   readonly table: WebAssembly.Table;
@@ -81,6 +85,10 @@ export class Translator {
     if (entry === 0) return;
     const op = this.#data.getUint16(entry + ENTRY.op, true);
     if (op >= TRANSLATION.firstOp || op === SpecialOp.straddle) return;
+    if (this.#options.policy === "eager") {
+      this.#translate(entry);
+      return;
+    }
     const count = (this.#samples.get(entry) ?? 0) + 1;
     if (count < HOT_SAMPLES) {
       if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();

@@ -1,7 +1,7 @@
 /** A hart with RAM and nothing else, for tests of the CPU alone. */
 import { Bus } from "../../bus/bus.ts";
 import { GuestMemory, type RamRegion } from "../../memory/guest-memory.ts";
-import { HART_MEMORY_BYTES, Hart } from "../hart.ts";
+import { HART_MEMORY_BYTES, Hart, type HartOptions } from "../hart.ts";
 
 const WASM_PAGE = 0x1_0000;
 
@@ -11,6 +11,7 @@ export interface BareMachineOptions {
   readonly ramBase?: number;
   readonly shared?: boolean;
   readonly time?: () => number;
+  readonly translate?: HartOptions["translate"];
 }
 
 export interface BareMachine {
@@ -34,7 +35,15 @@ export function bareMachine(options: BareMachineOptions = {}): BareMachine {
   const memory = new GuestMemory(linear, [ram]);
   const bus = new Bus();
   const time = options.time ?? (() => 0);
-  const hart = new Hart({ id: 0, memory: linear, ram, guestMemory: memory, bus, time });
+  const hart = new Hart({
+    id: 0,
+    memory: linear,
+    ram,
+    guestMemory: memory,
+    bus,
+    time,
+    ...(options.translate === undefined ? {} : { translate: options.translate }),
+  });
   hart.reset({ pc: ram.base, mode: "M", a0: 0, a1: 0 });
   return {
     hart,
