@@ -10,6 +10,8 @@ import { RAM_BASE } from "./layout.ts";
 
 const PAGE = 0x1_0000;
 const SLICE = 1_000_000;
+/** The translator looks where each slice ends. */
+const SHORT_SLICE = 10;
 /** Ten million ticks are a second; a slice is about that long for a guest that waits. */
 const TICKS_PER_SLICE = 100_000;
 
@@ -18,8 +20,20 @@ export interface HartRun {
   readonly request: FinishRequest;
 }
 
+/** Which tier runs: the translator is made to translate all it meets, in slices that end often. */
+export type Tier = "interpreter" | "translator";
+
+export interface RunOptions {
+  readonly tier?: Tier;
+  readonly instructionsMax?: number;
+}
+
 /** @throws Error if the program does not end within `instructionsMax`. */
-export function runOnHart(image: Uint8Array, ramSize: number, instructionsMax = 2e9): HartRun {
+export function runOnHart(
+  image: Uint8Array,
+  ramSize: number,
+  { tier = "interpreter", instructionsMax = 2e9 }: RunOptions = {},
+): HartRun {
   const pages = Math.ceil((HART_MEMORY_BYTES + ramSize) / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const ram = { base: RAM_BASE, size: ramSize, offset: HART_MEMORY_BYTES };
@@ -29,7 +43,9 @@ export function runOnHart(image: Uint8Array, ramSize: number, instructionsMax = 
   let request: FinishRequest | undefined;
   const timebase = new AdjustableTimebase({ ticks: () => now, wallClockMs: () => 0 });
   const time = () => timebase.ticks();
-  const hart = new Hart({ id: 0, memory, ram, guestMemory, bus, time });
+  const translate = tier === "translator" ? "eager" : "never";
+  const hart = new Hart({ id: 0, memory, ram, guestMemory, bus, time, translate });
+  const slice = tier === "translator" ? SHORT_SLICE : SLICE;
   const aclint = new Aclint({
     harts: 1,
     timebase,
@@ -45,8 +61,8 @@ export function runOnHart(image: Uint8Array, ramSize: number, instructionsMax = 
   guestMemory.write(RAM_BASE, image);
   hart.reset({ pc: RAM_BASE, mode: "M", a0: 0, a1: 0 });
   while (request === undefined && hart.instructionCount() < instructionsMax) {
-    hart.run(SLICE);
-    now += TICKS_PER_SLICE;
+    hart.run(slice);
+    now += (TICKS_PER_SLICE * slice) / SLICE;
     aclint.update();
     hart.updateTimer();
   }

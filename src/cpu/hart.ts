@@ -244,7 +244,7 @@ export class Hart implements HartPort {
       memory,
       shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
       table: this.#table,
-      core: this.#exports as unknown as Record<string, unknown>,
+      core: this.#exports as unknown as Record<string, CallableFunction>,
       decode: (entry) => this.#code.decode(entry),
     });
   }

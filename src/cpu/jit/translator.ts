@@ -44,7 +44,7 @@ export interface TranslatorOptions {
   readonly shape: MemoryShape;
   readonly table: WebAssembly.Table;
   /** Exports of the core module, which regions import. */
-  readonly core: Record<string, unknown>;
+  readonly core: Record<string, CallableFunction>;
   /** Decodes the entry at an address, which nothing has executed yet. */
   readonly decode: (entry: number) => void;
 }
