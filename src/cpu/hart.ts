@@ -244,6 +244,7 @@ export class Hart implements HartPort {
       memory,
       shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
       table: this.#table,
+      now: this.#options.time,
       core: this.#exports as unknown as Record<string, CallableFunction>,
       decode: (entry) => this.#code.decode(entry),
     });

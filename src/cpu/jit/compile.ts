@@ -143,6 +143,7 @@ class Translation {
   readonly #status = i32.local();
   readonly #exit = label("exit");
   readonly #blockAt = new Map<number, number>();
+  readonly #successors: readonly (readonly number[])[];
 
   constructor(region: Region, core: CoreImports, pageBase: Local<"i64">) {
     this.#region = region;
@@ -150,6 +151,7 @@ class Translation {
     this.#pageBase = pageBase;
     this.#registers = registersOf(region.blocks.flatMap((b) => b.instructions));
     for (const [k, { at }] of region.blocks.entries()) this.#blockAt.set(at, k);
+    this.#successors = region.blocks.map((code) => this.#successorsOf(code));
   }
 
   body(entry: Local<"i32">, guards: readonly PageGuard[]): Stmt[] {
@@ -157,7 +159,7 @@ class Translation {
     const code = structure(
       {
         size: blocks.length,
-        successors: (node) => this.#successors(blocks[node]),
+        successors: (node) => this.#successors[node],
         emit: (node, goTo) => this.#block(blocks[node], goTo),
         // The one check of a loop: is there budget left for another turn?
         backEdge: (node) => [
@@ -217,7 +219,7 @@ class Translation {
     return set(this.#budget, i32.sub(this.#budget, instructions));
   }
 
-  #successors({ end }: Block): number[] {
+  #successorsOf({ end }: Block): number[] {
     const targets: (number | undefined)[] = [];
     if (end.kind === "branch" || end.kind === "jump") targets.push(end.target);
     if (end.kind !== "jump") targets.push(end.next);

@@ -81,8 +81,14 @@ function emitSet(
   cut: ReadonlySet<number>,
   outer: GoTo,
 ): readonly Stmt[] {
-  const inside = (node: number): number[] =>
-    graph.successors(node).filter((next) => nodes.has(next) && !cut.has(next));
+  const kept = new Map<number, readonly number[]>();
+  for (const node of nodes) {
+    kept.set(
+      node,
+      graph.successors(node).filter((next) => nodes.has(next) && !cut.has(next)),
+    );
+  }
+  const inside = (node: number): readonly number[] => kept.get(node) ?? [];
   const components = componentsOf(nodes, inside, entries);
   const home = new Map<number, Component>();
   for (const component of components) for (const node of component.nodes) home.set(node, component);
@@ -186,27 +192,28 @@ function componentsOf(
   // The last entry first: the first one then leads the reversed order.
   for (const entry of [...entries].reverse()) if (!index.has(entry)) visit(entry);
   for (const node of nodes) if (!index.has(node)) visit(node);
-  return groups.reverse().map((group) => componentOf(group, nodes, successors, entries));
+  const home = new Map<number, readonly number[]>();
+  for (const group of groups) for (const node of group) home.set(node, group);
+  const heads = new Set(entries);
+  for (const node of nodes) {
+    for (const next of successors(node)) if (home.get(next) !== home.get(node)) heads.add(next);
+  }
+  return groups.reverse().map((group) => componentOf(group, successors, heads));
 }
 
+/** `entered` has the nodes to which edges lead from another component or from outside. */
 function componentOf(
   group: readonly number[],
-  nodes: ReadonlySet<number>,
   successors: (node: number) => readonly number[],
-  entries: readonly number[],
+  entered: ReadonlySet<number>,
 ): Component {
-  const members = new Set(group);
   const isLoop = group.length > 1 || successors(group[0]).includes(group[0]);
-  const heads = new Set(entries.filter((entry) => members.has(entry)));
-  for (const node of nodes) {
-    if (members.has(node)) continue;
-    for (const next of successors(node)) if (members.has(next)) heads.add(next);
-  }
+  const heads = group.filter((node) => entered.has(node));
   return {
     nodes: group,
     isLoop,
-    heads: [...heads],
-    choice: isLoop && heads.size > 1 ? i32.local() : undefined,
+    heads,
+    choice: isLoop && heads.length > 1 ? i32.local() : undefined,
     start: label("start"),
   };
 }

@@ -5,24 +5,26 @@
  * where it stops is a sample of where time is spent, and costs the interpreter nothing. A region
  * starts at an address that was met more than once.
  */
+import { TIMEBASE_HZ } from "../../irq/timebase.ts";
 import { SpecialOp } from "../handlers.ts";
 import { ENTRY, FIELD, MAX_REGIONS, SLOT, TLB, TRANSLATION } from "../layout.ts";
 import { compileRegion, type MemoryShape, type PageGuard } from "./compile.ts";
 import { discover } from "./discover.ts";
 
-/** Samples at an address before it is translated. */
-const HOT_SAMPLES = 2;
+/**
+ * Samples at an address before it is translated: it has then cost about 0.3 ms in the interpreter, as
+ * much as translating it does.
+ */
+const HOT_SAMPLES = 4;
 /** Addresses whose samples are counted; beyond it counting starts anew. */
 const MAX_COUNTED = 4096;
 
 /**
- * Translation is paid from credit that grows by one a sample. A region of n instructions takes about
- * 0.2 ms + 1.5 µs * n, and a sample stands for 75 µs, so these prices hold it near a tenth of the time
- * while a start-up may still translate in bursts.
+ * The share of the time that may go into translation, and how much may be saved up for a burst, in
+ * ticks of the clock. The engine's own compilers add about as much again, later and elsewhere.
  */
-const MAX_CREDIT = 400;
-const REGION_PRICE = 10;
-const INSTRUCTIONS_PER_CREDIT = 8;
+const TRANSLATION_SHARE = 0.08;
+const MAX_CREDIT = TIMEBASE_HZ / 50;
 
 const PAGE_BYTES = 4096;
 
@@ -45,6 +47,8 @@ export interface TranslatorOptions {
   readonly table: WebAssembly.Table;
   /** Exports of the core module, which regions import. */
   readonly core: Record<string, CallableFunction>;
+  /** Ticks of `TIMEBASE_HZ`. */
+  readonly now: () => number;
   /** Decodes the entry at an address, which nothing has executed yet. */
   readonly decode: (entry: number) => void;
 }
@@ -63,7 +67,9 @@ export class Translator {
   readonly #freeIndices: number[] = [];
   readonly #freeRows: number[] = [];
   readonly #live = new Set<Translated>();
-  #credit = MAX_CREDIT / 2;
+  #credit = 0;
+  /** When the last sample was taken. */
+  #sampledAt = 0;
   #compiled = 0;
   #dropped = 0;
 
@@ -80,7 +86,10 @@ export class Translator {
 
   /** Takes note of where the hart has stopped, and translates there if it is worth it. */
   sample(): void {
-    if (this.#credit < MAX_CREDIT) this.#credit++;
+    const now = this.#options.now();
+    const earned = (now - this.#sampledAt) * TRANSLATION_SHARE;
+    this.#credit = Math.min(MAX_CREDIT, this.#credit + earned);
+    this.#sampledAt = now;
     const entry = this.#entryAtPc();
     if (entry === 0) return;
     const op = this.#data.getUint16(entry + ENTRY.op, true);
@@ -93,9 +102,11 @@ export class Translator {
     if (count < HOT_SAMPLES) {
       if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();
       this.#samples.set(entry, count);
-    } else if (this.#credit > 0) {
+    } else if (this.#credit >= 0) {
       this.#samples.delete(entry);
       this.#translate(entry);
+      this.#sampledAt = this.#options.now();
+      this.#credit -= this.#sampledAt - now;
     }
   }
 
@@ -127,7 +138,6 @@ export class Translator {
       ((entry - slot) / ENTRY.bytes) * 2,
     );
     const size = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-    this.#credit -= REGION_PRICE + size / INSTRUCTIONS_PER_CREDIT;
     if (size === 0) return;
     if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
       this.clear();
