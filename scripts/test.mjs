@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { arePackagesInstalled, BROWSERS, provideBrowser, run } from "./dependencies.mjs";
 
-const CHECKS = ["check:types", "check:style", "check:layers"];
+const CHECKS = ["check:types", "check:style", "check:layers", "check:dead", "check:guest"];
 
 const folder = mkdtempSync(join(tmpdir(), "tabvisor-test-"));
 let passed = 0;
