@@ -5,18 +5,19 @@ import type { AddressInfo } from "node:net";
 export interface OpenServer {
   /** Its address, with a slash at the end. */
   readonly url: string;
-  /** Bytes sent so far. */
-  readonly sent: () => number;
+  /** Bytes of the file `name` sent so far. */
+  sent(name: string): number;
   close(): void;
 }
 
 /** Serves `files` by their names. */
 export async function startOpenServer(files: Record<string, Uint8Array>): Promise<OpenServer> {
-  let sent = 0;
+  const sent = new Map<string, number>();
   const server = createServer((request, response) => {
     response.setHeader("Access-Control-Allow-Origin", "*");
     response.setHeader("Access-Control-Expose-Headers", "Content-Range, ETag");
-    const file = files[request.url?.slice(1) ?? ""];
+    const name = request.url?.slice(1) ?? "";
+    const file = files[name];
     if (file === undefined) {
       response.writeHead(404).end();
       return;
@@ -29,14 +30,14 @@ export async function startOpenServer(files: Record<string, Uint8Array>): Promis
       response.setHeader("Content-Range", `bytes ${start}-${end - 1}/${file.length}`);
     }
     const part = file.subarray(start, end);
-    sent += part.length;
+    sent.set(name, (sent.get(name) ?? 0) + part.length);
     response.end(part);
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/`,
-    sent: () => sent,
+    sent: (name) => sent.get(name) ?? 0,
     close: () => {
       server.close();
       server.closeAllConnections();
