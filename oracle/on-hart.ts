@@ -21,7 +21,7 @@ export interface HartRun {
 }
 
 /** Which tier runs: the translator is made to translate all it meets, in slices that end often. */
-export type Tier = "interpreter" | "translator";
+type Tier = "interpreter" | "translator";
 
 export interface RunOptions {
   readonly tier?: Tier;

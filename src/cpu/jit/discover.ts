@@ -16,7 +16,7 @@ import type { Row } from "../../isa/row.ts";
 export const MAX_INSTRUCTIONS = 600;
 
 /** Pages a region may touch: each one beyond the first is a check at every entry. */
-export const MAX_PAGES = 4;
+const MAX_PAGES = 4;
 
 const PAGE_BYTES = 4096;
 /** The link registers of calls by convention: ra and t0 (Unprivileged ISA, 2.5.1). */
@@ -28,7 +28,7 @@ export interface Instruction {
   readonly at: number;
 }
 
-export type Terminator =
+type Terminator =
   | { readonly kind: "branch"; readonly target: number; readonly next: number }
   | { readonly kind: "jump"; readonly target: number }
   | { readonly kind: "call"; readonly target: number; readonly next: number }

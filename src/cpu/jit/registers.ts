@@ -3,7 +3,7 @@ import { type I64, i64, type Local, type Stmt, set } from "../../wasm/expr.ts";
 import { F_BASE, X_BASE } from "../layout.ts";
 import type { Instruction } from "./discover.ts";
 
-export class RegisterFile {
+class RegisterFile {
   readonly #base: number;
   readonly #locals = new Map<number, Local<"i64">>();
   readonly #written = new Set<number>();
