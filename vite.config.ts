@@ -19,7 +19,7 @@ function preloadEverything(): Plugin {
       order: "post",
       handler: (_html, { bundle }) => {
         const names = Object.keys(bundle ?? {});
-        const wanted = names.filter((name) => /^(app|worker)-.*\.js$/.test(basename(name)));
+        const wanted = names.filter((name) => /^(app|worker|browser)-.*\.js$/.test(basename(name)));
         return wanted.map(
           (name): HtmlTagDescriptor => ({
             tag: "link",

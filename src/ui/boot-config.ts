@@ -47,7 +47,10 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const isEmbedded = givenKernel === undefined && firmware === undefined;
   const kernel = isEmbedded ? embedded("Image.gz", assets) : givenKernel;
   const initrd = givenInitrd ?? (isEmbedded ? embedded("initramfs.cpio.gz", assets) : undefined);
-  const disk = readDisk(query.get("disk"), page);
+  const wanted = readDisk(query.get("disk"), page);
+  // A command line of one's own may want the disk as it is: blank.
+  const isSeeded = isEmbedded && wanted?.base === undefined && !query.has("append");
+  const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
   const relay = readRelay(query, page);
   return {
     append: query.get("append") ?? DEFAULT_APPEND,

@@ -14,7 +14,8 @@ export function openMachine(config: BootConfig): MachineLink {
   // The bundler finds the Worker's code only when the address is written right here.
   const worker = new Worker(new URL("../worker/worker.ts", import.meta.url), {
     type: "module",
-    name: "machine",
+    // The one thing that a Worker knows before its first message: what to fetch meanwhile.
+    name: JSON.stringify(addressesOf(config)),
   });
   const backlog: FromWorker[] = [];
   let receive = (message: FromWorker): void => {
@@ -35,4 +36,10 @@ export function openMachine(config: BootConfig): MachineLink {
   };
   link.send({ type: "boot", config });
   return link;
+}
+
+function addressesOf({ kernel, initrd, firmware }: BootConfig): string[] {
+  return [kernel, initrd, firmware].flatMap((source) =>
+    source?.kind === "url" ? [source.url] : [],
+  );
 }

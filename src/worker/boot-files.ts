@@ -1,5 +1,6 @@
 /** Fetches the files that a machine boots from, at once and with progress. */
 import type { BaseImage } from "../host/chunked-disk.ts";
+import { type DiskSeed, parseSeed } from "../host/disk-seed.ts";
 import { blobBase, openHttpBase } from "../host/http-base.ts";
 import { loadImage } from "./images.ts";
 import type { BootConfig, ImageName, ImageSource } from "./protocol.ts";
@@ -52,6 +53,14 @@ export async function openBase(source: ImageSource, { fetch }: Services): Promis
   if (source.kind === "url") return openHttpBase(source.url, fetch);
   const { name, size, lastModified } = source.file;
   return blobBase(source.file, `${name} ${size} ${lastModified}`);
+}
+
+/** Fetches what a new disk begins with. @throws ImageError, RangeError */
+export async function loadSeed(source: ImageSource, { fetch }: Services): Promise<DiskSeed> {
+  const { signal } = new AbortController();
+  return parseSeed(
+    await loadImage({ name: "disk image", source, fetch, signal, onProgress: () => {} }),
+  );
 }
 
 function reporter(image: ImageName, { post, clock }: Services) {

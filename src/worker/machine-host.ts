@@ -1,10 +1,11 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
+import type { DiskSeed } from "../host/disk-seed.ts";
 import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
-import { type BootFiles, fetchBootFiles, openBase } from "./boot-files.ts";
+import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import { Guest } from "./guest.ts";
 import { problemOf, storageNotice, textOf } from "./problems.ts";
-import type { BootConfig, ExitReason, MachineState, ToWorker } from "./protocol.ts";
+import type { BootConfig, ExitReason, ImageSource, MachineState, ToWorker } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
 /** Time between two reports to the page, in ms. */
@@ -148,7 +149,13 @@ export class MachineHost {
       locks: this.#services.locks,
       onFault: (error) => this.#storageFailed(error),
       ...(base && { base }),
+      ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
+  }
+
+  /** A disk without its seed is blank, and the guest formats it. */
+  async #loadSeed(source: ImageSource | undefined): Promise<DiskSeed | undefined> {
+    return source && loadSeed(source, this.#services).catch(() => undefined);
   }
 
   #storageFailed(error: unknown): void {

@@ -10,6 +10,8 @@ export interface DiskConfig {
   readonly name: string;
   /** The read-only image under it. */
   readonly base?: ImageSource;
+  /** What a disk that does not exist yet begins with; see `host/disk-seed.ts`. */
+  readonly seed?: ImageSource;
   readonly readOnly?: boolean;
 }
 

@@ -1,46 +1,29 @@
-/** The Worker's entry: gives the machine's host the browser. */
-import { fillRandom } from "../host/entropy.ts";
-import type { Socket } from "../host/websocket-net.ts";
-import { RISCV_HART } from "../machine/riscv-hart.ts";
-import { MachineHost } from "./machine-host.ts";
+/** The Worker's entry. Small: it asks for the guest's files before the machine's code has loaded. */
+import { EarlyFetch } from "./early-fetch.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 
 /** The part of the Worker's global scope that is used; the page's types know only the window's. */
 interface WorkerScope {
+  /** The page puts the addresses of the guest's files here, as JSON. */
+  readonly name: string;
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker, transfer: Transferable[]): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
+const early = new EarlyFetch((input, init) => fetch(input, init));
 
-/** `setTimeout` waits 4 ms when it is called again and again; a message does not. */
-const turns = new MessageChannel();
-const waiting: (() => void)[] = [];
-turns.port1.onmessage = () => waiting.shift()?.();
+for (const url of JSON.parse(scope.name) as string[]) early.start(url);
 
-function defer(callback: () => void): void {
-  waiting.push(callback);
-  turns.port2.postMessage(undefined);
-}
+/** Messages that came before there was a host to take them. */
+const backlog: ToWorker[] = [];
+scope.onmessage = ({ data }) => void backlog.push(data);
 
-function sleep(ms: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, ms);
-  return () => clearTimeout(timer);
-}
-
-const host = new MachineHost({
-  post: (message, transfer = []) => scope.postMessage(message, transfer),
-  fetch: (input, init) => fetch(input, init),
-  indexedDB: globalThis.indexedDB as IDBFactory | undefined,
-  // Missing, whatever the types say, where the page is not in a secure context.
-  locks: navigator.locks as LockManager | undefined,
-  connect: (url) => new WebSocket(url) as Socket,
-  fillRandom,
-  clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
-  hart: RISCV_HART,
-  isIsolated: globalThis.crossOriginIsolated,
-  defer,
-  sleep,
+// Not awaited: a module that still waits for another gets no messages.
+void import("./browser.ts").then(({ createHost }) => {
+  const post = (message: FromWorker, transfer: Transferable[] = []) =>
+    scope.postMessage(message, transfer);
+  const host = createHost(post, early.fetch);
+  scope.onmessage = ({ data }) => host.receive(data);
+  for (const message of backlog) host.receive(message);
 });
-
-scope.onmessage = ({ data }) => host.receive(data);

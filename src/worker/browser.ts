@@ -1,0 +1,42 @@
+/** A machine's host on the browser that this Worker is in. */
+import { fillRandom } from "../host/entropy.ts";
+import type { Socket } from "../host/websocket-net.ts";
+import { RISCV_HART } from "../machine/riscv-hart.ts";
+import { MachineHost } from "./machine-host.ts";
+import type { FromWorker } from "./protocol.ts";
+
+/** `setTimeout` waits 4 ms when it is called again and again; a message does not. */
+const turns = new MessageChannel();
+const waiting: (() => void)[] = [];
+turns.port1.onmessage = () => waiting.shift()?.();
+
+function defer(callback: () => void): void {
+  waiting.push(callback);
+  turns.port2.postMessage(undefined);
+}
+
+function sleep(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
+/** Makes the host. What it says goes through `post`, what it fetches through `fetch`. */
+export function createHost(
+  post: (message: FromWorker, transfer?: Transferable[]) => void,
+  fetch: typeof globalThis.fetch,
+): MachineHost {
+  return new MachineHost({
+    post,
+    fetch,
+    indexedDB: globalThis.indexedDB as IDBFactory | undefined,
+    // Missing, whatever the types say, where the page is not in a secure context.
+    locks: navigator.locks as LockManager | undefined,
+    connect: (url) => new WebSocket(url) as Socket,
+    fillRandom,
+    clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
+    hart: RISCV_HART,
+    isIsolated: globalThis.crossOriginIsolated,
+    defer,
+    sleep,
+  });
+}
