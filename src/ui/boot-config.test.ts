@@ -20,7 +20,10 @@ describe("readBootConfig", () => {
       initrd: { kind: "url", url: "https://host/sub/guest/initramfs.cpio.gz" },
       append: DEFAULT_APPEND,
       ramMiB: DEFAULT_RAM_MIB,
-      disk: { name: "default" },
+      disk: {
+        name: "default",
+        seed: { kind: "url", url: "https://host/sub/guest/disk.seed.gz" },
+      },
       relay: "wss://host/lan/default",
     });
   });
