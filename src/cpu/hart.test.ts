@@ -45,6 +45,31 @@ describe("hart", () => {
     expect(hart.getX(7)).toBe(7n);
   });
 
+  test.each([
+    ["S", 1],
+    ["M", 0],
+  ] as const)("started in %s-mode, %i calls from S-mode are answered", (mode, answered) => {
+    let calls = 0;
+    const { hart, program } = bareMachine({ ecall: { ecall: () => void calls++ } });
+    // In M-mode: everything allowed by PMP, and down to S-mode after the third instruction.
+    const toSupervisor = [
+      encode("csrrw", { rs1: 10, csr: 0x3b0 }),
+      encode("csrrwi", { zimm: 0x1f, csr: 0x3a0 }),
+      encode("csrrw", { rs1: 11, csr: 0x300 }),
+      encode("csrrw", { rs1: 12, csr: 0x341 }),
+      encode("mret"),
+    ];
+    program(RAM, mode === "M" ? toSupervisor : []);
+    program(RAM + 0x40, [encode("ecall"), encode("jal", { imm: 0 })]);
+    hart.reset({ pc: mode === "M" ? RAM : RAM + 0x40, mode, a0: 0, a1: 0 });
+    hart.setX(10, -1n);
+    hart.setX(11, 1n << 11n);
+    hart.setX(12, BigInt(RAM + 0x40));
+    hart.run(50);
+    expect(calls).toBe(answered);
+    if (mode === "M") expect(hart.peekCsr(0x342)).toBe(1n);
+  });
+
   test("a program in shared memory", () => {
     const { hart, program } = bareMachine({ shared: true });
     program(RAM, [encode("addi", { rd: 5, imm: -1 }), encode("jal", { imm: 0 })]);

@@ -13,8 +13,8 @@ export interface HartParts {
   readonly bus: Bus;
   /** Ticks of the timebase. */
   readonly time: () => number;
-  /** Answers S-mode's environment calls; without it they trap into M-mode firmware. */
-  readonly ecall?: EcallHandler;
+  /** Answers S-mode's environment calls, if the hart starts in S-mode: else M-mode firmware does. */
+  readonly ecall: EcallHandler;
 }
 
 export interface HartModel {

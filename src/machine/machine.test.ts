@@ -81,7 +81,6 @@ describe("boot", () => {
     const tree = new TextDecoder().decode(machine.memory.view(deviceTree, 4096));
     expect(tree).toContain("quiet\0");
     expect(tree).toContain("Z".repeat(64));
-    expect(model.hart.parts.ecall).toBeDefined();
   });
 
   it("starts firmware in M-mode, which answers S-mode itself", () => {
@@ -89,7 +88,6 @@ describe("boot", () => {
     const { dynamicInfo } = machine.boot({ firmware: new Uint8Array(8), kernel: kernel() });
     expect(model.hart.starts[0]).toMatchObject({ pc: BASE, mode: "M" });
     expect(model.hart.x[12]).toBe(BigInt(dynamicInfo));
-    expect(model.hart.parts.ecall).toBeUndefined();
   });
 
   it("takes a device tree of the caller's", () => {

@@ -111,6 +111,17 @@ export class Machine {
       this.interrupts.line(spi, this.profile.virtio.trigger),
     );
     this.#sbi = this.#createSbi();
+    // Here and not at boot: its code is generated while the files are still on their way.
+    const hart = this.#model.create({
+      id: BOOT_HART,
+      memory: this.#linear,
+      ram: this.#ram,
+      guestMemory: this.memory,
+      bus: this.bus,
+      time: () => this.timebase.ticks(),
+      ecall: this.#sbi,
+    });
+    this.#harts.push(hart);
   }
 
   /**
@@ -130,17 +141,6 @@ export class Machine {
     if (this.#request !== undefined) throw new Error("this machine has been booted already");
     const result = this.#load(request);
     this.#request = request;
-    const hart = this.#model.create({
-      id: BOOT_HART,
-      memory: this.#linear,
-      ram: this.#ram,
-      guestMemory: this.memory,
-      bus: this.bus,
-      time: () => this.timebase.ticks(),
-      // Software that starts in M-mode gets S-mode's calls itself.
-      ...(result.mode === "S" ? { ecall: this.#sbi } : {}),
-    });
-    this.#harts.push(hart);
     this.#start(result);
     return result;
   }

@@ -12,6 +12,7 @@ export interface BareMachineOptions {
   readonly shared?: boolean;
   readonly time?: () => number;
   readonly translate?: HartOptions["translate"];
+  readonly ecall?: HartOptions["ecall"];
 }
 
 export interface BareMachine {
@@ -42,7 +43,8 @@ export function bareMachine(options: BareMachineOptions = {}): BareMachine {
     guestMemory: memory,
     bus,
     time,
-    ...(options.translate === undefined ? {} : { translate: options.translate }),
+    ...(options.translate && { translate: options.translate }),
+    ...(options.ecall && { ecall: options.ecall }),
   });
   hart.reset({ pc: ram.base, mode: "M", a0: 0, a1: 0 });
   return {
