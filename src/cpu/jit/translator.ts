@@ -26,6 +26,12 @@ const MAX_COUNTED = 4096;
 const TRANSLATION_SHARE = 0.08;
 const MAX_CREDIT = TIMEBASE_HZ / 50;
 
+/**
+ * Credit at power-on: nothing is translated for the first second of running. A boot executes most of
+ * its code a few times only, and the engine is still busy with the interpreter.
+ */
+const FIRST_CREDIT = -TIMEBASE_HZ * TRANSLATION_SHARE;
+
 const PAGE_BYTES = 4096;
 
 interface Translated {
@@ -67,7 +73,7 @@ export class Translator {
   readonly #freeIndices: number[] = [];
   readonly #freeRows: number[] = [];
   readonly #live = new Set<Translated>();
-  #credit = 0;
+  #credit = FIRST_CREDIT;
   /** When the last sample was taken. */
   #sampledAt = 0;
   #compiled = 0;
@@ -119,9 +125,15 @@ export class Translator {
     this.#data.setUint32(FIELD.attention, 1, true);
   }
 
+  /** Forgets everything, as at power-on. */
   clear(): void {
-    for (const region of [...this.#live]) this.#drop(region);
+    this.#dropAll();
     this.#samples.clear();
+    this.#credit = FIRST_CREDIT;
+  }
+
+  #dropAll(): void {
+    for (const region of [...this.#live]) this.#drop(region);
   }
 
   #translate(entry: number): void {
@@ -140,7 +152,7 @@ export class Translator {
     const size = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0);
     if (size === 0) return;
     if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
-      this.clear();
+      this.#dropAll();
     }
     const guards = region.pages.map(
       (distance): PageGuard => ({ distance, slot: slots.get(distance) ?? 0 }),
