@@ -16,7 +16,7 @@ import type { Row } from "../../isa/row.ts";
 export const MAX_INSTRUCTIONS = 600;
 
 /** Pages a region may touch: each one beyond the first is a check at every entry. */
-const MAX_PAGES = 4;
+export const MAX_PAGES = 4;
 
 const PAGE_BYTES = 4096;
 /** The link registers of calls by convention: ra and t0 (Unprivileged ISA, 2.5.1). */
