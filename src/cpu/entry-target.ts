@@ -1,5 +1,5 @@
 /** The interpreter's view of an instruction: operands come from a decoded entry at run time. */
-import type { FSource, SystemOperation, XSource } from "../isa/semantics.ts";
+import type { FSource, LoadWidth, StoreWidth, SystemOperation, XSource } from "../isa/semantics.ts";
 import {
   bind,
   call,
@@ -14,11 +14,13 @@ import {
   type Stmt,
   set,
   when,
+  whenLikely,
 } from "../wasm/expr.ts";
 import type { CsrFunctions } from "./csrs.ts";
-import { type DataFunctions, HartTarget } from "./hart-target.ts";
+import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "./hart-target.ts";
 import type { HostFunctions } from "./imports.ts";
-import { ENTRY, F_BASE, X_BASE } from "./layout.ts";
+import type { RegionRuntime } from "./jit/runtime.ts";
+import { ENTRY, F_BASE, TLB, X_BASE } from "./layout.ts";
 import { type MmuFunctions, recordFault } from "./mmu.ts";
 import {
   Cause,
@@ -32,6 +34,7 @@ import {
   put32,
   statusHas,
 } from "./state.ts";
+import { tlbEntry } from "./tlb.ts";
 import type { TrapFunctions } from "./traps.ts";
 
 /** The generated functions that instructions call. */
@@ -39,6 +42,7 @@ export interface CoreFunctions extends DataFunctions {
   readonly host: HostFunctions;
   readonly mmu: MmuFunctions;
   readonly csrs: CsrFunctions;
+  readonly regions: RegionRuntime;
   readonly traps: TrapFunctions;
 }
 
@@ -58,9 +62,8 @@ export interface Continuations {
 
 export class EntryTarget extends HartTarget {
   protected readonly core: CoreFunctions;
+  protected readonly dataTlb = get32("dataTlb");
   protected readonly trap: readonly Stmt[];
-  protected readonly attendLoad: readonly Stmt[];
-  protected readonly attendStore: readonly Stmt[];
   readonly #entry: Local<"i32">;
   readonly #codeBase: I64;
   readonly #length: number;
@@ -76,8 +79,6 @@ export class EntryTarget extends HartTarget {
     super();
     this.core = core;
     this.trap = next.trap;
-    this.attendLoad = next.attend;
-    this.attendStore = next.attend;
     this.#entry = entry;
     this.#codeBase = codeBase;
     this.#length = length;
@@ -138,6 +139,41 @@ export class EntryTarget extends HartTarget {
       ...this.setX(this.nextPc()),
       ...this.#next.absolute(target),
     ]);
+  }
+
+  load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
+    const size = BYTES[width];
+    const host = i32.local();
+    return bind(address, (va) =>
+      bind(tlbEntry(this.dataTlb, va), (entry) => [
+        whenLikely(
+          hits(entry, va, size, TLB.read),
+          [set(host, hostOf(entry, va, TLB.read))],
+          [
+            set(host, call(this.core.mmu.loadSlow, va, size)),
+            when(i32.eqz(host), this.trap),
+            when(get32("attention"), this.#next.attend),
+          ],
+        ),
+        ...use(i64[width](host)),
+      ]),
+    );
+  }
+
+  store(width: StoreWidth, address: I64, value: I64): Stmt[] {
+    const size = BYTES[width];
+    return bind(address, (va) =>
+      bind(tlbEntry(this.dataTlb, va), (entry) => [
+        whenLikely(
+          hits(entry, va, size, TLB.write),
+          [i64[width](hostOf(entry, va, TLB.write), value)],
+          [
+            when(i32.eqz(call(this.core.mmu.storeSlow, va, size, value)), this.trap),
+            when(get32("attention"), this.#next.attend),
+          ],
+        ),
+      ]),
+    );
   }
 
   csr(

@@ -36,11 +36,11 @@ import { tlbEntry } from "./tlb.ts";
 
 /** The generated functions that data-path instructions call. */
 export interface DataFunctions {
-  readonly mmu: Pick<MmuFunctions, "loadSlow" | "storeSlow" | "atomicSlow">;
+  readonly mmu: Pick<MmuFunctions, "atomicSlow">;
   readonly fpu: FpuFuncs;
 }
 
-const BYTES: Record<LoadWidth | StoreWidth, number> = {
+export const BYTES: Record<LoadWidth | StoreWidth, number> = {
   load8_s: 1,
   load8_u: 1,
   load16_s: 2,
@@ -75,12 +75,10 @@ export abstract class HartTarget implements Target {
   abstract system(operation: SystemOperation): Stmt[];
 
   protected abstract readonly core: DataFunctions;
+  /** Address of the TLB tables that loads and stores go through. */
+  protected abstract readonly dataTlb: I32;
   /** An exception has been recorded. */
   protected abstract readonly trap: readonly Stmt[];
-  /** A slow load has set `attention`; the instruction still has to be finished. */
-  protected abstract readonly attendLoad: readonly Stmt[];
-  /** A store has set `attention`, and is finished. */
-  protected abstract readonly attendStore: readonly Stmt[];
 
   nop(): Stmt[] {
     return [];
@@ -100,28 +98,8 @@ export abstract class HartTarget implements Target {
     } as unknown as Expr<(typeof FPU_FUNCTIONS)[N]["result"]>;
   }
 
-  load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
-    const size = BYTES[width];
-    return this.#hostAddress(address, size, TLB.read, this.core.mmu.loadSlow, (host) =>
-      use(i64[width](host)),
-    );
-  }
-
-  store(width: StoreWidth, address: I64, value: I64): Stmt[] {
-    const size = BYTES[width];
-    return bind(address, (va) =>
-      bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, TLB.write),
-          [i64[width](hostOf(entry, va, TLB.write), value)],
-          [
-            when(i32.eqz(call(this.core.mmu.storeSlow, va, size, value)), this.trap),
-            when(get32("attention"), this.attendStore),
-          ],
-        ),
-      ]),
-    );
-  }
+  abstract load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[];
+  abstract store(width: StoreWidth, address: I64, value: I64): Stmt[];
 
   amo(bytes: 4 | 8, next: (old: I64, operand: I64) => I64): Stmt[] {
     const operand = bytes === 4 ? i64.extend32_s(this.x("rs2")) : this.x("rs2");
@@ -175,31 +153,6 @@ export abstract class HartTarget implements Target {
     return [when(i32.and(i32.wrap_i64(va), bytes - 1), [...recordFault(cause, va), ...this.trap])];
   }
 
-  /** Finds the host address through the TLB or the slow path, and hands it on. */
-  #hostAddress(
-    address: I64,
-    size: number,
-    table: number,
-    slow: Func<"i32">,
-    use: (host: Local<"i32">) => readonly Stmt[],
-  ): Stmt[] {
-    const host = i32.local();
-    return bind(address, (va) =>
-      bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, table),
-          [set(host, hostOf(entry, va, table))],
-          [
-            set(host, call(slow, va, size)),
-            when(i32.eqz(host), this.trap),
-            when(get32("attention"), this.attendLoad),
-          ],
-        ),
-        ...use(host),
-      ]),
-    );
-  }
-
   #atomicAddress(
     va: I64,
     size: number,
@@ -208,7 +161,7 @@ export abstract class HartTarget implements Target {
   ): Stmt[] {
     const host = i32.local();
     const table = access === Access.write ? TLB.write : TLB.read;
-    return bind(tlbEntry(get32("dataTlb"), va), (entry) => [
+    return bind(tlbEntry(this.dataTlb, va), (entry) => [
       whenLikely(
         hits(entry, va, size, table),
         [set(host, hostOf(entry, va, table))],
@@ -223,10 +176,10 @@ export abstract class HartTarget implements Target {
 }
 
 /** The tag matches only an access that is aligned, and so within the page. */
-const hits = (entry: I32, va: I64, size: number, table: number): I32 =>
+export const hits = (entry: I32, va: I64, size: number, table: number): I32 =>
   i64.eq(i64.load(entry, table), i64.and(va, -4096 | (size - 1)));
 
-const hostOf = (entry: I32, va: I64, table: number): I32 =>
+export const hostOf = (entry: I32, va: I64, table: number): I32 =>
   i32.add(i32.wrap_i64(va), i32.load(entry, table + 8));
 
 const loadBytes = (host: I32, bytes: 4 | 8): I64 =>

@@ -20,6 +20,7 @@ import {
   MAX_REGIONS,
   type NarrowField,
   PMP_ENTRIES,
+  TLB_LOG,
   type WideField,
   X_BASE,
 } from "./layout.ts";
@@ -43,6 +44,11 @@ export interface HartOptions {
   readonly bus: Bus;
   /** Ticks of `TIMEBASE_HZ`. */
   readonly time: () => number;
+  /**
+   * Translated code has used up the budget of `run`: how many more instructions it may run before it
+   * asks again; 0 (the default) ends the run.
+   */
+  readonly poll?: () => number;
   /** Answers ECALL from S-mode when the hart was started in S-mode. */
   readonly ecall?: EcallHandler;
   /** Whether hot code (the default), all code or none is translated to WebAssembly. */
@@ -77,6 +83,8 @@ export class Hart implements HartPort {
   readonly #translator: Translator | undefined;
   #exact: Exports | undefined;
   #executed = 0;
+  /** Instructions granted by `poll` since the last run began. */
+  #granted = 0;
 
   /** @throws RangeError if the memory is too small for the hart's part and the RAM. */
   constructor(options: HartOptions) {
@@ -108,8 +116,10 @@ export class Hart implements HartPort {
     this.setPc(BigInt(start.pc));
     if (start.mode === "S") this.#grantSupervisor();
     this.#pmp.update();
-    this.#exports.update_contexts_now();
+    // The log of fills is gone: the flush touches all entries.
+    this.#set("tlbFills", TLB_LOG.count);
     this.#exports.flush_all();
+    this.#exports.update_contexts_now();
     this.#executed = 0;
   }
 
@@ -217,8 +227,9 @@ export class Hart implements HartPort {
   #run(code: Exports, maxInstructions: number): RunExit {
     this.#set("attention", 1);
     this.#set("trapCount", 0);
+    this.#granted = 0;
     const exit = EXITS[code.run(maxInstructions)];
-    this.#executed += maxInstructions - this.#data.getInt32(FIELD.budget, true);
+    this.#executed += maxInstructions + this.#granted - this.#data.getInt32(FIELD.budget, true);
     this.#executed -= this.#get("trapCount");
     if (exit === "stop") this.#set("stopRequested", 0);
     return exit;
@@ -269,8 +280,13 @@ export class Hart implements HartPort {
   }
 
   #hostFunctions(): Record<string, (...args: number[]) => unknown> {
-    const { time, ecall } = this.#options;
+    const { time, ecall, poll } = this.#options;
     return {
+      poll: () => {
+        const more = poll?.() ?? 0;
+        this.#granted += more;
+        return more;
+      },
       decode: (entry) => this.#code.decode(entry),
       decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
       // Wasm hands over addresses as signed numbers, and RAM may reach beyond 2^31.

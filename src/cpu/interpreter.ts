@@ -15,10 +15,8 @@ import {
   br,
   brTable,
   call,
-  callIndirect,
   callVoid,
   type Func,
-  type I32,
   type I64,
   i32,
   i64,
@@ -42,19 +40,13 @@ import {
 import { defineFpu } from "./fpu/index.ts";
 import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
 import { importHost } from "./imports.ts";
-import { REGION_SIGNATURE, RegionStatus } from "./jit/compile.ts";
-import { ENTRY, MAX_REGIONS, TRANSLATION } from "./layout.ts";
+import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runtime.ts";
+import { ENTRY, MAX_REGIONS } from "./layout.ts";
 import { defineMmu } from "./mmu.ts";
 import { definePmp } from "./pmp.ts";
 import { get, get32, put, put32, setBudgetAside } from "./state.ts";
 import { codeBaseOf, entryInSlot, tlbEntry } from "./tlb.ts";
 import { defineTraps } from "./traps.ts";
-
-/**
- * Translated calls inside each other. Each is some hundred bytes of the engine's stack, which may be
- * no more than a few hundred KiB in a Worker.
- */
-const MAX_CALL_DEPTH = 256;
 
 /** What `run` returns. */
 export const ExitCode = { budget: 0, wfi: 1, stop: 2 } as const;
@@ -100,7 +92,8 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
         i32.or(get32("fflags"), typeof flags === "object" ? flags : i32.const(flags)),
       ),
   });
-  const core: CoreFunctions = { host, mmu, traps, fpu, csrs: defineCsrs(module, rows) };
+  const regions = defineRuntime(module, host, mmu);
+  const core: CoreFunctions = { host, mmu, traps, fpu, regions, csrs: defineCsrs(module, rows) };
   module.define(
     "csr_peek",
     ["i32"],
@@ -113,10 +106,7 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
   });
   const outOfLine = defineOutOfLine(module, core);
   module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
-  defineEnterTranslated(module);
-  for (const func of [mmu.loadSlow, mmu.storeSlow, mmu.atomicSlow, ...Object.values(fpu)]) {
-    module.export(func);
-  }
+  for (const func of [mmu.atomicSlow, ...Object.values(fpu)]) module.export(func);
   defineRun(module, core, outOfLine, options.exact);
   return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
 }
@@ -303,65 +293,24 @@ function dispatch(
   const translated = label("translated");
   let inner: Stmt[] = [brTable(s.op, labels, translated)];
   for (const [k, body] of bodies.entries()) inner = [block(labels[k], inner), ...body];
-  return [block(translated, inner), ...translatedBody(s, exact)];
+  return [block(translated, inner), ...translatedBody(core, s, exact)];
 }
 
 /** Runs translated code, or where it refuses (and in exact runs) the instruction it stands for. */
-function translatedBody(s: LoopState, exact: boolean): Stmt[] {
+function translatedBody(core: CoreFunctions, s: LoopState, exact: boolean): Stmt[] {
   const replaced = [set(s.op, i32.load16_u(s.entry, ENTRY.replaced)), br(s.redispatch)];
   if (exact) return replaced;
-  const status = i32.local();
+  const isRefused = i64.eq(s.target, RegionResult.refused);
+  const hasLeft = i32.and(i32.wrap_i64(s.target), 1);
   return [
     put32("budget", i32.add(s.budget, 1)),
-    set(status, enterRow(s.op, i64.and(pcOf(s), -4096))),
-    when(i32.eq(status, RegionStatus.refused), replaced),
+    set(s.target, enterByOp(s.op, i64.and(pcOf(s), -4096), i32.const(0))),
+    when(isRefused, replaced),
+    when(i32.eqz(hasLeft), [set(s.target, call(core.regions.dispatch, s.target, 0, -1))]),
     set(s.budget, get32("budget")),
-    br(s.fault, i32.eq(status, RegionStatus.trap)),
-    br(s.relook, status),
-    set(s.target, get("pc")),
+    when(hasLeft, [br(s.fault, i32.eq(get32("regionStatus"), RegionStatus.trap)), br(s.relook)]),
     br(s.jump),
   ];
-}
-
-/** Calls translated code by the op of a decoded entry. */
-function enterRow(op: I32, pageBase: I64): I32 {
-  const row = i32.shl(i32.sub(op, TRANSLATION.firstOp), 2);
-  return callIndirect(
-    REGION_SIGNATURE,
-    i32.load16_u(row, TRANSLATION.base),
-    pageBase,
-    i32.load16_u(row, TRANSLATION.base + 2),
-  );
-}
-
-/**
- * (target): a call from translated code. Runs the callee if it is translated too. Whatever happens,
- * the state's pc tells where to go on, and the caller has to check it.
- */
-function defineEnterTranslated(module: ModuleBuilder): void {
-  module.define(
-    "enter_translated",
-    ["i64"],
-    "i32",
-    (target) => {
-      const [tlb, op, status] = [i32.local(), i32.local(), i32.local()];
-      const stop = [ret(i32.const(RegionStatus.next))];
-      return [
-        put("pc", target),
-        when(i32.ge_u(get32("callDepth"), MAX_CALL_DEPTH), stop),
-        when(i32.le_s(get32("budget"), 0), stop),
-        set(tlb, tlbEntry(get32("fetchTlb"), target)),
-        when(i64.ne(i64.load(tlb), i64.and(target, -4096)), stop),
-        set(op, i32.load16_u(entryInSlot(i32.load(tlb, 8), target), ENTRY.op)),
-        when(i32.lt_u(op, TRANSLATION.firstOp), stop),
-        put32("callDepth", i32.add(get32("callDepth"), 1)),
-        set(status, enterRow(op, i64.and(target, -4096))),
-        put32("callDepth", i32.sub(get32("callDepth"), 1)),
-        ret(i32.select(i32.eq(status, RegionStatus.refused), RegionStatus.next, status)),
-      ];
-    },
-    { export: true },
-  );
 }
 
 /** Gives back the unit of budget of a dispatch that executed no instruction. */

@@ -8,10 +8,14 @@
  *     0x0000_0100  hart state: x0..x31, the sink for writes to x0, f0..f31, the fields below
  *     0x0000_1000  scratch code slots: instructions that cannot live in a page's slot
  *     0x0000_2000  CSR map: for each CSR number, its row in the CSR table plus one, or 0
- *     0x0000_4000  TLB: four contexts of three tables (read, write, execute)
- *     0x0001_0000  entries of translated code
- *     0x0002_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
- *     0x0022_0000  code slots
+ *     0x0000_3000  filter of the pages that translated code relies on
+ *     0x0000_4000  log of TLB fills
+ *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
+ *     0x0006_0000  records of regions
+ *     0x000c_0000  ways into translated code
+ *     0x0010_0000  links between regions
+ *     0x0020_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
+ *     0x0040_0000  code slots
  */
 
 const STATE_BASE = 0x100;
@@ -63,6 +67,10 @@ const WIDE = [
   /** Lowest and highest guest address whose cached translation came from a superpage. */
   "superpageLow",
   "superpageHigh",
+  /** Names the present mapping: regions that were checked under it need no new check. */
+  "generation",
+  /** The last number given to any mapping. */
+  "lastGeneration",
 ] as const;
 
 /** 32-bit fields. */
@@ -102,8 +110,13 @@ const NARROW = [
   "budgetHeld",
   /** Exceptions raised; each uses a unit of budget without retiring an instruction. */
   "trapCount",
-  /** Translated calls under way, one inside the other. */
-  "callDepth",
+  /** Why translated code was left before its end: a `RegionStatus`, and where (see `ExitInfo`). */
+  "regionStatus",
+  "regionExit",
+  /** Nonzero while a page walk must leave no trace. */
+  "probing",
+  /** TLB fills since the last flush. */
+  "tlbFills",
 ] as const;
 
 export type WideField = (typeof WIDE)[number];
@@ -155,17 +168,26 @@ export const ENTRY = {
 
 /** A TLB entry: i64 tag (page address, or -1), i32 addend (host address - guest address), pad. */
 export const TLB = {
-  base: 0x4000,
+  base: 0x2_0000,
   entryBytes: 16,
-  entries: 256,
+  entries: 1024,
   /** Bytes of one table, and its place within a context. */
-  tableBytes: 4096,
+  tableBytes: 0x4000,
   read: 0,
-  write: 4096,
-  execute: 8192,
-  contextBytes: 3 * 4096,
+  write: 0x4000,
+  execute: 0x8000,
+  contextBytes: 0xc000,
   contexts: 4,
 } as const;
+
+/** Addresses of the TLB entries filled since the last flush, so that a flush need not touch all. */
+export const TLB_LOG = { base: 0x4000, count: 2048 } as const;
+
+/** A byte for each page number modulo 4096: whether a region was checked to rely on such a page. */
+export const EXECUTED_FILTER = { base: 0x3000, bytes: 4096 } as const;
+
+/** For each TLB context, the number of its present mapping (i64). */
+export const GENERATIONS_BASE = 0xf00;
 
 /** Index of a TLB context: S-mode has a second one for accesses with SUM set. */
 export const TlbContext = { user: 0, supervisor: 1, supervisorSum: 2, machine: 3 } as const;
@@ -177,14 +199,38 @@ export const CSR_MAP_BASE = 0x2000;
 
 /**
  * Ways into translated code. A decoded entry whose op is `firstOp + n` enters by row n: u16 index in
- * the function table, u16 number of the entry within that function.
+ * the function table, u16 number of the entry within that function, i32 distance in bytes of the
+ * entry's page from the page that the region was found from.
  */
-export const TRANSLATION = { base: 0x1_0000, rowBytes: 4, rows: 0x4000, firstOp: 0x1000 } as const;
+export const TRANSLATION = { base: 0xc_0000, rowBytes: 8, rows: 0x8000, firstOp: 0x1000 } as const;
 
 /** Regions alive at one time; beyond it all are dropped and the hot ones come back. */
-export const MAX_REGIONS = 2048;
+export const MAX_REGIONS = 4096;
 
-export const CODE_MAP_BASE = 0x2_0000;
+/**
+ * A link: where a direct call of a region leads, as a copy of the row of `TRANSLATION` that it enters
+ * by; all zero while that is not known. Link 0 is never used.
+ */
+export const LINK = { base: 0x10_0000, bytes: 8, count: 0x1_0000 } as const;
+
+/**
+ * What a region relies on, by its index in the function table: the mapping it was last checked under
+ * (i64 generation, i64 address of the entry's page), then what is checked: i32 address of the TLB
+ * tables for data, i32 number of pages, and for each page i32 distance in pages, i32 code slot.
+ */
+export const REGION_RECORD = {
+  base: 0x6_0000,
+  bytes: 96,
+  generation: 0,
+  pageBase: 8,
+  dataTlb: 16,
+  pageCount: 20,
+  pages: 24,
+  pageBytes: 8,
+  maxPages: 9,
+} as const;
+
+export const CODE_MAP_BASE = 0x20_0000;
 /** RAM pages that the code map can cover: 2 GiB. */
 const CODE_MAP_PAGES = 0x8_0000;
 

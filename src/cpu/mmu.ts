@@ -39,6 +39,7 @@ import {
   defineFlush,
   entryInSlot,
   type FlushFunctions,
+  logFill,
   PAGE_MASK,
   pageOf,
   tlbEntry,
@@ -64,6 +65,8 @@ export interface MmuFunctions extends FlushFunctions {
   readonly fetch: Func<"i32">;
   /** (pc): the same for an instruction that needs a slot of its own. */
   readonly fetchSingle: Func<"i32">;
+  /** (pc): the code slot of an executable page, or 0; changes nothing, not even an A bit. */
+  readonly probe: Func<"i32">;
 }
 
 const misaligned = (va: I64, size: I32): I32 => i32.and(i32.wrap_i64(va), i32.sub(size, 1));
@@ -117,6 +120,7 @@ export function defineMmu(
       ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
         i64.store(entry, pageOf(va), table),
         i32.store(entry, i32.sub(address, i32.wrap_i64(va)), table + 8),
+        ...logFill(i32.add(entry, table)),
       ]),
     ]);
 
@@ -297,9 +301,23 @@ export function defineMmu(
       ...bind(tlbEntry(get32("fetchTlb"), pc), (entry) => [
         i64.store(entry, pageOf(pc)),
         i32.store(entry, slot, 8),
+        ...logFill(entry),
       ]),
       put("codeBase", codeBaseOf(pc, slot)),
       ret(entryInSlot(slot, pc)),
+    ];
+  });
+
+  const probe = module.define("probe", ["i64"], "i32", (pc) => {
+    const [pa, address] = [i64.local(), i32.local()];
+    return [
+      put32("probing", 1),
+      set(pa, call(translate, pc, 2, Access.execute, get32("mode"))),
+      put32("probing", 0),
+      when(i64.eq(pa, -1), [ret(zero)]),
+      set(address, ramHost(pa, fixedSize(2))),
+      when(i32.or(i32.eqz(address), i32.eqz(get32("cacheable"))), [ret(zero)]),
+      ret(slotOf(address)),
     ];
   });
 
@@ -309,6 +327,7 @@ export function defineMmu(
     atomicSlow,
     fetch,
     fetchSingle,
+    probe,
     ...defineFlush(module),
   };
 }
@@ -387,6 +406,7 @@ function defineWalk(
           set(need, i64.select(i32.eq(access, Access.write), Pte.A | Pte.D, Pte.A)),
           when(i64.ne(i64.and(pte, need), need), [
             br(refused, i64.eqz(i64.and(get("menvcfg"), Menvcfg.ADUE))),
+            br(refused, get32("probing")),
             br(failed, i32.eqz(call(pmp.check, entry, i64.add(entry, 7), Access.write, Mode.S))),
             set(pte, i64.or(pte, need)),
             i64.store(address, pte),

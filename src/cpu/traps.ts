@@ -26,6 +26,7 @@ import {
   SPP_SHIFT,
   statusHas,
 } from "./state.ts";
+import { setGeneration } from "./tlb.ts";
 
 export interface TrapFunctions {
   /** Recomputes what is derived from the mode and mstatus. */
@@ -114,6 +115,7 @@ function defineUpdateContexts(module: ModuleBuilder): Func<undefined> {
         "fpIllegal",
         i32.or(i32.eqz(statusHas(Mstatus.FS)), i32.shl(i32.gt_u(get32("frm"), 4), 1)),
       ),
+      ...setGeneration(),
     ];
   });
 }

@@ -1,5 +1,5 @@
 /** How an instruction passes control on, found by asking its semantics. */
-import { i64 } from "../wasm/expr.ts";
+import { type I64, i64 } from "../wasm/expr.ts";
 import type { Row } from "./row.ts";
 import type { Target } from "./semantics.ts";
 
@@ -23,26 +23,74 @@ const BY_METHOD: Partial<Record<keyof Target, Flow>> = {
   system: "hart",
 };
 
-function probe(row: Row): Flow {
+const MEMORY_METHODS: ReadonlySet<string> = new Set<keyof Target>([
+  "load",
+  "store",
+  "amo",
+  "loadReserved",
+  "storeConditional",
+]);
+
+const RETURNS_STATEMENTS: ReadonlySet<string> = new Set([
+  ...Object.keys(BY_METHOD),
+  ...MEMORY_METHODS,
+  "setX",
+  "setF",
+]);
+
+/** Those that write rd besides `setX` and `setF`. */
+const WRITING_METHODS: ReadonlySet<string> = new Set<keyof Target>([
+  "setX",
+  "setF",
+  "jump",
+  "jumpTo",
+  "amo",
+  "loadReserved",
+  "storeConditional",
+  "csr",
+]);
+
+interface Traits {
+  readonly flow: Flow;
+  readonly memory: boolean;
+  readonly writes: boolean;
+}
+
+function probe(row: Row): Traits {
   let flow: Flow = "next";
+  let memory = false;
+  let writes = false;
   const asked = new Proxy({} as Target, {
-    get: (_target, method) => () => {
-      const found = BY_METHOD[method as keyof Target];
-      if (found === undefined) return i64.local();
-      flow = found;
-      return [];
-    },
+    get:
+      (_target, method) =>
+      (...args: unknown[]) => {
+        memory ||= MEMORY_METHODS.has(method as string);
+        writes ||= WRITING_METHODS.has(method as string);
+        flow = BY_METHOD[method as keyof Target] ?? flow;
+        // What a load does with its value is part of the instruction.
+        if (method === "load") (args[2] as (value: I64) => unknown)(i64.local());
+        return RETURNS_STATEMENTS.has(method as string) ? [] : i64.local();
+      },
   });
   row.semantics(asked);
-  return flow;
+  return { flow, memory, writes };
 }
 
-const FLOWS = new WeakMap<Row, Flow>();
+const TRAITS = new WeakMap<Row, Traits>();
 
-export function flowOf(row: Row): Flow {
-  const known = FLOWS.get(row);
-  if (known !== undefined) return known;
-  const flow = probe(row);
-  FLOWS.set(row, flow);
-  return flow;
+function traitsOf(row: Row): Traits {
+  let traits = TRAITS.get(row);
+  if (traits === undefined) {
+    traits = probe(row);
+    TRAITS.set(row, traits);
+  }
+  return traits;
 }
+
+export const flowOf = (row: Row): Flow => traitsOf(row).flow;
+
+/** Whether the instruction loads or stores, and so may fault. */
+export const accessesMemory = (row: Row): boolean => traitsOf(row).memory;
+
+/** Whether the instruction writes rd: some encodings have the field and no use for it. */
+export const writesResult = (row: Row): boolean => traitsOf(row).writes;

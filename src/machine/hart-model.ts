@@ -13,6 +13,8 @@ export interface HartParts {
   readonly bus: Bus;
   /** Ticks of the timebase. */
   readonly time: () => number;
+  /** A run has used its budget in translated code: how many more instructions it gets; 0 ends it. */
+  readonly poll: () => number;
   /** Answers S-mode's environment calls, if the hart starts in S-mode: else M-mode firmware does. */
   readonly ecall: EcallHandler;
 }

@@ -64,6 +64,9 @@ export class Machine {
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
   readonly #harts: HartPort[] = [];
   readonly #budget = new SliceBudget();
+  /** When the slice under way ends, and when its present run began, in ms of the host's clock. */
+  #sliceEnd = 0;
+  #runStart = 0;
   #request: BootRequest | undefined;
   #htif: Htif | undefined;
   #state: MachineSnapshot["state"] = "off";
@@ -119,6 +122,7 @@ export class Machine {
       guestMemory: this.memory,
       bus: this.bus,
       time: () => this.timebase.ticks(),
+      poll: () => this.#poll(),
       ecall: this.#sbi,
     });
     this.#harts.push(hart);
@@ -279,7 +283,8 @@ export class Machine {
   #run(endMs: number): SliceResult {
     const { clock } = this.#options;
     const hart = this.#harts[BOOT_HART];
-    let before = clock.nowMs();
+    this.#sliceEnd = endMs;
+    this.#runStart = clock.nowMs();
     for (;;) {
       this.#evaluateTimers(hart);
       const exit = hart.run(this.#budget.instructions);
@@ -291,11 +296,23 @@ export class Machine {
         return "stopped";
       }
       const now = clock.nowMs();
-      if (exit === "budget") this.#budget.measured(now - before);
+      if (exit === "budget") this.#budget.measured(now - this.#runStart);
       else if (exit === "wfi" && this.msUntilWake() > 0) return "idle";
       if (now >= endMs) return "running";
-      before = now;
+      this.#runStart = now;
     }
+  }
+
+  /** What `#run` does between two runs, for translated code that need not be left for it. */
+  #poll(): number {
+    this.#htif?.poll();
+    this.consoles.flush();
+    const now = this.#options.clock.nowMs();
+    if (this.#state === "stopped" || now >= this.#sliceEnd) return 0;
+    this.#budget.measured(now - this.#runStart);
+    this.#evaluateTimers(this.#harts[BOOT_HART]);
+    this.#runStart = now;
+    return this.#budget.instructions;
   }
 
   #evaluateTimers(hart: HartPort): void {

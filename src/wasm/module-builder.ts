@@ -24,7 +24,8 @@ export interface TableImport {
   readonly module: string;
   readonly name: string;
   readonly initial: number;
-  readonly maximum: number;
+  /** Entries, which the table imported may not exceed; undefined: whatever it has. */
+  readonly maximum?: number;
 }
 
 interface Definition {
@@ -167,9 +168,9 @@ export class ModuleBuilder {
         s.name(table.name);
         s.u8(0x01);
         s.u8(FUNCREF);
-        s.u8(0x01);
+        s.u8(table.maximum === undefined ? 0x00 : 0x01);
         s.u32(table.initial);
-        s.u32(table.maximum);
+        if (table.maximum !== undefined) s.u32(table.maximum);
       }
     });
   }

@@ -1,10 +1,9 @@
 /**
- * Translates a region to a WebAssembly module with one function,
- * `region(pageBase: i64, entry: i32) -> i32`, which returns a `RegionStatus`.
+ * Translates a region to a WebAssembly module with one function; `runtime.ts` says how it is called.
  *
- * On the way in, the registers that the region uses are loaded into locals; on every way out those
- * that it may have written are stored, with pc and the budget. An exception leaves at the exact
- * instruction: the slow path has recorded it, and the caller delivers it.
+ * On the way in, the registers that are live are loaded into locals; on every way out those that may
+ * have changed are stored. An exception leaves at the exact instruction: the slow path has recorded
+ * it, and the caller delivers it.
  */
 import { FPU_FUNCTIONS, type FpuFunction } from "../../isa/fpu.ts";
 import {
@@ -15,6 +14,7 @@ import {
   type I64,
   i32,
   i64,
+  type Label,
   type Local,
   label,
   ret,
@@ -27,35 +27,14 @@ import { ModuleBuilder } from "../../wasm/module-builder.ts";
 import type { ValType } from "../../wasm/opcodes.ts";
 import type { FpuFuncs } from "../fpu/index.ts";
 import { usesFloat } from "../handlers.ts";
-import type { DataFunctions } from "../hart-target.ts";
-import { get, get32, put, put32, setBudgetAside } from "../state.ts";
-import { tlbEntry } from "../tlb.ts";
-import type { Block, Instruction, Region } from "./discover.ts";
-import { type Edges, RegionTarget } from "./region-target.ts";
-import { type Registers, registersOf } from "./registers.ts";
+import { REGION_RECORD } from "../layout.ts";
+import { get, get32, put, put32 } from "../state.ts";
+import type { Block, Edge, Instruction, Region } from "./discover.ts";
+import { analyse, type BlockRegisters } from "./liveness.ts";
+import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.ts";
+import { NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
+import { ExitInfo, enter, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
 import { structure } from "./structure.ts";
-
-/** How a region came to its end; pc and the budget are in the hart's state. */
-export const RegionStatus = {
-  /** Go on at pc. */
-  next: 0,
-  /** Deliver the recorded exception at pc. */
-  trap: 1,
-  /** Look at interrupts and requests, then go on at pc. */
-  relook: 2,
-  /** Nothing was executed: the mapping is not the one that the region was made for. */
-  refused: 3,
-} as const;
-
-export const REGION_SIGNATURE = { params: ["i64", "i32"], result: "i32" } as const;
-
-/** Where the other pages of a region must be mapped for it to run. */
-export interface PageGuard {
-  /** Distance from the entry's page, in pages. */
-  readonly distance: number;
-  /** Address of the page's code slot. */
-  readonly slot: number;
-}
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -63,8 +42,18 @@ export interface MemoryShape {
   readonly shared: boolean;
 }
 
+/** What a region is compiled against. */
+export interface RegionPlace {
+  /** Address of its record. */
+  readonly record: number;
+  /** Address of the TLB tables for data that it goes through. */
+  readonly dataTlb: number;
+  /** A fresh link for a direct call of a place, or 0 if there is none left. */
+  readonly link: (at: number) => number;
+}
+
 /** The functions of the core that regions call, declared when they are first used. */
-class CoreImports implements DataFunctions {
+class CoreImports implements RegionFunctions {
   readonly #module: ModuleBuilder;
   readonly #known = new Map<string, Func>();
 
@@ -72,17 +61,11 @@ class CoreImports implements DataFunctions {
     this.#module = module;
   }
 
-  get mmu(): DataFunctions["mmu"] {
-    const use = (name: string, params: readonly ValType[]) => this.#use(name, params, "i32");
+  get mmu(): RegionFunctions["mmu"] {
+    const use = () => this.#use("atomic_slow", ["i64", "i32", "i32"], "i32");
     return {
-      get loadSlow() {
-        return use("load_slow", ["i64", "i32"]);
-      },
-      get storeSlow() {
-        return use("store_slow", ["i64", "i32", "i64"]);
-      },
       get atomicSlow() {
-        return use("atomic_slow", ["i64", "i32", "i32"]);
+        return use();
       },
     };
   }
@@ -94,8 +77,24 @@ class CoreImports implements DataFunctions {
     },
   });
 
-  get enter(): Func<"i32"> {
-    return this.#use("enter_translated", ["i64"], "i32");
+  get regionLoad(): Func<"i32"> {
+    return this.#use("region_load", ["i64", "i32", "i32"], "i32");
+  }
+
+  get regionStore(): Func<"i32"> {
+    return this.#use("region_store", ["i64", "i32", "i64", "i32"], "i32");
+  }
+
+  get resume(): Func<"i64"> {
+    return this.#use("resume", ["i64", "i64", "i64", "i32", "i32"], "i64");
+  }
+
+  get validate(): Func<"i32"> {
+    return this.#use("validate", ["i32", "i64"], "i32");
+  }
+
+  get poll(): Func<"i32"> {
+    return this.#use("poll", ["i32"], "i32");
   }
 
   #use<R extends ValType>(name: string, params: readonly ValType[], result: R): Func<R> {
@@ -109,7 +108,7 @@ class CoreImports implements DataFunctions {
 
 export function compileRegion(
   region: Region,
-  guards: readonly PageGuard[],
+  place: RegionPlace,
   memory: MemoryShape,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -120,187 +119,273 @@ export function compileRegion(
     maximum: memory.pages,
     shared: memory.shared,
   });
-  const [pageBase, entry] = [i64.local(), i32.local()];
-  const translation = new Translation(region, new CoreImports(module), pageBase);
-  const body = translation.body(entry, guards);
+  module.importTable({ module: "host", name: "table", initial: 0 });
+  const parameters = { entry: i32.local(), pageBase: i64.local(), depth: i32.local() };
+  // Built first: the functions that it turns out to import come before it in the module.
+  const body = new Translation(region, place, new CoreImports(module), parameters).body();
   module.define(
     "region",
     REGION_SIGNATURE.params,
     REGION_SIGNATURE.result,
-    (base, number) => [set(pageBase, base), set(entry, number), ...body],
+    (entry, pageBase, depth) => [
+      set(parameters.entry, entry),
+      set(parameters.pageBase, pageBase),
+      set(parameters.depth, depth),
+      ...body,
+    ],
     { export: true },
   );
   return module.encode();
 }
 
+interface Parameters {
+  readonly entry: Local<"i32">;
+  readonly pageBase: Local<"i64">;
+  readonly depth: Local<"i32">;
+}
+
+/** A way out of the region: what it stores, and where the code that does so is. */
+interface Exit {
+  readonly dirty: RegisterSet;
+  readonly label: Label;
+}
+
 class Translation {
   readonly #region: Region;
+  readonly #place: RegionPlace;
   readonly #core: CoreImports;
-  readonly #pageBase: Local<"i64">;
-  readonly #registers: Registers;
+  readonly #parameters: Parameters;
+  readonly #registers = new Registers();
   readonly #budget = i32.local();
   readonly #exitPc = i64.local();
-  readonly #status = i32.local();
-  readonly #exit = label("exit");
-  readonly #blockAt = new Map<number, number>();
   readonly #successors: readonly (readonly number[])[];
+  readonly #analysis: readonly BlockRegisters[];
+  /** Ways out in the middle of a block, and those that go on at `exitPc`. */
+  readonly #leaves = new Map<string, Exit>();
+  readonly #exits = new Map<string, Exit>();
 
-  constructor(region: Region, core: CoreImports, pageBase: Local<"i64">) {
+  constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
     this.#region = region;
+    this.#place = place;
     this.#core = core;
-    this.#pageBase = pageBase;
-    this.#registers = registersOf(region.blocks.flatMap((b) => b.instructions));
-    for (const [k, { at }] of region.blocks.entries()) this.#blockAt.set(at, k);
-    this.#successors = region.blocks.map((code) => this.#successorsOf(code));
+    this.#parameters = parameters;
+    this.#successors = region.blocks.map(successorsOf);
+    this.#analysis = analyse(region, this.#successors);
   }
 
-  body(entry: Local<"i32">, guards: readonly PageGuard[]): Stmt[] {
+  body(): Stmt[] {
     const { blocks, entries } = this.#region;
+    const { entry } = this.#parameters;
+    // After the blocks come the ways in: the first one, and one for all others together.
+    const first = blocks.length;
+    const rest = first + 1;
+    const others = entries.slice(1);
     const code = structure(
       {
-        size: blocks.length,
-        successors: (node) => this.#successors[node],
-        emit: (node, goTo) => this.#block(blocks[node], goTo),
-        // The one check of a loop: is there budget left for another turn?
-        backEdge: (node) => [
-          whenUnlikely(i32.le_s(this.#budget, 0), this.#leave(this.#pc(blocks[node].at))),
-        ],
+        size: blocks.length + 2,
+        successors: (node) =>
+          node === first ? [entries[0]] : node === rest ? others : this.#successors[node],
+        emit: (node, goTo) => {
+          if (node === first) {
+            return [...this.#registers.load(this.#liveIn([entries[0]])), ...goTo(entries[0])];
+          }
+          if (node === rest) return this.#otherEntries(others, goTo);
+          return this.#block(node, blocks[node], goTo);
+        },
+        backEdge: (from, target) => this.#backEdge(from, target),
+        isOutside: (node) => node === rest,
       },
-      entries.map((at) => this.#blockAt.get(at) ?? 0),
-      entry,
+      others.length === 0 ? [first] : [first, rest],
+      this.#isOther,
     );
     return [
-      ...this.#guards(guards),
-      ...this.#load(),
-      set(this.#budget, get32("budget")),
-      block(this.#exit, code),
-      ...this.#store(),
-      put("pc", this.#exitPc),
-      put32("budget", this.#budget),
-      ret(this.#status),
+      ...this.#mayRun(),
+      ...(others.length === 0 ? [] : [set(this.#isOther, i32.ne(entry, 0))]),
+      ...this.#withExits(code),
     ];
   }
 
-  /** Refuses to run under another mapping, or with floating point in a state that traps. */
-  #guards(guards: readonly PageGuard[]): Stmt[] {
-    const refuse = [ret(i32.const(RegionStatus.refused))];
-    const float = this.#region.blocks.some((b) => b.instructions.some((i) => usesFloat(i.row)));
+  readonly #isOther = i32.local();
+
+  #liveIn(blocks: readonly number[]): RegisterSet {
+    return blocks.reduce((live, k) => union(live, this.#analysis[k].liveIn), NO_REGISTERS);
+  }
+
+  #otherEntries(others: readonly number[], goTo: (target: number) => readonly Stmt[]): Stmt[] {
+    const { entry } = this.#parameters;
+    const last = others.length - 1;
     return [
-      ...(float ? [whenUnlikely(get32("fpIllegal"), refuse)] : []),
-      ...guards.flatMap(({ distance, slot }) => {
-        const page = i64.add(this.#pageBase, distance * 4096);
-        const at = i32.local();
-        return [
-          set(at, tlbEntry(get32("fetchTlb"), page)),
-          whenUnlikely(i32.or(i64.ne(i64.load(at), page), i32.ne(i32.load(at, 8), slot)), refuse),
-        ];
-      }),
+      ...this.#registers.load(this.#liveIn(others)),
+      ...others.slice(0, last).map((block, k) => when(i32.eq(entry, k + 1), goTo(block))),
+      ...goTo(others[last]),
     ];
   }
 
-  #load(): Stmt[] {
-    return [...this.#registers.x.load(), ...this.#registers.f.load()];
+  /** Refuses to run under another mapping, too deep, or with floating point in a state that traps. */
+  #mayRun(): Stmt[] {
+    const { pageBase, depth } = this.#parameters;
+    const { record } = this.#place;
+    const refuse = [ret(i64.const(RegionResult.refused))];
+    const float = this.#region.blocks.some((b) => b.instructions.some((i) => usesFloat(i.row)));
+    const unchecked = i32.or(
+      i64.ne(i64.load(0, record + REGION_RECORD.generation), get("generation")),
+      i64.ne(i64.load(0, record + REGION_RECORD.pageBase), pageBase),
+    );
+    return [
+      whenUnlikely(unchecked, [when(i32.eqz(call(this.#core.validate, record, pageBase)), refuse)]),
+      whenUnlikely(i32.ge_u(depth, MAX_CALL_DEPTH), refuse),
+      ...(float ? [whenUnlikely(get32("fpIllegal"), refuse)] : []),
+      set(this.#budget, get32("budget")),
+      whenUnlikely(i32.le_s(this.#budget, 0), [
+        set(this.#budget, call(this.#core.poll, this.#budget)),
+        put32("budget", this.#budget),
+        when(i32.le_s(this.#budget, 0), refuse),
+      ]),
+    ];
   }
 
-  #store(): Stmt[] {
-    return [...this.#registers.x.store(), ...this.#registers.f.store()];
+  /** The code, followed by that of the ways out: each is the end of a block around the code. */
+  #withExits(code: readonly Stmt[]): Stmt[] {
+    const info = i32.local();
+    let body = code;
+    for (const { dirty, label } of this.#exits.values()) {
+      body = [
+        block(label, body),
+        ...this.#registers.store(dirty),
+        put32("budget", this.#budget),
+        ret(this.#exitPc),
+      ];
+    }
+    for (const { dirty, label } of this.#leaves.values()) {
+      body = [
+        block(label, body),
+        ...this.#registers.store(dirty),
+        set(info, get32("regionExit")),
+        put("pc", i64.add(this.#parameters.pageBase, ExitInfo.place(info))),
+        put32("budget", i32.sub(this.#budget, ExitInfo.charge(info))),
+        ret(i64.const(RegionResult.left)),
+      ];
+    }
+    return [...body];
   }
 
   #pc(at: number): I64 {
-    return i64.add(this.#pageBase, at);
+    return i64.add(this.#parameters.pageBase, at);
   }
 
-  #leave(pc: I64, status: number = RegionStatus.next): Stmt[] {
-    const leave = [set(this.#exitPc, pc), br(this.#exit)];
-    return status === RegionStatus.next ? leave : [set(this.#status, status), ...leave];
+  /** Leaves for another place, with what is dirty at the end of a block stored. */
+  #exit(node: number, pc: I64): Stmt[] {
+    return [set(this.#exitPc, pc), br(exitFor(this.#exits, this.#analysis[node].dirty))];
   }
 
-  #charge(instructions: number): Stmt {
-    return set(this.#budget, i32.sub(this.#budget, instructions));
+  /** Looks at the budget at the end of each turn of a loop. */
+  #backEdge(from: number, target: number): Stmt[] {
+    return [
+      whenUnlikely(i32.le_s(this.#budget, 0), [
+        set(this.#budget, call(this.#core.poll, this.#budget)),
+        when(i32.le_s(this.#budget, 0), this.#exit(from, this.#pc(this.#region.blocks[target].at))),
+      ]),
+    ];
   }
 
-  #successorsOf({ end }: Block): number[] {
-    const targets: (number | undefined)[] = [];
-    if (end.kind === "branch" || end.kind === "jump") targets.push(end.target);
-    if (end.kind !== "jump") targets.push(end.next);
-    return targets.flatMap((at) => {
-      const node = at === undefined ? undefined : this.#blockAt.get(at);
-      return node === undefined ? [] : [node];
-    });
-  }
-
-  #block(code: Block, goTo: (target: number) => readonly Stmt[]): Stmt[] {
+  #block(node: number, code: Block, goTo: (target: number) => readonly Stmt[]): Stmt[] {
     const { instructions, end } = code;
-    const to = (at: number): readonly Stmt[] => {
-      const node = this.#blockAt.get(at);
-      return node === undefined ? this.#leave(this.#pc(at)) : goTo(node);
-    };
+    const to = ({ at, block }: Edge): readonly Stmt[] =>
+      block === undefined ? this.#exit(node, this.#pc(at)) : goTo(block);
     const transfers = end.kind !== "next";
     const plain = transfers ? instructions.slice(0, -1) : instructions;
+    const leave = exitFor(this.#leaves, this.#analysis[node].dirty);
+    const lower = (instruction: Instruction, k: number, edges: Partial<Edges>): Stmt[] => {
+      const exit = ExitInfo.pack(instruction.at, instruction.decoded.length, k + 1);
+      const context = {
+        core: this.#core,
+        registers: this.#registers,
+        pageBase: this.#parameters.pageBase,
+        dataTlb: this.#place.dataTlb,
+      };
+      const all = { leave, exit, taken: [], computed: () => [], ...edges };
+      return instruction.row.semantics(new RegionTarget(context, instruction, all));
+    };
+    const charge = set(this.#budget, i32.sub(this.#budget, instructions.length));
     return [
-      ...plain.flatMap((instruction, k) => this.#lower(instruction, this.#edges(instruction, k))),
-      ...(instructions.length === 0 ? [] : [this.#charge(instructions.length)]),
-      ...(transfers ? this.#transfer(code, instructions[instructions.length - 1], to) : []),
+      ...plain.flatMap((instruction, k) => lower(instruction, k, {})),
+      ...(instructions.length === 0 ? [] : [charge]),
+      ...(transfers
+        ? lower(instructions[instructions.length - 1], instructions.length - 1, {
+            taken: this.#taken(node, code, to),
+            computed: (target) => this.#computed(node, code, target, to),
+          })
+        : []),
       ...(end.kind === "next" || end.kind === "branch" ? to(end.next) : []),
     ];
   }
 
-  #lower(instruction: Instruction, edges: Edges): Stmt[] {
-    const target = new RegionTarget(
-      this.#core,
-      this.#registers,
-      instruction,
-      this.#pageBase,
-      edges,
-    );
-    return instruction.row.semantics(target);
+  #taken(node: number, { end }: Block, to: (edge: Edge) => readonly Stmt[]): readonly Stmt[] {
+    if (end.kind === "branch" || end.kind === "jump") return to(end.target);
+    if (end.kind !== "call") return [];
+    return this.#call(node, this.#pc(end.target), end.next, to, end);
   }
 
-  /** Edges of an instruction that is followed by another, after `before` of its block. */
-  #edges(instruction: Instruction, before: number): Edges {
-    const next = this.#pc(instruction.at + instruction.decoded.length);
-    return {
-      // The faulting instruction uses budget though it does not retire.
-      trap: [this.#charge(before + 1), ...this.#leave(this.#pc(instruction.at), RegionStatus.trap)],
-      // The load is finished, and the region left at the next turn of a loop at the latest.
-      attendLoad: setBudgetAside(this.#budget),
-      // A store may have changed this very code: nothing after it may run.
-      attendStore: [this.#charge(before + 1), ...this.#leave(next, RegionStatus.relook)],
-      taken: [],
-      computed: () => [],
-    };
-  }
-
-  #transfer({ end }: Block, instruction: Instruction, to: (at: number) => readonly Stmt[]): Stmt[] {
-    const taken =
-      end.kind === "branch" || end.kind === "jump"
-        ? to(end.target)
-        : end.kind === "call"
-          ? this.#call(this.#pc(end.target), end.next, to)
-          : [];
-    return this.#lower(instruction, {
-      trap: [],
-      attendLoad: [],
-      attendStore: [],
-      taken,
-      computed: (target) =>
-        end.kind === "computed" && end.next !== undefined
-          ? this.#call(target, end.next, to)
-          : this.#leave(target),
-    });
+  #computed(
+    node: number,
+    { end }: Block,
+    target: I64,
+    to: (edge: Edge) => readonly Stmt[],
+  ): readonly Stmt[] {
+    if (end.kind === "jump") return to(end.target);
+    if (end.kind !== "computed" || end.next === undefined) return this.#exit(node, target);
+    return this.#call(node, target, end.next, to);
   }
 
   /** A guest call as a call: if the callee is translated and comes back, the region goes on. */
-  #call(target: I64, next: number, to: (at: number) => readonly Stmt[]): Stmt[] {
-    const status = i32.local();
+  #call(
+    node: number,
+    target: I64,
+    next: Edge,
+    to: (edge: Edge) => readonly Stmt[],
+    direct?: { readonly target: number; readonly page: number | undefined },
+  ): Stmt[] {
+    const { pageBase, depth } = this.#parameters;
+    const result = i64.local();
+    const link = direct?.page === undefined ? 0 : this.#place.link(direct.target);
+    const deeper = i32.add(depth, 1);
+    const expected = this.#pc(next.at);
+    const resume = (from: I64): I64 =>
+      call(this.#core.resume, from, target, expected, deeper, link);
+    const first =
+      link === 0 || direct?.page === undefined
+        ? resume(i64.const(RegionResult.refused))
+        : enter(i32.const(link), i64.add(pageBase, direct.page * 4096), deeper);
     return [
-      ...this.#store(),
+      ...this.#registers.store(this.#analysis[node].dirty),
       put32("budget", this.#budget),
-      set(status, call(this.#core.enter, target)),
-      when(i32.or(status, i64.ne(get("pc"), this.#pc(next))), [ret(status)]),
+      set(result, first),
+      whenUnlikely(i64.ne(result, expected), [
+        ...(link === 0 ? [] : [set(result, resume(result))]),
+        when(i64.ne(result, expected), [ret(result)]),
+      ]),
       set(this.#budget, get32("budget")),
-      ...this.#load(),
-      ...to(next),
+      ...(next.block === undefined
+        ? [ret(expected)]
+        : this.#registers.load(this.#liveIn([next.block]))),
+      ...(next.block === undefined ? [] : to(next)),
     ];
   }
+}
+
+function exitFor(exits: Map<string, Exit>, dirty: RegisterSet): Label {
+  const key = `${dirty.x}:${dirty.f}`;
+  let exit = exits.get(key);
+  if (exit === undefined) {
+    exit = { dirty, label: label("exit") };
+    exits.set(key, exit);
+  }
+  return exit.label;
+}
+
+function successorsOf({ end }: Block): number[] {
+  const edges: (Edge | undefined)[] = [];
+  if (end.kind === "branch" || end.kind === "jump") edges.push(end.target);
+  if (end.kind !== "jump") edges.push(end.next);
+  return edges.flatMap((edge) => edge?.block ?? []);
 }

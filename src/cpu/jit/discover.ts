@@ -2,25 +2,34 @@
  * Finds the code of a region: basic blocks reached from a hot entry by direct control flow.
  *
  * Places are offsets in bytes from the guest page of the entry, so that a region does not depend on
- * the address at which the page is mapped. A call is followed to where it returns to, not into the
- * callee; computed jumps and instructions that work on the hart's own state end a path.
+ * the address at which the page is mapped. A call is followed to where it returns to, and into the
+ * callee too if that is a short leaf: it is then part of the region, once for each place that calls
+ * it. Computed jumps and instructions that work on the hart's own state end a path.
  */
 import { type Decoded, decode, instructionLength, newDecoded } from "../../isa/decoder.ts";
 import { flowOf } from "../../isa/flow.ts";
 import type { Row } from "../../isa/row.ts";
+import { REGION_RECORD } from "../layout.ts";
+import { fieldsOf } from "./registers.ts";
+import { ExitInfo } from "./runtime.ts";
 
 /**
  * Instructions in a region. Larger functions take the engine longer to compile than they gain: the
  * cost of a module is some 2 µs for a block, and optimising grows faster than linearly.
  */
-export const MAX_INSTRUCTIONS = 600;
+export const MAX_INSTRUCTIONS = 1000;
 
-/** Pages a region may touch: each one beyond the first is a check at every entry. */
-export const MAX_PAGES = 4;
+/** Pages a region may touch, with those of the functions that it calls. */
+export const MAX_PAGES = REGION_RECORD.maxPages;
+
+/** Instructions of a leaf that becomes part of its callers, and how often that may happen. */
+export const MAX_INLINED = 40;
+const MAX_INLINED_CALLS = 40;
 
 const PAGE_BYTES = 4096;
+const RA = 1;
 /** The link registers of calls by convention: ra and t0 (Unprivileged ISA, 2.5.1). */
-const isLink = (register: number): boolean => register === 1 || register === 5;
+const isLink = (register: number): boolean => register === RA || register === 5;
 
 export interface Instruction {
   readonly row: Row;
@@ -28,13 +37,26 @@ export interface Instruction {
   readonly at: number;
 }
 
-type Terminator =
-  | { readonly kind: "branch"; readonly target: number; readonly next: number }
-  | { readonly kind: "jump"; readonly target: number }
-  | { readonly kind: "call"; readonly target: number; readonly next: number }
+/** A place to go to: an offset, and the block there if it is part of the region. */
+export interface Edge {
+  readonly at: number;
+  readonly block: number | undefined;
+}
+
+export type Terminator =
+  | { readonly kind: "branch"; readonly target: Edge; readonly next: Edge }
+  /** A jump, or a call of an inlined leaf, or the return from one. */
+  | { readonly kind: "jump"; readonly target: Edge }
+  /** `page`: the distance of the callee's page, if that is one of the region's. */
+  | {
+      readonly kind: "call";
+      readonly target: number;
+      readonly page: number | undefined;
+      readonly next: Edge;
+    }
   /** `next` is where a computed call returns to. */
-  | { readonly kind: "computed"; readonly next: number | undefined }
-  | { readonly kind: "next"; readonly next: number };
+  | { readonly kind: "computed"; readonly next: Edge | undefined }
+  | { readonly kind: "next"; readonly next: Edge };
 
 export interface Block {
   readonly at: number;
@@ -45,9 +67,9 @@ export interface Block {
 
 export interface Region {
   readonly blocks: readonly Block[];
-  /** Offsets at which the region can be entered: the hot one, and where calls return to. */
+  /** Blocks at which the region can be entered: the hot one, where calls return to, heads of loops. */
   readonly entries: readonly number[];
-  /** Distances in pages from the entry's page, that one left out. */
+  /** Distances in pages from the entry's page, which is the first. */
   readonly pages: readonly number[];
 }
 
@@ -58,13 +80,30 @@ export function discover(code: DataView, findPage: PageFinder, entry: number): R
   return new Discovery(code, findPage).run(entry);
 }
 
+/** An inlined call, or the outermost function (0). */
+interface Context {
+  readonly parent: number;
+  readonly returnTo: number;
+}
+
+/** Contexts are numbered, and each has its own copy of the instructions that it executes. */
+const CONTEXT_SPAN = 2 ** 24;
+const keyOf = (context: number, at: number): number =>
+  context * CONTEXT_SPAN + at + CONTEXT_SPAN / 2;
+const contextOf = (key: number): number => Math.floor(key / CONTEXT_SPAN);
+const placeOf = (key: number): number => (key % CONTEXT_SPAN) - CONTEXT_SPAN / 2;
+
 class Discovery {
   readonly #code: DataView;
   readonly #findPage: PageFinder;
   readonly #pages = new Map<number, number>();
   readonly #found = new Map<number, Instruction>();
   readonly #leaders = new Set<number>();
-  readonly #entries: number[] = [];
+  readonly #entries = new Set<number>();
+  readonly #contexts: Context[] = [{ parent: 0, returnTo: 0 }];
+  /** The context of each inlined call, by the key of the instruction that calls. */
+  readonly #inlined = new Map<number, number>();
+  readonly #leaves = new Map<number, boolean>();
   readonly #work: number[] = [];
 
   constructor(code: DataView, findPage: PageFinder) {
@@ -73,59 +112,121 @@ class Discovery {
   }
 
   run(entry: number): Region {
-    this.#addEntry(entry);
-    for (let at = this.#work.shift(); at !== undefined; at = this.#work.shift()) this.#follow(at);
-    const blocks = [...this.#leaders]
-      .filter((at) => this.#found.has(at))
-      .sort((a, b) => a - b)
-      .map((at) => this.#block(at));
+    this.#half(entry);
+    this.#addEntry(keyOf(0, entry));
+    for (let key = this.#work.shift(); key !== undefined; key = this.#work.shift()) {
+      this.#follow(contextOf(key), placeOf(key));
+    }
+    const keys = [...this.#leaders].filter((key) => this.#found.has(key));
+    keys.sort((a, b) => a - b);
+    const numbers = new Map(keys.map((key, k) => [key, k]));
+    const blocks = keys.map((key) => this.#block(contextOf(key), placeOf(key), numbers));
     return {
       blocks,
-      entries: this.#entries.filter((at) => this.#found.has(at)),
-      pages: [...this.#pages].flatMap(([page, host]) => (page !== 0 && host !== 0 ? [page] : [])),
+      entries: [...this.#entries].flatMap((key) => numbers.get(key) ?? []),
+      pages: [...this.#pages].flatMap(([page, host]) => (host === 0 ? [] : [page])),
     };
   }
 
-  #addEntry(at: number): void {
-    if (!this.#entries.includes(at)) this.#entries.push(at);
-    this.#addLeader(at);
+  #addEntry(key: number): void {
+    this.#entries.add(key);
+    this.#addLeader(key);
   }
 
-  #addLeader(at: number): void {
-    if (this.#leaders.has(at)) return;
-    this.#leaders.add(at);
-    this.#work.push(at);
+  #addLeader(key: number): void {
+    if (this.#leaders.has(key)) return;
+    this.#leaders.add(key);
+    this.#work.push(key);
   }
 
-  #follow(start: number): void {
+  #follow(context: number, start: number): void {
     let at = start;
-    while (!this.#found.has(at) && this.#found.size < MAX_INSTRUCTIONS) {
+    while (!this.#found.has(keyOf(context, at)) && this.#found.size < MAX_INSTRUCTIONS) {
       const instruction = this.#read(at);
       if (instruction === undefined) return;
-      this.#found.set(at, instruction);
+      this.#found.set(keyOf(context, at), instruction);
       const { row, decoded } = instruction;
       const next = at + decoded.length;
-      const flow = flowOf(row);
-      if (flow === "branch") {
-        this.#addLeader(at + decoded.imm);
-        this.#addLeader(next);
-        return;
+      const target = at + decoded.imm;
+      switch (flowOf(row)) {
+        case "branch":
+          // The head of a loop is where a region that has used its time is entered again.
+          if (target <= at && context === 0) this.#addEntry(keyOf(0, target));
+          this.#addLeader(keyOf(context, target));
+          this.#addLeader(keyOf(context, next));
+          return;
+        case "jump":
+          if (isLink(decoded.rd)) this.#followCall(context, at, decoded.rd, target, next);
+          else {
+            if (target <= at && context === 0) this.#addEntry(keyOf(0, target));
+            this.#addLeader(keyOf(context, target));
+          }
+          return;
+        case "computed":
+          if (context !== 0 && isReturn(instruction)) {
+            const { parent, returnTo } = this.#contexts[context];
+            this.#addLeader(keyOf(parent, returnTo));
+          } else if (isLink(decoded.rd)) this.#addReturn(context, next);
+          return;
+        default:
+          at = next;
       }
-      if (flow === "jump") {
-        if (isLink(decoded.rd)) this.#addEntry(next);
-        else this.#addLeader(at + decoded.imm);
-        return;
-      }
-      if (flow === "computed") {
-        if (isLink(decoded.rd)) this.#addEntry(next);
-        return;
-      }
-      at = next;
     }
+  }
+
+  #followCall(context: number, at: number, link: number, target: number, next: number): void {
+    const inline =
+      link === RA &&
+      context === 0 &&
+      this.#contexts.length <= MAX_INLINED_CALLS &&
+      this.#isLeaf(target);
+    if (!inline) {
+      // The callee's page is checked with the region's own, so that the call need not look.
+      this.#half(target);
+      this.#addReturn(context, next);
+      return;
+    }
+    const callee = this.#contexts.length;
+    this.#contexts.push({ parent: context, returnTo: next });
+    this.#inlined.set(keyOf(context, at), callee);
+    this.#addLeader(keyOf(callee, target));
+  }
+
+  #addReturn(context: number, next: number): void {
+    if (context === 0) this.#addEntry(keyOf(0, next));
+    else this.#addLeader(keyOf(context, next));
+  }
+
+  /** Whether the function is short, calls nothing, and leaves by its link register alone. */
+  #isLeaf(start: number): boolean {
+    const known = this.#leaves.get(start);
+    if (known !== undefined) return known;
+    const found = new Set<number>();
+    const work = [start];
+    let isLeaf = true;
+    for (let at = work.pop(); at !== undefined && isLeaf; at = work.pop()) {
+      if (found.has(at)) continue;
+      found.add(at);
+      const instruction = found.size > MAX_INLINED ? undefined : this.#read(at);
+      if (instruction === undefined) {
+        isLeaf = false;
+        break;
+      }
+      const { row, decoded } = instruction;
+      const flow = flowOf(row);
+      const next = at + decoded.length;
+      if (flow === "computed") isLeaf = isReturn(instruction);
+      else if (fieldsOf(row).writes(decoded).x & (1 << RA)) isLeaf = false;
+      else if (flow === "jump") work.push(at + decoded.imm);
+      else work.push(next, ...(flow === "branch" ? [at + decoded.imm] : []));
+    }
+    this.#leaves.set(start, isLeaf);
+    return isLeaf;
   }
 
   /** The instruction at an offset; undefined where the interpreter has to take over. */
   #read(at: number): Instruction | undefined {
+    if (Math.abs(at) > ExitInfo.maxDistance) return undefined;
     const low = this.#half(at);
     if (low === undefined) return undefined;
     let bits = low;
@@ -145,38 +246,70 @@ class Discovery {
     const page = Math.floor(at / PAGE_BYTES);
     let host = this.#pages.get(page);
     if (host === undefined) {
-      host = this.#pages.size < MAX_PAGES ? this.#findPage(page) : 0;
+      host = this.#knownPages() < MAX_PAGES ? this.#findPage(page) : 0;
       this.#pages.set(page, host);
     }
     return host === 0 ? undefined : this.#code.getUint16(host + (at - page * PAGE_BYTES), true);
   }
 
-  #block(start: number): Block {
+  #knownPages(): number {
+    let known = 0;
+    for (const host of this.#pages.values()) if (host !== 0) known++;
+    return known;
+  }
+
+  #block(context: number, start: number, numbers: ReadonlyMap<number, number>): Block {
     const instructions: Instruction[] = [];
+    const edge = (at: number, of = context): Edge => ({ at, block: numbers.get(keyOf(of, at)) });
     let at = start;
     for (;;) {
-      const instruction = this.#found.get(at);
-      if (instruction === undefined || (at !== start && this.#leaders.has(at))) {
-        return { at: start, instructions, end: { kind: "next", next: at } };
+      const key = keyOf(context, at);
+      const instruction = this.#found.get(key);
+      const full = instructions.length === ExitInfo.maxCharge;
+      if (instruction === undefined || full || (at !== start && this.#leaders.has(key))) {
+        return { at: start, instructions, end: { kind: "next", next: edge(at) } };
       }
       instructions.push(instruction);
       const { row, decoded } = instruction;
       const next = at + decoded.length;
-      const flow = flowOf(row);
-      if (flow !== "next") return { at: start, instructions, end: terminator(instruction, next) };
+      if (flowOf(row) !== "next") {
+        return { at: start, instructions, end: this.#terminator(context, instruction, edge) };
+      }
       at = next;
+    }
+  }
+
+  #terminator(
+    context: number,
+    instruction: Instruction,
+    edge: (at: number, of?: number) => Edge,
+  ): Terminator {
+    const { row, decoded, at } = instruction;
+    const target = at + decoded.imm;
+    const next = at + decoded.length;
+    switch (flowOf(row)) {
+      case "branch":
+        return { kind: "branch", target: edge(target), next: edge(next) };
+      case "jump": {
+        const callee = this.#inlined.get(keyOf(context, at));
+        if (callee !== undefined) return { kind: "jump", target: edge(target, callee) };
+        if (!isLink(decoded.rd)) return { kind: "jump", target: edge(target) };
+        const page = Math.floor(target / PAGE_BYTES);
+        const known = (this.#pages.get(page) ?? 0) !== 0;
+        return { kind: "call", target, page: known ? page : undefined, next: edge(next) };
+      }
+      default: {
+        if (context !== 0 && isReturn(instruction)) {
+          const { parent, returnTo } = this.#contexts[context];
+          return { kind: "jump", target: edge(returnTo, parent) };
+        }
+        return { kind: "computed", next: isLink(decoded.rd) ? edge(next) : undefined };
+      }
     }
   }
 }
 
-function terminator({ row, decoded, at }: Instruction, next: number): Terminator {
-  const target = at + decoded.imm;
-  switch (flowOf(row)) {
-    case "branch":
-      return { kind: "branch", target, next };
-    case "jump":
-      return isLink(decoded.rd) ? { kind: "call", target, next } : { kind: "jump", target };
-    default:
-      return { kind: "computed", next: isLink(decoded.rd) ? next : undefined };
-  }
+/** Whether it jumps to the link register, and links nothing itself. */
+function isReturn({ row, decoded }: Instruction): boolean {
+  return flowOf(row) === "computed" && decoded.rd === 0 && decoded.rs1 === RA && decoded.imm === 0;
 }

@@ -1,16 +1,50 @@
 /** The translator's view of an instruction: operands are known, registers are locals. */
-import type { FSource, XSource } from "../../isa/semantics.ts";
-import { bind, type I32, type I64, i32, i64, run, type Stmt } from "../../wasm/expr.ts";
-import { type DataFunctions, HartTarget } from "../hart-target.ts";
-import { get32, markFloatDirty } from "../state.ts";
+import type { FSource, LoadWidth, StoreWidth, XSource } from "../../isa/semantics.ts";
+import {
+  bind,
+  br,
+  call,
+  type Func,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  type Label,
+  run,
+  type Stmt,
+  set,
+  whenLikely,
+} from "../../wasm/expr.ts";
+import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
+import { TLB } from "../layout.ts";
+import { get32, markFloatDirty, put32 } from "../state.ts";
+import { tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
 import type { Registers } from "./registers.ts";
+import { RegionStatus } from "./runtime.ts";
+
+/** The functions of the core module that translated instructions call. */
+export interface RegionFunctions extends DataFunctions {
+  readonly regionLoad: Func<"i32">;
+  readonly regionStore: Func<"i32">;
+}
+
+/** What all instructions of a region share. */
+export interface RegionContext {
+  readonly core: RegionFunctions;
+  readonly registers: Registers;
+  /** Guest address of the page that the region was found from. */
+  readonly pageBase: I64;
+  /** Address of the TLB tables for data. */
+  readonly dataTlb: number;
+}
 
 /** Where control goes from an instruction; each list of statements leaves the instruction. */
 export interface Edges {
-  readonly trap: readonly Stmt[];
-  readonly attendLoad: readonly Stmt[];
-  readonly attendStore: readonly Stmt[];
+  /** Leaves the region as `regionExit` and `regionStatus` say. */
+  readonly leave: Label;
+  /** `ExitInfo` of the instruction. */
+  readonly exit: number;
   /** The target of a branch or direct jump. */
   readonly taken: readonly Stmt[];
   /** A computed target. */
@@ -21,52 +55,46 @@ export interface Edges {
 const DYNAMIC = 7;
 
 export class RegionTarget extends HartTarget {
-  protected readonly core: DataFunctions;
+  protected readonly core: RegionFunctions;
+  protected readonly dataTlb: I32;
   protected readonly trap: readonly Stmt[];
-  protected readonly attendLoad: readonly Stmt[];
-  protected readonly attendStore: readonly Stmt[];
-  readonly #registers: Registers;
+  readonly #context: RegionContext;
   readonly #instruction: Instruction;
-  readonly #pageBase: I64;
   readonly #edges: Edges;
 
-  constructor(
-    core: DataFunctions,
-    registers: Registers,
-    instruction: Instruction,
-    pageBase: I64,
-    edges: Edges,
-  ) {
+  constructor(context: RegionContext, instruction: Instruction, edges: Edges) {
     super();
-    this.core = core;
-    this.trap = edges.trap;
-    this.attendLoad = edges.attendLoad;
-    this.attendStore = edges.attendStore;
-    this.#registers = registers;
+    this.core = context.core;
+    this.dataTlb = i32.const(context.dataTlb);
+    this.trap = [
+      put32("regionExit", edges.exit),
+      put32("regionStatus", RegionStatus.trap),
+      br(edges.leave),
+    ];
+    this.#context = context;
     this.#instruction = instruction;
-    this.#pageBase = pageBase;
     this.#edges = edges;
   }
 
   x(source: XSource): I64 {
-    const index = this.#instruction.decoded[source];
-    return index === 0 ? i64.const(0) : this.#registers.x.read(index);
+    return this.#context.registers.readX(this.#instruction.decoded[source]);
   }
 
   setX(value: I64): Stmt[] {
     const { rd } = this.#instruction.decoded;
-    if (rd !== 0) return [this.#registers.x.write(rd, value)];
+    if (rd !== 0) return [this.#context.registers.writeX(rd, value)];
     // Evaluated all the same: a floating-point function raises flags.
     return value.kind === "const" || value.kind === "local" ? [] : [run(value)];
   }
 
   f(source: FSource): I64 {
     const { rs1, rs2, rs3 } = this.#instruction.decoded;
-    return this.#registers.f.read(source === "fs1" ? rs1 : source === "fs2" ? rs2 : rs3);
+    return this.#context.registers.readF(source === "fs1" ? rs1 : source === "fs2" ? rs2 : rs3);
   }
 
   setF(value: I64): Stmt[] {
-    return [this.#registers.f.write(this.#instruction.decoded.rd, value), markFloatDirty()];
+    const { rd } = this.#instruction.decoded;
+    return [this.#context.registers.writeF(rd, value), markFloatDirty()];
   }
 
   rm(): I32 {
@@ -83,11 +111,12 @@ export class RegionTarget extends HartTarget {
   }
 
   pc(): I64 {
-    return i64.add(this.#pageBase, this.#instruction.at);
+    return i64.add(this.#context.pageBase, this.#instruction.at);
   }
 
   nextPc(): I64 {
-    return i64.add(this.#pageBase, this.#instruction.at + this.#instruction.decoded.length);
+    const { at, decoded } = this.#instruction;
+    return i64.add(this.#context.pageBase, at + decoded.length);
   }
 
   branch(cond: I32): Stmt[] {
@@ -107,6 +136,36 @@ export class RegionTarget extends HartTarget {
       ...this.setX(this.nextPc()),
       ...this.#edges.computed(target),
     ]);
+  }
+
+  load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
+    const { leave, exit } = this.#edges;
+    const size = BYTES[width];
+    const host = i32.local();
+    return bind(address, (va) =>
+      bind(tlbEntry(i32.const(0), va), (entry) => [
+        whenLikely(
+          hits(entry, va, size, this.#context.dataTlb + TLB.read),
+          [set(host, hostOf(entry, va, this.#context.dataTlb + TLB.read))],
+          [set(host, call(this.core.regionLoad, va, size, exit)), br(leave, i32.eqz(host))],
+        ),
+        ...use(i64[width](host)),
+      ]),
+    );
+  }
+
+  store(width: StoreWidth, address: I64, value: I64): Stmt[] {
+    const { leave, exit } = this.#edges;
+    const size = BYTES[width];
+    return bind(address, (va) =>
+      bind(tlbEntry(i32.const(0), va), (entry) => [
+        whenLikely(
+          hits(entry, va, size, this.#context.dataTlb + TLB.write),
+          [i64[width](hostOf(entry, va, this.#context.dataTlb + TLB.write), value)],
+          [br(leave, call(this.core.regionStore, va, size, value, exit))],
+        ),
+      ]),
+    );
   }
 
   /** @throws Error always: regions end before such instructions. */

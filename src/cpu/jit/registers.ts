@@ -1,69 +1,145 @@
-/** Guest registers of a region as WebAssembly locals, and their passage to and from the hart's state. */
-import { type I64, i64, type Local, type Stmt, set } from "../../wasm/expr.ts";
+/** Guest registers in translated code: sets of them, what instructions use, and their locals. */
+
+import type { Decoded } from "../../isa/decoder.ts";
+import { writesResult } from "../../isa/flow.ts";
+import type { Row } from "../../isa/row.ts";
+import { f64, type I64, i64, type Local, type Stmt, set } from "../../wasm/expr.ts";
 import { F_BASE, X_BASE } from "../layout.ts";
-import type { Instruction } from "./discover.ts";
 
-class RegisterFile {
-  readonly #base: number;
-  readonly #locals = new Map<number, Local<"i64">>();
-  readonly #written = new Set<number>();
+/** A set of registers: a bit for each of the integer file and of the floating-point file. */
+export interface RegisterSet {
+  readonly x: number;
+  readonly f: number;
+}
 
-  constructor(base: number) {
-    this.#base = base;
+export const NO_REGISTERS: RegisterSet = { x: 0, f: 0 };
+
+export const union = (a: RegisterSet, b: RegisterSet): RegisterSet => ({
+  x: a.x | b.x,
+  f: a.f | b.f,
+});
+
+export const without = (a: RegisterSet, b: RegisterSet): RegisterSet => ({
+  x: a.x & ~b.x,
+  f: a.f & ~b.f,
+});
+
+export const sameSet = (a: RegisterSet, b: RegisterSet): boolean => a.x === b.x && a.f === b.f;
+
+type Slot = "rd" | "rs1" | "rs2" | "rs3";
+
+/** Which operands of a row are registers that it reads or writes. */
+class RowRegisters {
+  readonly #reads: { readonly file: "x" | "f"; readonly slot: Slot }[] = [];
+  readonly #writes: { readonly file: "x" | "f"; readonly slot: Slot }[] = [];
+
+  constructor(row: Row) {
+    for (const { name } of row.pattern.fields) {
+      const [, file, slot] = /^([rf])(d|s[123])$/.exec(name) ?? [];
+      if (file === undefined) continue;
+      const operand = { file: file === "f" ? "f" : "x", slot: `r${slot}` as Slot } as const;
+      if (slot !== "d") this.#reads.push(operand);
+      else if (writesResult(row)) this.#writes.push(operand);
+    }
   }
 
-  /** Says that the region uses a register. All are known before the first `load` or `store`. */
-  use(index: number, written: boolean): void {
-    if (!this.#locals.has(index)) this.#locals.set(index, i64.local());
-    if (written) this.#written.add(index);
+  reads(decoded: Decoded): RegisterSet {
+    return collect(this.#reads, decoded);
   }
 
-  read(index: number): I64 {
-    return this.#local(index);
+  writes(decoded: Decoded): RegisterSet {
+    return collect(this.#writes, decoded);
+  }
+}
+
+function collect(
+  operands: readonly { readonly file: "x" | "f"; readonly slot: Slot }[],
+  decoded: Decoded,
+): RegisterSet {
+  let x = 0;
+  let f = 0;
+  for (const { file, slot } of operands) {
+    const bit = 1 << decoded[slot];
+    if (file === "x") x |= bit;
+    else f |= bit;
+  }
+  // x0 is no register.
+  return { x: x & ~1, f };
+}
+
+const BY_ROW = new Map<Row, RowRegisters>();
+
+export function fieldsOf(row: Row): RowRegisters {
+  let fields = BY_ROW.get(row);
+  if (fields === undefined) {
+    fields = new RowRegisters(row);
+    BY_ROW.set(row, fields);
+  }
+  return fields;
+}
+
+/** The locals of a region. Floating-point registers are f64, whose bits WebAssembly keeps as they are. */
+export class Registers {
+  readonly #x = new Map<number, Local<"i64">>();
+  readonly #f = new Map<number, Local<"f64">>();
+
+  readX(index: number): I64 {
+    return index === 0 ? i64.const(0) : this.#localX(index);
   }
 
-  write(index: number, value: I64): Stmt {
-    return set(this.#local(index), value);
+  writeX(index: number, value: I64): Stmt {
+    return set(this.#localX(index), value);
   }
 
-  /** Loads every register that the region uses. */
-  load(): Stmt[] {
-    return [...this.#locals].map(([index, local]) =>
-      set(local, i64.load(0, this.#base + index * 8)),
-    );
+  readF(index: number): I64 {
+    return i64.reinterpret_f64(this.#localF(index));
   }
 
-  /** Stores every register that the region may have written. */
-  store(): Stmt[] {
-    return [...this.#written].map((index) =>
-      i64.store(0, this.#local(index), this.#base + index * 8),
-    );
+  writeF(index: number, value: I64): Stmt {
+    return set(this.#localF(index), f64.reinterpret_i64(value));
   }
 
-  /** @throws Error for a register that was not announced. */
-  #local(index: number): Local<"i64"> {
-    const local = this.#locals.get(index);
-    if (local === undefined) throw new Error(`register ${index} is not in use`);
+  /** Takes registers from the hart's state. */
+  load(registers: RegisterSet): Stmt[] {
+    return [
+      ...indices(registers.x).map((index) =>
+        set(this.#localX(index), i64.load(0, X_BASE + index * 8)),
+      ),
+      ...indices(registers.f).map((index) =>
+        set(this.#localF(index), f64.load(0, F_BASE + index * 8)),
+      ),
+    ];
+  }
+
+  /** Puts registers into the hart's state. */
+  store(registers: RegisterSet): Stmt[] {
+    return [
+      ...indices(registers.x).map((index) => i64.store(0, this.#localX(index), X_BASE + index * 8)),
+      ...indices(registers.f).map((index) => f64.store(0, this.#localF(index), F_BASE + index * 8)),
+    ];
+  }
+
+  #localX(index: number): Local<"i64"> {
+    let local = this.#x.get(index);
+    if (local === undefined) {
+      local = i64.local();
+      this.#x.set(index, local);
+    }
+    return local;
+  }
+
+  #localF(index: number): Local<"f64"> {
+    let local = this.#f.get(index);
+    if (local === undefined) {
+      local = f64.local();
+      this.#f.set(index, local);
+    }
     return local;
   }
 }
 
-export interface Registers {
-  readonly x: RegisterFile;
-  readonly f: RegisterFile;
-}
-
-/** The registers that instructions name, by the fields of their rows. x0 is none. */
-export function registersOf(instructions: Iterable<Instruction>): Registers {
-  const registers = { x: new RegisterFile(X_BASE), f: new RegisterFile(F_BASE) };
-  for (const { row, decoded } of instructions) {
-    for (const { name } of row.pattern.fields) {
-      const [, file, slot] = /^([rf])(d|s[123])$/.exec(name) ?? [];
-      if (file === undefined) continue;
-      const index = decoded[`r${slot}` as "rd" | "rs1" | "rs2" | "rs3"];
-      if (file === "f") registers.f.use(index, slot === "d");
-      else if (index !== 0) registers.x.use(index, slot === "d");
-    }
-  }
-  return registers;
+function indices(bits: number): number[] {
+  const list: number[] = [];
+  for (let index = 0; index < 32; index++) if ((bits >>> index) & 1) list.push(index);
+  return list;
 }

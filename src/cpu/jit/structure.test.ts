@@ -8,6 +8,8 @@ import { structure } from "./structure.ts";
 interface Shape {
   readonly successors: readonly (readonly number[])[];
   readonly entries: readonly number[];
+  /** Nodes that stand for ways in: nothing leads to them. */
+  readonly outside: readonly number[];
 }
 
 /** What a walk does at each node: mixes the node's number into a hash that also picks the way on. */
@@ -26,8 +28,13 @@ function walk({ successors, entries }: Shape, entry: number, steps: number): big
   return hash;
 }
 
-function compile({ successors, entries }: Shape): (entry: number, steps: number) => bigint {
+function compile({
+  successors,
+  entries,
+  outside: ways,
+}: Shape): (entry: number, steps: number) => bigint {
   const m = new ModuleBuilder();
+  const outside = new Set(ways);
   m.define(
     "walk",
     ["i32", "i32"],
@@ -51,6 +58,7 @@ function compile({ successors, entries }: Shape): (entry: number, steps: number)
             return [...code, when(second, goTo(next[1])), ...goTo(next[0])];
           },
           backEdge: () => [],
+          isOutside: (node) => outside.has(node),
         },
         entries,
         entry,
@@ -69,6 +77,7 @@ const shapes: fc.Arbitrary<Shape> = fc.integer({ min: 1, max: 14 }).chain((size)
   return fc.record({
     successors: fc.array(fc.array(node, { maxLength: 2 }), { minLength: size, maxLength: size }),
     entries: fc.uniqueArray(node, { minLength: 1, maxLength: Math.min(4, size) }),
+    outside: fc.uniqueArray(node, { maxLength: 2 }),
   });
 });
 
@@ -100,7 +109,8 @@ test("a way back that ends the loop is asked for at every turn", () => {
           size: 1,
           successors: () => [0],
           emit: (_node, goTo) => [set(budget, i32.sub(budget, 1)), ...goTo(0)],
-          backEdge: (node) => {
+          isOutside: () => false,
+          backEdge: (_from, node) => {
             turns.push(node);
             return [when(i32.le_s(budget, 0), [ret(i32.const(7))])];
           },

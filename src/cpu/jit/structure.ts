@@ -27,10 +27,18 @@ export interface Graph {
   /** The node's code. `goTo` gives the statements of an edge to a successor. */
   readonly emit: (node: number, goTo: (target: number) => readonly Stmt[]) => readonly Stmt[];
   /** What is done at each edge back to the head of a loop, before going there. */
-  readonly backEdge: (target: number) => readonly Stmt[];
+  readonly backEdge: (from: number, target: number) => readonly Stmt[];
+  /**
+   * Whether edges from this node are ways in from outside. Such an edge into the middle of a loop
+   * does not make it the head of one: it passes through the loop's own head, which sends it on.
+   */
+  readonly isOutside: (node: number) => boolean;
 }
 
-type GoTo = (target: number) => readonly Stmt[];
+type GoTo = (target: number, from: number) => readonly Stmt[];
+
+/** Stands for the code before the graph, which is at no node. */
+const BEFORE = -1;
 
 /** `entries[selector]` is where the code starts. Every path must end in a branch out. */
 export function structure(
@@ -61,8 +69,10 @@ function reachable(graph: Graph, entries: readonly number[]): Set<number> {
 interface Component {
   readonly nodes: readonly number[];
   readonly isLoop: boolean;
-  /** Nodes that edges from outside lead to. */
+  /** Nodes that edges from elsewhere lead to. */
   readonly heads: readonly number[];
+  /** Those of them at which the loop's turns begin: edges to these lead back. */
+  readonly turns: ReadonlySet<number>;
   /** Which head is meant, if there are several. */
   readonly choice: Local<"i32"> | undefined;
   /** The end of this block is the start of the component's code. */
@@ -89,23 +99,23 @@ function emitSet(
     );
   }
   const inside = (node: number): readonly number[] => kept.get(node) ?? [];
-  const components = componentsOf(nodes, inside, entries);
+  const components = componentsOf(graph, nodes, inside, entries, cut);
   const home = new Map<number, Component>();
   for (const component of components) for (const node of component.nodes) home.set(node, component);
-  const goTo: GoTo = (target) => {
+  const goTo: GoTo = (target, from) => {
     const component = cut.has(target) ? undefined : home.get(target);
-    return component === undefined ? outer(target) : enter(component, target);
+    return component === undefined ? outer(target, from) : enter(component, target);
   };
   // The entries of a loop are cut from its inside, so they are looked up here and not by `goTo`.
   const start: GoTo = (entry) => {
     const component = home.get(entry);
-    return component === undefined ? outer(entry) : enter(component, entry);
+    return component === undefined ? outer(entry, BEFORE) : enter(component, entry);
   };
   let code: readonly Stmt[] = dispatch(entries, selector, start, components[0]);
   for (const component of components) {
     const body = component.isLoop
       ? emitLoop(graph, component, goTo)
-      : graph.emit(component.nodes[0], goTo);
+      : graph.emit(component.nodes[0], (target) => goTo(target, component.nodes[0]));
     code = [block(component.start, code), ...body];
   }
   return code;
@@ -129,7 +139,7 @@ function dispatch(
     const [entry] = entries;
     return first.choice === undefined ? [] : [set(first.choice, first.heads.indexOf(entry))];
   }
-  const plain = entries.map((entry) => goTo(entry));
+  const plain = entries.map((entry) => goTo(entry, BEFORE));
   const labels = plain.flatMap(([stmt, ...rest]) =>
     rest.length === 0 && stmt.kind === "br" ? [stmt.label] : [],
   );
@@ -143,23 +153,24 @@ function dispatch(
 
 function emitLoop(graph: Graph, component: Component, goTo: GoTo): readonly Stmt[] {
   const head = label("head");
-  const heads = new Set(component.heads);
   const choice = component.choice ?? i32.local();
-  const inner: GoTo = (target) => {
-    if (!heads.has(target)) return goTo(target);
+  const inner: GoTo = (target, from) => {
+    if (!component.turns.has(target)) return goTo(target, from);
     const choose =
       component.choice === undefined ? [] : [set(choice, component.heads.indexOf(target))];
-    return [...graph.backEdge(target), ...choose, br(head)];
+    return [...graph.backEdge(from, target), ...choose, br(head)];
   };
   const nodes = new Set(component.nodes);
-  return [loop(head, emitSet(graph, nodes, component.heads, choice, heads, inner))];
+  return [loop(head, emitSet(graph, nodes, component.heads, choice, component.turns, inner))];
 }
 
 /** Tarjan's strongly connected components, in topological order. */
 function componentsOf(
+  graph: Graph,
   nodes: ReadonlySet<number>,
   successors: (node: number) => readonly number[],
   entries: readonly number[],
+  cut: ReadonlySet<number>,
 ): Component[] {
   const index = new Map<number, number>();
   const low = new Map<number, number>();
@@ -195,24 +206,36 @@ function componentsOf(
   const home = new Map<number, readonly number[]>();
   for (const group of groups) for (const node of group) home.set(node, group);
   const heads = new Set(entries);
+  // Entries that are cut here are the turns of the loop around.
+  const turns = new Set(entries.filter((entry) => cut.has(entry)));
   for (const node of nodes) {
-    for (const next of successors(node)) if (home.get(next) !== home.get(node)) heads.add(next);
+    for (const next of successors(node)) {
+      if (home.get(next) === home.get(node)) continue;
+      heads.add(next);
+      if (!graph.isOutside(node)) turns.add(next);
+    }
   }
-  return groups.reverse().map((group) => componentOf(group, successors, heads));
+  return groups.reverse().map((group) => componentOf(group, successors, heads, turns));
 }
 
-/** `entered` has the nodes to which edges lead from another component or from outside. */
+/**
+ * `entered` has the nodes to which edges lead from another component or from elsewhere, `turned`
+ * those of them where the edge is not a way in from outside.
+ */
 function componentOf(
   group: readonly number[],
   successors: (node: number) => readonly number[],
   entered: ReadonlySet<number>,
+  turned: ReadonlySet<number>,
 ): Component {
   const isLoop = group.length > 1 || successors(group[0]).includes(group[0]);
   const heads = group.filter((node) => entered.has(node));
+  const natural = heads.filter((node) => turned.has(node));
   return {
     nodes: group,
     isLoop,
     heads,
+    turns: new Set(natural.length > 0 ? natural : heads),
     choice: isLoop && heads.length > 1 ? i32.local() : undefined,
     start: label("start"),
   };

@@ -7,9 +7,19 @@
  */
 import { TIMEBASE_HZ } from "../../irq/timebase.ts";
 import { SpecialOp } from "../handlers.ts";
-import { ENTRY, FIELD, MAX_REGIONS, SLOT, TLB, TRANSLATION } from "../layout.ts";
-import { compileRegion, type MemoryShape, type PageGuard } from "./compile.ts";
-import { discover } from "./discover.ts";
+import {
+  ENTRY,
+  FIELD,
+  LINK,
+  MAX_REGIONS,
+  REGION_RECORD,
+  SLOT,
+  TLB,
+  TRANSLATION,
+} from "../layout.ts";
+import { compileRegion, type MemoryShape } from "./compile.ts";
+import { discover, type Region } from "./discover.ts";
+import { linkOf, recordOf } from "./runtime.ts";
 
 /**
  * Samples at an address before it is translated: it has then cost about 0.3 ms in the interpreter, as
@@ -39,8 +49,10 @@ interface Translated {
   readonly index: number;
   /** Rows of the translation table, each the way in at a decoded entry. */
   readonly ways: readonly { readonly row: number; readonly entry: number }[];
-  /** Code slots of the pages it was made from. */
+  /** Code slots of the pages it was made from, and of those that it calls. */
   readonly slots: readonly number[];
+  /** Numbers of the links of its calls. */
+  readonly links: readonly number[];
 }
 
 /** "eager" translates whatever is met, at any cost: for tests. */
@@ -72,6 +84,7 @@ export class Translator {
   readonly #bySlot = new Map<number, Set<Translated>>();
   readonly #freeIndices: number[] = [];
   readonly #freeRows: number[] = [];
+  readonly #freeLinks: number[] = [];
   readonly #live = new Set<Translated>();
   #credit = FIRST_CREDIT;
   /** When the last sample was taken. */
@@ -82,7 +95,10 @@ export class Translator {
   constructor(options: TranslatorOptions) {
     this.#options = options;
     this.#data = new DataView(options.memory.buffer);
-    for (let index = MAX_REGIONS - 1; index >= 0; index--) this.#freeIndices.push(index);
+    // Function 0 and link 0 stand for "not known yet".
+    options.table.set(0, options.core.unlinked);
+    for (let index = MAX_REGIONS - 1; index > 0; index--) this.#freeIndices.push(index);
+    for (let link = LINK.count - 1; link > 0; link--) this.#freeLinks.push(link);
     for (let row = TRANSLATION.rows - 1; row >= 0; row--) this.#freeRows.push(row);
   }
 
@@ -149,42 +165,69 @@ export class Translator {
       },
       ((entry - slot) / ENTRY.bytes) * 2,
     );
-    const size = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-    if (size === 0) return;
+    if (region.blocks.every(({ instructions }) => instructions.length === 0)) return;
     if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
       this.#dropAll();
     }
-    const guards = region.pages.map(
-      (distance): PageGuard => ({ distance, slot: slots.get(distance) ?? 0 }),
+    const index = this.#freeIndices.pop() ?? 0;
+    const links: number[] = [];
+    const dataTlb = this.#data.getUint32(FIELD.dataTlb, true);
+    const bytes = compileRegion(
+      region,
+      { record: recordOf(index), dataTlb, link: () => this.#link(links) },
+      this.#options.shape,
     );
-    const bytes = compileRegion(region, guards, this.#options.shape);
     const { memory, core, table } = this.#options;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      host: { memory },
+      host: { memory, table },
       core,
     });
-    const index = this.#freeIndices.pop() ?? 0;
+    const pages = region.pages.map((distance) => ({ distance, slot: slots.get(distance) ?? 0 }));
+    this.#writeRecord(index, dataTlb, pages);
     table.set(index, instance.exports.region);
-    const entries = region.entries.flatMap((at, number) => {
-      const page = Math.floor(at / PAGE_BYTES);
-      const home = slots.get(page) ?? 0;
-      return home === 0
-        ? []
-        : [{ number, entry: home + ((at - page * PAGE_BYTES) / 2) * ENTRY.bytes }];
-    });
-    this.#install({ index, entries, slots: [slot, ...guards.map((guard) => guard.slot)] });
+    this.#install({ index, links, slots: pages.map((page) => page.slot) }, region, slots);
   }
 
-  #install(made: {
-    index: number;
-    entries: readonly { number: number; entry: number }[];
-    slots: readonly number[];
-  }): void {
-    const ways = made.entries.flatMap(({ number, entry }) => {
-      const row = this.#enterHere(entry, made.index, number);
+  /** A new link that leads nowhere yet; 0 if there is none left. */
+  #link(links: number[]): number {
+    const link = this.#freeLinks.pop();
+    if (link === undefined) return 0;
+    links.push(link);
+    return linkOf(link);
+  }
+
+  #writeRecord(
+    index: number,
+    dataTlb: number,
+    pages: readonly { distance: number; slot: number }[],
+  ): void {
+    const data = this.#data;
+    const record = recordOf(index);
+    data.setBigInt64(record + REGION_RECORD.generation, -1n, true);
+    data.setUint32(record + REGION_RECORD.dataTlb, dataTlb, true);
+    data.setUint32(record + REGION_RECORD.pageCount, pages.length, true);
+    for (const [k, { distance, slot }] of pages.entries()) {
+      const at = record + REGION_RECORD.pages + k * REGION_RECORD.pageBytes;
+      data.setInt32(at, distance, true);
+      data.setUint32(at + 4, slot, true);
+    }
+  }
+
+  #install(
+    made: Omit<Translated, "ways">,
+    { blocks, entries }: Region,
+    slots: ReadonlyMap<number, number>,
+  ): void {
+    const ways = entries.flatMap((block, number) => {
+      const { at } = blocks[block];
+      const page = Math.floor(at / PAGE_BYTES);
+      const home = slots.get(page) ?? 0;
+      if (home === 0) return [];
+      const entry = home + ((at - page * PAGE_BYTES) / 2) * ENTRY.bytes;
+      const row = this.#enterHere(entry, made.index, number, page);
       return row === undefined ? [] : [{ row, entry }];
     });
-    const region: Translated = { index: made.index, ways, slots: made.slots };
+    const region: Translated = { ...made, ways };
     this.#live.add(region);
     this.#compiled++;
     for (const slot of region.slots) {
@@ -196,7 +239,7 @@ export class Translator {
   }
 
   /** Makes a decoded entry a way into translated code; undefined where it cannot be one. */
-  #enterHere(entry: number, index: number, number: number): number | undefined {
+  #enterHere(entry: number, index: number, number: number, page: number): number | undefined {
     const data = this.#data;
     if (data.getUint16(entry + ENTRY.op, true) === SpecialOp.decode) this.#options.decode(entry);
     const op = data.getUint16(entry + ENTRY.op, true);
@@ -207,6 +250,7 @@ export class Translator {
     const at = TRANSLATION.base + row * TRANSLATION.rowBytes;
     data.setUint16(at, index, true);
     data.setUint16(at + 2, number, true);
+    data.setInt32(at + 4, page * PAGE_BYTES, true);
     data.setUint16(entry + ENTRY.replaced, op, true);
     data.setUint16(entry + ENTRY.op, TRANSLATION.firstOp + row, true);
     return row;
@@ -223,6 +267,7 @@ export class Translator {
     }
     this.#options.table.set(region.index, null);
     this.#freeIndices.push(region.index);
+    this.#unlink(region);
     for (const slot of region.slots) {
       const users = this.#bySlot.get(slot);
       users?.delete(region);
@@ -233,6 +278,18 @@ export class Translator {
     }
     this.#live.delete(region);
     this.#dropped++;
+  }
+
+  /** Frees the links of a region, and those of others that lead to it. */
+  #unlink({ index, links }: Translated): void {
+    for (const link of links) this.#data.setBigUint64(linkOf(link), 0n, true);
+    this.#freeLinks.push(...links);
+    for (const region of this.#live) {
+      for (const link of region.links) {
+        const at = linkOf(link);
+        if (this.#data.getUint16(at, true) === index) this.#data.setBigUint64(at, 0n, true);
+      }
+    }
   }
 
   #slotOf(entry: number): number {

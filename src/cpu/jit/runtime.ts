@@ -1,0 +1,310 @@
+/**
+ * What translated code and the interpreter's main loop call to get from one region to the next. A
+ * region is a function `(entry, pageBase, depth) -> result`:
+ *
+ * - `entry`: which of its ways in is meant; `pageBase`: guest address of the page it was found from;
+ *   `depth`: calls of regions under way, one inside the other.
+ * - An even result is the address where the guest goes on. `LEFT` says that the region ended on the
+ *   way, for the reason in `regionStatus` and at the state's pc; `REFUSED` that nothing was executed.
+ *
+ * Between regions all registers and the budget are in the hart's state.
+ */
+import {
+  br,
+  call,
+  callIndirect,
+  type Func,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  label,
+  loop,
+  ret,
+  set,
+  when,
+  whenUnlikely,
+} from "../../wasm/expr.ts";
+import type { ModuleBuilder } from "../../wasm/module-builder.ts";
+import type { HostFunctions } from "../imports.ts";
+import { ENTRY, LINK, REGION_RECORD, TRANSLATION } from "../layout.ts";
+import type { MmuFunctions } from "../mmu.ts";
+import { get, get32, put, put32 } from "../state.ts";
+import { entryInSlot, noteExecuted, pageOf, tlbEntry } from "../tlb.ts";
+
+export const REGION_SIGNATURE = { params: ["i32", "i64", "i32"], result: "i64" } as const;
+
+/** Results that are no address: addresses of instructions are even. */
+export const RegionResult = { left: 1, refused: 3 } as const;
+
+/** Why a region was left on the way. */
+export const RegionStatus = {
+  /** Deliver the recorded exception at pc. */
+  trap: 1,
+  /** Look at interrupts and requests, then go on at pc. */
+  relook: 2,
+} as const;
+
+/**
+ * Where in a region an instruction is, packed for the slow paths of memory accesses: bits 31..13 its
+ * place in half-words from the entry's page (signed), bit 12 whether it is four bytes long, bits 11..0
+ * the instructions of its block up to and with it.
+ */
+export const ExitInfo = {
+  pack: (at: number, length: number, charge: number): number =>
+    ((at >> 1) << 13) | (length === 4 ? 1 << 12 : 0) | charge,
+  /** Distance from the entry's page in bytes. */
+  place: (info: I32): I64 => i64.extend_i32_s(i32.shl(i32.shr_s(info, 13), 1)),
+  charge: (info: I32): I32 => i32.and(info, 0xfff),
+  /** The same for the instruction that follows. */
+  next: (info: I32): I32 => i32.add(info, i32.shl(i32.add(i32.and(i32.shr_u(info, 12), 1), 1), 13)),
+  /** Places beyond this do not fit. */
+  maxDistance: 1 << 18,
+  maxCharge: 0xfff,
+} as const;
+
+/**
+ * Calls of regions inside each other. Each takes up to some KiB of the engine's stack, of which a
+ * Worker has no more than about 1 MiB.
+ */
+export const MAX_CALL_DEPTH = 128;
+
+/** Address of the row that the op of a decoded entry stands for. */
+const rowOf = (op: I32): I32 =>
+  i32.add(i32.mul(i32.sub(op, TRANSLATION.firstOp), TRANSLATION.rowBytes), TRANSLATION.base);
+
+/** Calls the region that a row or a link leads to; `page` is the address of the entry's page. */
+export const enter = (row: I32, page: I64, depth: I32): I64 =>
+  callIndirect(
+    REGION_SIGNATURE,
+    i32.load16_u(row),
+    i32.load16_u(row, 2),
+    i64.sub(page, i64.load32_s(row, 4)),
+    depth,
+  );
+
+/** Calls the region that the op of a decoded entry stands for. */
+export function enterByOp(op: I32, page: I64, depth: I32): I64 {
+  const row = i32.local();
+  return i64.seq([set(row, rowOf(op))], enter(row, page, depth));
+}
+
+export interface RegionRuntime {
+  /**
+   * (target, depth, expected): runs translated code from `target` on until it comes to `expected` or
+   * to code that is not translated, and returns that address; or `LEFT`.
+   */
+  readonly dispatch: Func<"i64">;
+  /**
+   * (result, target, expected, depth, link): goes on after a call that has not come back to where it
+   * should. A refusal through a link that leads nowhere yet makes the link.
+   */
+  readonly resume: Func<"i64">;
+  /** (record, pageBase): whether a region may run under the present mapping. */
+  readonly validate: Func<"i32">;
+  /** (budget): the budget to go on with, or 0 or less to leave. */
+  readonly poll: Func<"i32">;
+  /** (va, size, info): host address to load from, or 0 if the region has to be left. */
+  readonly regionLoad: Func<"i32">;
+  /** (va, size, value, info): nonzero if the region has to be left. */
+  readonly regionStore: Func<"i32">;
+}
+
+export function defineRuntime(
+  module: ModuleBuilder,
+  host: HostFunctions,
+  mmu: MmuFunctions,
+): RegionRuntime {
+  // Link cells lead here until the callee is known.
+  module.define(
+    "unlinked",
+    REGION_SIGNATURE.params,
+    REGION_SIGNATURE.result,
+    () => [ret(i64.const(RegionResult.refused))],
+    { export: true },
+  );
+  const dispatch = defineDispatch(module);
+  return {
+    dispatch,
+    resume: defineResume(module, dispatch),
+    validate: defineValidate(module, mmu),
+    poll: definePoll(module, host),
+    ...defineSlowAccess(module, mmu),
+  };
+}
+
+/** Sets `op` to that of the decoded entry at `target`, or returns from the function. */
+function lookUp(target: I64, op: ReturnType<typeof i32.local>, otherwise: I64) {
+  const tlb = i32.local();
+  return [
+    set(tlb, tlbEntry(get32("fetchTlb"), target)),
+    whenUnlikely(i64.ne(i64.load(tlb), pageOf(target)), [ret(otherwise)]),
+    set(op, i32.load16_u(entryInSlot(i32.load(tlb, 8), target), ENTRY.op)),
+    whenUnlikely(i32.lt_u(op, TRANSLATION.firstOp), [ret(otherwise)]),
+  ];
+}
+
+function defineDispatch(module: ModuleBuilder): Func<"i64"> {
+  return module.define(
+    "dispatch",
+    ["i64", "i32", "i64"],
+    "i64",
+    (target, depth, expected) => {
+      const [op, result] = [i32.local(), i64.local()];
+      const next = label("next");
+      return [
+        loop(next, [
+          ...lookUp(target, op, target),
+          set(result, enterByOp(op, pageOf(target), depth)),
+          when(i64.eq(result, expected), [ret(result)]),
+          when(i32.and(i32.wrap_i64(result), 1), [
+            ret(i64.select(i64.eq(result, RegionResult.refused), target, result)),
+          ]),
+          set(target, result),
+          br(next),
+        ]),
+      ];
+    },
+    { export: true },
+  );
+}
+
+function defineResume(module: ModuleBuilder, dispatch: Func<"i64">): Func<"i64"> {
+  return module.define(
+    "resume",
+    ["i64", "i64", "i64", "i32", "i32"],
+    "i64",
+    (result, target, expected, depth, link) => {
+      const op = i32.local();
+      return [
+        when(i64.eq(result, RegionResult.left), [ret(result)]),
+        when(i64.eq(result, RegionResult.refused), [
+          set(result, target),
+          // A link that was made before refuses for a reason that will not go away by trying again.
+          when(i32.load16_u(link), [ret(target)]),
+          ...lookUp(target, op, target),
+          when(link, [i64.store(link, i64.load(rowOf(op)))]),
+        ]),
+        ret(call(dispatch, result, depth, expected)),
+      ];
+    },
+    { export: true },
+  );
+}
+
+function defineValidate(module: ModuleBuilder, mmu: MmuFunctions): Func<"i32"> {
+  return module.define(
+    "validate",
+    ["i32", "i64"],
+    "i32",
+    (record, pageBase) => {
+      const [page, end, tlb, slot] = [i32.local(), i32.local(), i32.local(), i32.local()];
+      const va = i64.local();
+      const next = label("next");
+      const refuse = [ret(i32.const(0))];
+      return [
+        when(i32.ne(i32.load(record, REGION_RECORD.dataTlb), get32("dataTlb")), refuse),
+        set(page, record),
+        set(
+          end,
+          i32.add(
+            record,
+            i32.mul(i32.load(record, REGION_RECORD.pageCount), REGION_RECORD.pageBytes),
+          ),
+        ),
+        loop(next, [
+          set(va, i64.add(pageBase, i64.shl(i64.load32_s(page, REGION_RECORD.pages), 12))),
+          set(tlb, tlbEntry(get32("fetchTlb"), va)),
+          when(
+            i64.eq(i64.load(tlb), va),
+            [set(slot, i32.load(tlb, 8))],
+            [set(slot, call(mmu.probe, va))],
+          ),
+          when(i32.ne(slot, i32.load(page, REGION_RECORD.pages + 4)), refuse),
+          noteExecuted(va),
+          set(page, i32.add(page, REGION_RECORD.pageBytes)),
+          br(next, i32.lt_u(page, end)),
+        ]),
+        i64.store(record, get("generation"), REGION_RECORD.generation),
+        i64.store(record, pageBase, REGION_RECORD.pageBase),
+        ret(i32.const(1)),
+      ];
+    },
+    { export: true },
+  );
+}
+
+function definePoll(module: ModuleBuilder, host: HostFunctions): Func<"i32"> {
+  return module.define(
+    "poll",
+    ["i32"],
+    "i32",
+    (budget) => {
+      const more = i32.local();
+      const leave = [ret(budget)];
+      return [
+        when(get32("attention"), leave),
+        set(more, call(host.poll)),
+        put("instretAnchor", i64.add(get("instretAnchor"), i64.extend_i32_s(more))),
+        set(budget, i32.add(budget, more)),
+        // The host may have raised an interrupt: what it gave is for the time after that.
+        when(get32("attention"), [
+          put32("budgetHeld", i32.add(get32("budgetHeld"), more)),
+          put("instretAnchor", i64.sub(get("instretAnchor"), i64.extend_i32_s(more))),
+          set(budget, i32.sub(budget, more)),
+        ]),
+        ret(budget),
+      ];
+    },
+    { export: true },
+  );
+}
+
+function defineSlowAccess(
+  module: ModuleBuilder,
+  mmu: MmuFunctions,
+): Pick<RegionRuntime, "regionLoad" | "regionStore"> {
+  const leave = (info: I32, status: number) => [
+    put32("regionExit", info),
+    put32("regionStatus", status),
+  ];
+  const regionLoad = module.define(
+    "region_load",
+    ["i64", "i32", "i32"],
+    "i32",
+    (va, size, info) => {
+      const address = i32.local();
+      return [
+        set(address, call(mmu.loadSlow, va, size)),
+        when(i32.eqz(address), leave(info, RegionStatus.trap)),
+        ret(address),
+      ];
+    },
+    { export: true },
+  );
+  const regionStore = module.define(
+    "region_store",
+    ["i64", "i32", "i64", "i32"],
+    "i32",
+    (va, size, value, info) => [
+      when(i32.eqz(call(mmu.storeSlow, va, size, value)), [
+        ...leave(info, RegionStatus.trap),
+        ret(i32.const(1)),
+      ]),
+      // The store may have changed this very code: nothing after it may run.
+      when(get32("attention"), [
+        ...leave(ExitInfo.next(info), RegionStatus.relook),
+        ret(i32.const(1)),
+      ]),
+      ret(i32.const(0)),
+    ],
+    { export: true },
+  );
+  return { regionLoad, regionStore };
+}
+
+/** Address of a region's record. */
+export const recordOf = (index: number): number => REGION_RECORD.base + index * REGION_RECORD.bytes;
+
+/** Address of a link. */
+export const linkOf = (index: number): number => LINK.base + index * LINK.bytes;
