@@ -13,6 +13,13 @@ const PAGE_BYTES = 4096;
 const LAST_HALF = PAGE_BYTES - 2;
 const SCRATCH_END = SCRATCH.base + SCRATCH.count * SCRATCH.bytes;
 
+/**
+ * Stores to a page with decoded code before the code is forgotten. Each time doubles the number, since
+ * a page that holds code and data for good would otherwise be decoded again and again.
+ */
+const FIRST_STORES = 64;
+const MAX_PATIENCE = 16;
+
 export class CodeCache {
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
@@ -21,6 +28,10 @@ export class CodeCache {
   #nextSlot = 0;
   /** Slots that have been handed out at least once. */
   #used = 0;
+  /** Slots that were given back. */
+  readonly #free: number[] = [];
+  /** How often each page of RAM has given its slot back, up to `MAX_PATIENCE`. */
+  readonly #released: Uint8Array;
 
   /** Told of a slot whose contents go away, before they do. */
   onDrop: (slot: number) => void = () => {};
@@ -29,6 +40,7 @@ export class CodeCache {
     this.#bytes = new Uint8Array(buffer);
     this.#data = new DataView(buffer);
     this.#ram = ram;
+    this.#released = new Uint8Array(Math.ceil(ram.size / PAGE_BYTES));
   }
 
   /** Forgets everything. */
@@ -37,29 +49,50 @@ export class CodeCache {
     this.#bytes.fill(0, SCRATCH.base, SCRATCH_END);
     for (let k = 0; k < SCRATCH.count; k++) this.decodeScratch(SCRATCH.base + k * SCRATCH.bytes, 0);
     this.#nextSlot = 0;
+    this.#free.length = 0;
+    this.#released.fill(0);
     this.#flushExecute();
   }
 
   /** Gives the page whose bytes are at `host` a slot, taking the oldest one if none is free. */
   allocateSlot(host: number): number {
+    const slot = this.#free.pop() ?? this.#takeOldest();
+    const data = this.#data;
+    this.#bytes.fill(0, slot, slot + SLOT.end);
+    data.setUint16(slot + SLOT.end + ENTRY.op, SpecialOp.pageEnd, true);
+    data.setUint32(slot + SLOT.host, host, true);
+    data.setUint32(slot + SLOT.storesLeft, FIRST_STORES << this.#released[this.#page(host)], true);
+    data.setUint32(this.#mapWord(host), slot, true);
+    this.#evictWrites(host);
+    return slot;
+  }
+
+  #takeOldest(): number {
     const index = this.#nextSlot;
     this.#nextSlot = (index + 1) % SLOT.count;
     const slot = SLOT.base + index * SLOT.bytes;
-    if (index < this.#used) {
-      this.onDrop(slot);
-      const owner = this.#mapWord(this.#data.getUint32(slot + SLOT.host, true));
-      if (this.#data.getUint32(owner, true) === slot) this.#data.setUint32(owner, 0, true);
-      this.#bytes.fill(0, slot, slot + SLOT.end);
-      this.#flushExecute();
-    } else {
-      this.#used = index + 1;
-      this.#bytes.fill(0, slot, slot + SLOT.end);
-    }
-    this.#data.setUint16(slot + SLOT.end + ENTRY.op, SpecialOp.pageEnd, true);
-    this.#data.setUint32(slot + SLOT.host, host, true);
-    this.#data.setUint32(this.#mapWord(host), slot, true);
-    this.#evictWrites(host);
+    if (index < this.#used) this.#drop(slot);
+    else this.#used = index + 1;
     return slot;
+  }
+
+  /**
+   * Ends the decoding of a page, so that stores to it are fast again: its memory is now used for data.
+   * A hart that executes it notices at its next transfer of control or FENCE.I.
+   */
+  releaseSlot(slot: number): void {
+    const page = this.#page(this.#data.getUint32(slot + SLOT.host, true));
+    this.#released[page] = Math.min(this.#released[page] + 1, MAX_PATIENCE);
+    this.#drop(slot);
+    this.#free.push(slot);
+  }
+
+  /** Takes a slot from its page. */
+  #drop(slot: number): void {
+    this.onDrop(slot);
+    const owner = this.#mapWord(this.#data.getUint32(slot + SLOT.host, true));
+    if (this.#data.getUint32(owner, true) === slot) this.#data.setUint32(owner, 0, true);
+    this.#flushExecute();
   }
 
   /** Drops the decoded code of every page that the range touches. */
@@ -138,8 +171,12 @@ export class CodeCache {
     data.setInt32(address + ENTRY.imm, near ? d.imm * (ENTRY.bytes / 2) : d.imm, true);
   }
 
+  #page(host: number): number {
+    return (host - this.#ram.offset) / PAGE_BYTES;
+  }
+
   #mapWord(host: number): number {
-    return CODE_MAP_BASE + ((host - this.#ram.offset) / PAGE_BYTES) * 4;
+    return CODE_MAP_BASE + this.#page(host) * 4;
   }
 
   #flushExecute(): void {

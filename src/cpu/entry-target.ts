@@ -258,8 +258,9 @@ export class EntryTarget extends HartTarget {
           ...this.#steerToNext(),
         ];
       case "fence.i":
-        // Stores drop what they overwrite from the decoded code at once, so nothing is stale.
-        return [];
+        // Stores drop what they overwrite from the decoded code at once. Only the page that executes
+        // now may have given up its slot (see `CodeCache.releaseSlot`): look it up again.
+        return this.#steerToNext();
     }
   }
 

@@ -291,6 +291,7 @@ export class Hart implements HartPort {
       decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
       // Wasm hands over addresses as signed numbers, and RAM may reach beyond 2^31.
       allocateSlot: (host) => this.#code.allocateSlot(host >>> 0),
+      releaseSlot: (slot) => this.#code.releaseSlot(slot),
       dropTranslations: (slot) => this.#translator?.dropSlot(slot),
       mmioRead: (gpa, size) => this.#mmioRead(gpa, size),
       mmioWrite: (gpa, size) => this.#mmioWrite(gpa, size),

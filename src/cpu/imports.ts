@@ -11,6 +11,8 @@ export interface HostFunctions {
   readonly allocateSlot: Func<"i32">;
   /** A page with this code slot is written: drops the translated code that depends on it. */
   readonly dropTranslations: Func<undefined>;
+  /** The page with this code slot is stored to so often that it holds data now. */
+  readonly releaseSlot: Func<undefined>;
   /** Translated code has used its budget: how many more instructions it may run. */
   readonly poll: Func<"i32">;
   /** MMIO load of a size at a physical address; the value is left in `scratch`. 0 = access fault. */
@@ -36,6 +38,7 @@ export function importHost(module: ModuleBuilder): HostFunctions {
     decodeScratch: module.importFunction(host, "decodeScratch", ["i32", "i32"], undefined),
     allocateSlot: module.importFunction(host, "allocateSlot", ["i32"], "i32"),
     dropTranslations: module.importFunction(host, "dropTranslations", ["i32"], undefined),
+    releaseSlot: module.importFunction(host, "releaseSlot", ["i32"], undefined),
     poll: module.importFunction(host, "poll", [], "i32"),
     mmioRead: module.importFunction(host, "mmioRead", ["f64", "i32"], "i32"),
     mmioWrite: module.importFunction(host, "mmioWrite", ["f64", "i32"], "i32"),

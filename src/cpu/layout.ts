@@ -244,6 +244,8 @@ export const SLOT = {
   host: 2048 * ENTRY.bytes + 16,
   /** Nonzero if translated code depends on the page. */
   translated: 2048 * ENTRY.bytes + 20,
+  /** Stores to the page before it gives its slot back. */
+  storesLeft: 2048 * ENTRY.bytes + 24,
   bytes: 2048 * ENTRY.bytes + 64,
   /**
    * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700; a

@@ -332,7 +332,7 @@ export function defineMmu(
   };
 }
 
-function storeBytes(address: I32, size: I32, value: I64): Stmt[] {
+export function storeBytes(address: I32, size: I32, value: I64): Stmt[] {
   return [
     when(
       i32.eq(size, 8),
@@ -489,6 +489,8 @@ function defineInvalidate(
         set(half, i32.add(half, 1)),
         br(next, i32.le_u(half, last)),
       ]),
+      i32.store(slot, i32.sub(i32.load(slot, SLOT.storesLeft), 1), SLOT.storesLeft),
+      when(i32.eqz(i32.load(slot, SLOT.storesLeft)), [callVoid(host.releaseSlot, slot)]),
     ];
   });
 }

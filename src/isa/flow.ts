@@ -1,7 +1,7 @@
 /** How an instruction passes control on, found by asking its semantics. */
 import { type I64, i64 } from "../wasm/expr.ts";
 import type { Row } from "./row.ts";
-import type { Target } from "./semantics.ts";
+import type { LoadWidth, StoreWidth, Target } from "./semantics.ts";
 
 export type Flow =
   /** To the next instruction, or by an exception. */
@@ -50,16 +50,24 @@ const WRITING_METHODS: ReadonlySet<string> = new Set<keyof Target>([
   "csr",
 ]);
 
+/** A plain load or store, at rs1 + imm. */
+export interface MemoryAccess {
+  readonly width: LoadWidth | StoreWidth;
+  readonly isStore: boolean;
+}
+
 interface Traits {
   readonly flow: Flow;
   readonly memory: boolean;
   readonly writes: boolean;
+  readonly access: MemoryAccess | undefined;
 }
 
 function probe(row: Row): Traits {
   let flow: Flow = "next";
   let memory = false;
   let writes = false;
+  let access: MemoryAccess | undefined;
   const asked = new Proxy({} as Target, {
     get:
       (_target, method) =>
@@ -67,13 +75,17 @@ function probe(row: Row): Traits {
         memory ||= MEMORY_METHODS.has(method as string);
         writes ||= WRITING_METHODS.has(method as string);
         flow = BY_METHOD[method as keyof Target] ?? flow;
+        if (method === "load" || method === "store") {
+          const width = args[0] as LoadWidth | StoreWidth;
+          access = { width, isStore: method === "store" };
+        }
         // What a load does with its value is part of the instruction.
         if (method === "load") (args[2] as (value: I64) => unknown)(i64.local());
         return RETURNS_STATEMENTS.has(method as string) ? [] : i64.local();
       },
   });
   row.semantics(asked);
-  return { flow, memory, writes };
+  return { flow, memory, writes, access };
 }
 
 const TRAITS = new WeakMap<Row, Traits>();
@@ -91,6 +103,8 @@ export const flowOf = (row: Row): Flow => traitsOf(row).flow;
 
 /** Whether the instruction loads or stores, and so may fault. */
 export const accessesMemory = (row: Row): boolean => traitsOf(row).memory;
+
+export const accessOf = (row: Row): MemoryAccess | undefined => traitsOf(row).access;
 
 /** Whether the instruction writes rd: some encodings have the field and no use for it. */
 export const writesResult = (row: Row): boolean => traitsOf(row).writes;

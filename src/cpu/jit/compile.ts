@@ -32,9 +32,10 @@ import { get, get32, put, put32 } from "../state.ts";
 import type { Block, Edge, Instruction, Region } from "./discover.ts";
 import { analyse, type BlockRegisters } from "./liveness.ts";
 import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.ts";
-import { NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
+import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
 import { ExitInfo, enter, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
 import { structure } from "./structure.ts";
+import { planWindows, type Window, type Windows } from "./windows.ts";
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -160,6 +161,7 @@ class Translation {
   readonly #exitPc = i64.local();
   readonly #successors: readonly (readonly number[])[];
   readonly #analysis: readonly BlockRegisters[];
+  readonly #windows: Windows;
   /** Ways out in the middle of a block, and those that go on at `exitPc`. */
   readonly #leaves = new Map<string, Exit>();
   readonly #exits = new Map<string, Exit>();
@@ -171,6 +173,7 @@ class Translation {
     this.#parameters = parameters;
     this.#successors = region.blocks.map(successorsOf);
     this.#analysis = analyse(region, this.#successors);
+    this.#windows = planWindows(region, this.#successors);
   }
 
   body(): Stmt[] {
@@ -303,8 +306,11 @@ class Translation {
         pageBase: this.#parameters.pageBase,
         dataTlb: this.#place.dataTlb,
       };
-      const all = { leave, exit, taken: [], computed: () => [], ...edges };
-      return instruction.row.semantics(new RegionTarget(context, instruction, all));
+      const windowUse = this.#windows.uses.get(instruction);
+      const all = { leave, exit, windowUse, taken: [], computed: () => [], ...edges };
+      const code = instruction.row.semantics(new RegionTarget(context, instruction, all));
+      const written = fieldsOf(instruction.row).writes(instruction.decoded).x;
+      return [...code, ...this.#closeWindows(({ base }) => ((written >>> base) & 1) !== 0)];
     };
     const charge = set(this.#budget, i32.sub(this.#budget, instructions.length));
     return [
@@ -318,6 +324,13 @@ class Translation {
         : []),
       ...(end.kind === "next" || end.kind === "branch" ? to(end.next) : []),
     ];
+  }
+
+  /** A window holds for one value of its base register. */
+  #closeWindows(isStale: (window: Window) => boolean): Stmt[] {
+    return this.#windows.shared
+      .filter(isStale)
+      .flatMap(({ read, write }) => [set(read, 0), set(write, 0)]);
   }
 
   #taken(node: number, { end }: Block, to: (edge: Edge) => readonly Stmt[]): readonly Stmt[] {
@@ -365,6 +378,7 @@ class Translation {
         when(i64.ne(result, expected), [ret(result)]),
       ]),
       set(this.#budget, get32("budget")),
+      ...this.#closeWindows(() => true),
       ...(next.block === undefined
         ? [ret(expected)]
         : this.#registers.load(this.#liveIn([next.block]))),

@@ -13,6 +13,7 @@ import {
   run,
   type Stmt,
   set,
+  when,
   whenLikely,
 } from "../../wasm/expr.ts";
 import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
@@ -22,6 +23,7 @@ import { tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
 import type { Registers } from "./registers.ts";
 import { RegionStatus } from "./runtime.ts";
+import type { Window, WindowUse } from "./windows.ts";
 
 /** The functions of the core module that translated instructions call. */
 export interface RegionFunctions extends DataFunctions {
@@ -45,6 +47,8 @@ export interface Edges {
   readonly leave: Label;
   /** `ExitInfo` of the instruction. */
   readonly exit: number;
+  /** The window that a load or store goes through, if there is one. */
+  readonly windowUse: WindowUse | undefined;
   /** The target of a branch or direct jump. */
   readonly taken: readonly Stmt[];
   /** A computed target. */
@@ -142,30 +146,92 @@ export class RegionTarget extends HartTarget {
     const { leave, exit } = this.#edges;
     const size = BYTES[width];
     const host = i32.local();
+    const slow = (va: I64): Stmt[] => [
+      set(host, call(this.core.regionLoad, va, size, exit)),
+      br(leave, i32.eqz(host)),
+    ];
+    const { windowUse } = this.#edges;
+    if (windowUse !== undefined) {
+      const value = i64.local();
+      const { window } = windowUse;
+      return [
+        ...this.#open(windowUse),
+        whenLikely(
+          window.read,
+          [set(value, i64[width](window.read, this.#displacement(window)))],
+          [...slow(address), set(value, i64[width](host))],
+        ),
+        ...use(value),
+      ];
+    }
+    const table = this.#context.dataTlb + TLB.read;
     return bind(address, (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, this.#context.dataTlb + TLB.read),
-          [set(host, hostOf(entry, va, this.#context.dataTlb + TLB.read))],
-          [set(host, call(this.core.regionLoad, va, size, exit)), br(leave, i32.eqz(host))],
-        ),
+        whenLikely(hits(entry, va, size, table), [set(host, hostOf(entry, va, table))], slow(va)),
         ...use(i64[width](host)),
       ]),
     );
   }
 
   store(width: StoreWidth, address: I64, value: I64): Stmt[] {
-    const { leave, exit } = this.#edges;
+    const { leave, exit, windowUse } = this.#edges;
     const size = BYTES[width];
+    const slow = (va: I64): Stmt[] => [
+      br(leave, call(this.core.regionStore, va, size, value, exit)),
+    ];
+    if (windowUse !== undefined) {
+      const { window } = windowUse;
+      return [
+        ...this.#open(windowUse),
+        whenLikely(
+          window.write,
+          [i64[width](window.write, value, this.#displacement(window))],
+          slow(address),
+        ),
+      ];
+    }
+    const table = this.#context.dataTlb + TLB.write;
     return bind(address, (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => [
         whenLikely(
-          hits(entry, va, size, this.#context.dataTlb + TLB.write),
-          [i64[width](hostOf(entry, va, this.#context.dataTlb + TLB.write), value)],
-          [br(leave, call(this.core.regionStore, va, size, value, exit))],
+          hits(entry, va, size, table),
+          [i64[width](hostOf(entry, va, table), value)],
+          slow(va),
         ),
       ]),
     );
+  }
+
+  /** From a window's lowest byte to this instruction's bytes. */
+  #displacement({ low }: Window): number {
+    return this.#instruction.decoded.imm - low;
+  }
+
+  /** Opens a window if the TLB knows its page and it lies in one. */
+  #open({ window, open }: WindowUse): Stmt[] {
+    if (open === undefined) return [];
+    const { forStores, mayBeOpen } = open;
+    const table = this.#context.dataTlb + (forStores ? TLB.write : TLB.read);
+    const wanted = forStores ? window.write : window.read;
+    const base = this.#context.registers.readX(window.base);
+    // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
+    const all = forStores ? [window.read, window.write] : [window.read];
+    const look = bind(i64.add(base, window.low), (va) =>
+      bind(tlbEntry(i32.const(0), va), (entry) => [
+        whenLikely(
+          i32.and(
+            i64.eq(i64.load(entry, table), i64.and(va, -4096)),
+            i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
+          ),
+          [
+            set(wanted, hostOf(entry, va, table)),
+            ...all.filter((w) => w !== wanted).map((w) => set(w, wanted)),
+          ],
+          mayBeOpen ? [] : all.map((w) => set(w, 0)),
+        ),
+      ]),
+    );
+    return mayBeOpen ? [when(i32.eqz(wanted), look)] : look;
   }
 
   /** @throws Error always: regions end before such instructions. */

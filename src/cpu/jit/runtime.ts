@@ -10,6 +10,7 @@
  * Between regions all registers and the budget are in the hart's state.
  */
 import {
+  bind,
   br,
   call,
   callIndirect,
@@ -26,9 +27,10 @@ import {
   whenUnlikely,
 } from "../../wasm/expr.ts";
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
+import { hostOf } from "../hart-target.ts";
 import type { HostFunctions } from "../imports.ts";
-import { ENTRY, LINK, REGION_RECORD, TRANSLATION } from "../layout.ts";
-import type { MmuFunctions } from "../mmu.ts";
+import { ENTRY, LINK, REGION_RECORD, TLB, TRANSLATION } from "../layout.ts";
+import { type MmuFunctions, storeBytes } from "../mmu.ts";
 import { get, get32, put, put32 } from "../state.ts";
 import { entryInSlot, noteExecuted, pageOf, tlbEntry } from "../tlb.ts";
 
@@ -275,6 +277,10 @@ function defineSlowAccess(
     (va, size, info) => {
       const address = i32.local();
       return [
+        // Accesses that are not aligned, or that a window did not cover.
+        ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
+          when(within(entry, va, size, TLB.read), [ret(hostOf(entry, va, TLB.read))]),
+        ]),
         set(address, call(mmu.loadSlow, va, size)),
         when(i32.eqz(address), leave(info, RegionStatus.trap)),
         ret(address),
@@ -287,6 +293,12 @@ function defineSlowAccess(
     ["i64", "i32", "i64", "i32"],
     "i32",
     (va, size, value, info) => [
+      ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
+        when(within(entry, va, size, TLB.write), [
+          ...storeBytes(hostOf(entry, va, TLB.write), size, value),
+          ret(i32.const(0)),
+        ]),
+      ]),
       when(i32.eqz(call(mmu.storeSlow, va, size, value)), [
         ...leave(info, RegionStatus.trap),
         ret(i32.const(1)),
@@ -302,6 +314,13 @@ function defineSlowAccess(
   );
   return { regionLoad, regionStore };
 }
+
+/** Whether a TLB entry is for the page of an access that lies in one page. */
+const within = (entry: I32, va: I64, size: I32, table: number): I32 =>
+  i32.and(
+    i64.eq(i64.load(entry, table), pageOf(va)),
+    i32.le_u(i32.add(i32.and(i32.wrap_i64(va), 0xfff), size), 4096),
+  );
 
 /** Address of a region's record. */
 export const recordOf = (index: number): number => REGION_RECORD.base + index * REGION_RECORD.bytes;
