@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { encode } from "../../isa/assembler.ts";
-import { discover, MAX_INSTRUCTIONS, MAX_PAGES } from "./discover.ts";
+import { type CodeSource, discover, MAX_INSTRUCTIONS, MAX_PAGES } from "./discover.ts";
 
 const PAGE = 4096;
 /** Page n of the code is at this place; the first one is not at 0, which means "unknown". */
@@ -14,6 +14,12 @@ function codeOf(words: readonly number[], pages: number): DataView {
 
 const NOP = encode("addi");
 
+const source = (memory: DataView, findPage = hostOf): CodeSource => ({
+  memory,
+  findPage,
+  isExecuted: () => true,
+});
+
 describe("discovery of a region", () => {
   test("follows branches, and a call to where it returns", () => {
     const words = [
@@ -23,7 +29,7 @@ describe("discovery of a region", () => {
       NOP,
       encode("csrrs", { rd: 5, csr: 0x300 }),
     ];
-    const region = discover(codeOf(words, 1), hostOf, 0);
+    const region = discover(source(codeOf(words, 1)), 0);
     expect(region.blocks.map(({ at, end }) => [at, end.kind])).toEqual([
       [0, "branch"],
       [4, "call"],
@@ -36,7 +42,7 @@ describe("discovery of a region", () => {
 
   test("ends at its cap of instructions", () => {
     const words = Array.from({ length: MAX_INSTRUCTIONS + 100 }, () => NOP);
-    const { blocks } = discover(codeOf(words, 2), hostOf, 0);
+    const { blocks } = discover(source(codeOf(words, 2)), 0);
     expect(blocks.flatMap(({ instructions }) => instructions)).toHaveLength(MAX_INSTRUCTIONS);
   });
 
@@ -49,8 +55,20 @@ describe("discovery of a region", () => {
       asked.push(page);
       return hostOf(page);
     };
-    const region = discover(code, find, 0);
+    const region = discover(source(code, find), 0);
     expect(asked).toHaveLength(MAX_PAGES);
     expect(region.pages).toHaveLength(MAX_PAGES);
+  });
+
+  test("leaves out what was never executed", () => {
+    const words = [encode("beq", { rs1: 5, rs2: 6, imm: 12 }), NOP, encode("ebreak"), NOP, NOP];
+    const { blocks } = discover(
+      { ...source(codeOf(words, 1)), isExecuted: (_distance, offset) => offset < 12 },
+      0,
+    );
+    expect(blocks.map(({ at, end }) => [at, end.kind])).toEqual([
+      [0, "branch"],
+      [4, "next"],
+    ]);
   });
 });

@@ -4,7 +4,8 @@
  * Places are offsets in bytes from the guest page of the entry, so that a region does not depend on
  * the address at which the page is mapped. A call is followed to where it returns to, and into the
  * callee too if that is a short leaf: it is then part of the region, once for each place that calls
- * it. Computed jumps and instructions that work on the hart's own state end a path.
+ * it. Computed jumps, instructions that work on the hart's own state and code that was never executed
+ * end a path.
  */
 import { type Decoded, decode, instructionLength, newDecoded } from "../../isa/decoder.ts";
 import { flowOf } from "../../isa/flow.ts";
@@ -73,11 +74,17 @@ export interface Region {
   readonly pages: readonly number[];
 }
 
-/** Host address of the page at a distance in pages from the entry's, or 0 if it is not known. */
-export type PageFinder = (distance: number) => number;
+/** What is known of the code around an entry. Distances are in pages from the entry's page. */
+export interface CodeSource {
+  readonly memory: DataView;
+  /** Address in `memory` of a page's bytes, or 0 if the page is not known. */
+  readonly findPage: (distance: number) => number;
+  /** Whether an instruction is worth its translation: it has been executed before. */
+  readonly isExecuted: (distance: number, offset: number) => boolean;
+}
 
-export function discover(code: DataView, findPage: PageFinder, entry: number): Region {
-  return new Discovery(code, findPage).run(entry);
+export function discover(source: CodeSource, entry: number): Region {
+  return new Discovery(source).run(entry);
 }
 
 /** An inlined call, or the outermost function (0). */
@@ -94,8 +101,7 @@ const contextOf = (key: number): number => Math.floor(key / CONTEXT_SPAN);
 const placeOf = (key: number): number => (key % CONTEXT_SPAN) - CONTEXT_SPAN / 2;
 
 class Discovery {
-  readonly #code: DataView;
-  readonly #findPage: PageFinder;
+  readonly #source: CodeSource;
   readonly #pages = new Map<number, number>();
   readonly #found = new Map<number, Instruction>();
   readonly #leaders = new Set<number>();
@@ -106,9 +112,8 @@ class Discovery {
   readonly #leaves = new Map<number, boolean>();
   readonly #work: number[] = [];
 
-  constructor(code: DataView, findPage: PageFinder) {
-    this.#code = code;
-    this.#findPage = findPage;
+  constructor(source: CodeSource) {
+    this.#source = source;
   }
 
   run(entry: number): Region {
@@ -229,6 +234,8 @@ class Discovery {
     if (Math.abs(at) > ExitInfo.maxDistance) return undefined;
     const low = this.#half(at);
     if (low === undefined) return undefined;
+    const page = Math.floor(at / PAGE_BYTES);
+    if (!this.#source.isExecuted(page, at - page * PAGE_BYTES)) return undefined;
     let bits = low;
     if (instructionLength(low) === 4) {
       const high = this.#half(at + 2);
@@ -246,10 +253,11 @@ class Discovery {
     const page = Math.floor(at / PAGE_BYTES);
     let host = this.#pages.get(page);
     if (host === undefined) {
-      host = this.#knownPages() < MAX_PAGES ? this.#findPage(page) : 0;
+      host = this.#knownPages() < MAX_PAGES ? this.#source.findPage(page) : 0;
       this.#pages.set(page, host);
     }
-    return host === 0 ? undefined : this.#code.getUint16(host + (at - page * PAGE_BYTES), true);
+    if (host === 0) return undefined;
+    return this.#source.memory.getUint16(host + (at - page * PAGE_BYTES), true);
   }
 
   #knownPages(): number {

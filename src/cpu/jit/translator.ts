@@ -33,7 +33,7 @@ const MAX_COUNTED = 4096;
  * The share of the time that may go into translation, and how much may be saved up for a burst, in
  * ticks of the clock. The engine's own compilers add about as much again, later and elsewhere.
  */
-const TRANSLATION_SHARE = 0.08;
+const TRANSLATION_SHARE = 0.3;
 const MAX_CREDIT = TIMEBASE_HZ / 50;
 
 /**
@@ -156,12 +156,20 @@ export class Translator {
     const slot = this.#slotOf(entry);
     const base = this.#data.getBigUint64(FIELD.pc, true) & ~0xfffn;
     const slots = new Map<number, number>([[0, slot]]);
+    const eager = this.#options.policy === "eager";
     const region = discover(
-      this.#data,
-      (distance) => {
-        const found = distance === 0 ? slot : this.#slotAt(base + BigInt(distance * PAGE_BYTES));
-        slots.set(distance, found);
-        return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
+      {
+        memory: this.#data,
+        findPage: (distance) => {
+          const found = distance === 0 ? slot : this.#slotAt(base + BigInt(distance * PAGE_BYTES));
+          slots.set(distance, found);
+          return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
+        },
+        // Entries are decoded when they are first executed.
+        isExecuted: (distance, offset) =>
+          eager ||
+          this.#data.getUint16((slots.get(distance) ?? 0) + (offset / 2) * ENTRY.bytes, true) !==
+            SpecialOp.decode,
       },
       ((entry - slot) / ENTRY.bytes) * 2,
     );
