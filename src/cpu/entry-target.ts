@@ -20,12 +20,13 @@ import type { CsrFunctions } from "./csrs.ts";
 import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "./hart-target.ts";
 import type { HostFunctions } from "./imports.ts";
 import type { RegionRuntime } from "./jit/runtime.ts";
-import { ENTRY, F_BASE, TLB, X_BASE } from "./layout.ts";
+import { ENTRY, F_BASE, TLB, X_BASE, X_SINK } from "./layout.ts";
 import { type MmuFunctions, recordFault } from "./mmu.ts";
 import {
   Cause,
   get,
   get32,
+  logJump,
   Mode,
   Mstatus,
   markFloatDirty,
@@ -135,7 +136,12 @@ export class EntryTarget extends HartTarget {
   }
 
   jumpTo(address: I64): Stmt[] {
+    const isJump = i32.and(
+      i32.eq(i32.load16_u(this.#entry, ENTRY.rd), X_BASE + X_SINK * 8),
+      i32.ne(i32.load16_u(this.#entry, ENTRY.rs1), X_BASE + 8),
+    );
     return bind(i64.and(address, -2), (target) => [
+      when(isJump, logJump(this.pc(), target)),
       ...this.setX(this.nextPc()),
       ...this.#next.absolute(target),
     ]);

@@ -10,6 +10,7 @@
  *     0x0000_2000  CSR map: for each CSR number, its row in the CSR table plus one, or 0
  *     0x0000_3000  filter of the pages that translated code relies on
  *     0x0000_4000  log of TLB fills
+ *     0x0000_6000  computed jumps that were taken
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
  *     0x0006_0000  records of regions
  *     0x000c_0000  ways into translated code
@@ -182,6 +183,12 @@ export const TLB = {
 
 /** Addresses of the TLB entries filled since the last flush, so that a flush need not touch all. */
 export const TLB_LOG = { base: 0x4000, count: 2048 } as const;
+
+/**
+ * Computed jumps that were taken lately, calls and returns left out: i64 address of the jump, i64
+ * target, at a place that both choose.
+ */
+export const JUMP_LOG = { base: 0x6000, bytes: 16, count: 1024 } as const;
 
 /** A byte for each page number modulo 4096: whether a region was checked to rely on such a page. */
 export const EXECUTED_FILTER = { base: 0x3000, bytes: 4096 } as const;

@@ -9,7 +9,7 @@ import {
   type Stmt,
   set,
 } from "../wasm/expr.ts";
-import { FIELD, type NarrowField, type WideField } from "./layout.ts";
+import { FIELD, JUMP_LOG, type NarrowField, type WideField } from "./layout.ts";
 
 export const get = (field: WideField): I64 => i64.load(0, FIELD[field]);
 export const put = (field: WideField, value: Arg<"i64">): Stmt => i64.store(0, value, FIELD[field]);
@@ -72,6 +72,17 @@ export const statusHas = (bits: number): I32 => i32.and(i32.load(0, FIELD.mstatu
 /** Marks the floating-point state dirty: FS is bits 14..13, in the second byte of mstatus. */
 export const markFloatDirty = (): Stmt =>
   i32.store8(0, i32.or(i32.load8_u(0, FIELD.mstatus + 1), 0x60), FIELD.mstatus + 1);
+
+/** Notes a computed jump, for the translator to follow. */
+export const logJump = (from: I64, target: I64): Stmt[] => {
+  const at = i32.local();
+  const mixed = i32.add(i32.mul(i32.wrap_i64(from), 31), i32.wrap_i64(target));
+  return [
+    set(at, i32.and(i32.shl(mixed, 3), (JUMP_LOG.count - 1) * JUMP_LOG.bytes)),
+    i64.store(at, from, JUMP_LOG.base),
+    i64.store(at, target, JUMP_LOG.base + 8),
+  ];
+};
 
 /**
  * Makes the running code look at `attention` soon: with no budget left it goes back to the main loop

@@ -9,6 +9,7 @@ import { FPU_FUNCTIONS, type FpuFunction } from "../../isa/fpu.ts";
 import {
   block,
   br,
+  brTable,
   call,
   type Func,
   type I64,
@@ -159,6 +160,8 @@ class Translation {
   readonly #registers = new Registers();
   readonly #budget = i32.local();
   readonly #exitPc = i64.local();
+  /** Where a computed jump goes, on the way to the block that dispatches. */
+  readonly #jumpTarget = i64.local();
   readonly #successors: readonly (readonly number[])[];
   readonly #analysis: readonly BlockRegisters[];
   readonly #windows: Windows;
@@ -283,16 +286,21 @@ class Translation {
 
   /** Looks at the budget at the end of each turn of a loop. */
   #backEdge(from: number, target: number): Stmt[] {
+    const { at, end } = this.#region.blocks[target];
     return [
       whenUnlikely(i32.le_s(this.#budget, 0), [
         set(this.#budget, call(this.#core.poll, this.#budget)),
-        when(i32.le_s(this.#budget, 0), this.#exit(from, this.#pc(this.#region.blocks[target].at))),
+        when(
+          i32.le_s(this.#budget, 0),
+          this.#exit(from, end.kind === "dispatch" ? this.#jumpTarget : this.#pc(at)),
+        ),
       ]),
     ];
   }
 
   #block(node: number, code: Block, goTo: (target: number) => readonly Stmt[]): Stmt[] {
     const { instructions, end } = code;
+    if (end.kind === "dispatch") return this.#dispatch(node, end.targets, goTo);
     const to = ({ at, block }: Edge): readonly Stmt[] =>
       block === undefined ? this.#exit(node, this.#pc(at)) : goTo(block);
     const transfers = end.kind !== "next";
@@ -345,9 +353,38 @@ class Translation {
     target: I64,
     to: (edge: Edge) => readonly Stmt[],
   ): readonly Stmt[] {
-    if (end.kind === "jump") return to(end.target);
-    if (end.kind !== "computed" || end.next === undefined) return this.#exit(node, target);
-    return this.#call(node, target, end.next, to);
+    if (end.kind !== "computed") return end.kind === "jump" ? to(end.target) : [];
+    if (end.next !== undefined) return this.#call(node, target, end.next, to);
+    if (end.dispatch === undefined) return this.#exit(node, target);
+    return [set(this.#jumpTarget, target), ...to({ at: 0, block: end.dispatch })];
+  }
+
+  /**
+   * Goes to the block of a computed address. The addresses are spread over a table by some of their
+   * bits; what shares a place in it is told apart one by one.
+   */
+  #dispatch(
+    node: number,
+    targets: readonly Edge[],
+    goTo: (target: number) => readonly Stmt[],
+  ): Stmt[] {
+    const { pageBase } = this.#parameters;
+    const distance = i64.local();
+    const { shift, buckets } = spread(targets);
+    const chain = (bucket: readonly Edge[]): Stmt[] =>
+      bucket.flatMap(({ at, block }) =>
+        block === undefined ? [] : [when(i64.eq(distance, at), goTo(block))],
+      );
+    const elsewhere = this.#exit(node, this.#jumpTarget);
+    const start = set(distance, i64.sub(this.#jumpTarget, pageBase));
+    if (buckets.length === 1) return [start, ...chain(buckets[0]), ...elsewhere];
+    const labels = buckets.map(() => label("bucket"));
+    const index = i32.and(i32.shr_u(i32.wrap_i64(distance), shift), buckets.length - 1);
+    let code: readonly Stmt[] = [start, brTable(index, labels, labels[0])];
+    for (const [k, bucket] of buckets.entries()) {
+      code = [block(labels[k], code), ...chain(bucket), ...elsewhere];
+    }
+    return [...code];
   }
 
   /** A guest call as a call: if the callee is translated and comes back, the region goes on. */
@@ -397,7 +434,28 @@ function exitFor(exits: Map<string, Exit>, dirty: RegisterSet): Label {
   return exit.label;
 }
 
+/** Targets of computed jumps that are told apart one after the other. */
+const MAX_CHAIN = 4;
+const MAX_BUCKETS = 256;
+
+/** Distributes targets to a power of two of buckets, by the bits from `shift` on. */
+function spread(targets: readonly Edge[]): { shift: number; buckets: readonly Edge[][] } {
+  let best = { shift: 1, buckets: [[...targets]] };
+  const longest = (buckets: readonly Edge[][]): number =>
+    Math.max(...buckets.map((bucket) => bucket.length));
+  for (let size = 2; size <= MAX_BUCKETS && longest(best.buckets) > MAX_CHAIN; size *= 2) {
+    for (let shift = 1; shift < 6; shift++) {
+      const buckets = Array.from({ length: size }, (): Edge[] => []);
+      for (const edge of targets) buckets[(edge.at >> shift) & (size - 1)].push(edge);
+      if (longest(buckets) < longest(best.buckets)) best = { shift, buckets };
+    }
+  }
+  return best;
+}
+
 function successorsOf({ end }: Block): number[] {
+  if (end.kind === "dispatch") return end.targets.flatMap(({ block }) => block ?? []);
+  if (end.kind === "computed" && end.dispatch !== undefined) return [end.dispatch];
   const edges: (Edge | undefined)[] = [];
   if (end.kind === "branch" || end.kind === "jump") edges.push(end.target);
   if (end.kind !== "jump") edges.push(end.next);

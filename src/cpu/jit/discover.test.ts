@@ -18,6 +18,7 @@ const source = (memory: DataView, findPage = hostOf): CodeSource => ({
   memory,
   findPage,
   isExecuted: () => true,
+  jumpTargets: () => [],
 });
 
 describe("discovery of a region", () => {

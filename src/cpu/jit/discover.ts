@@ -55,8 +55,14 @@ export type Terminator =
       readonly page: number | undefined;
       readonly next: Edge;
     }
-  /** `next` is where a computed call returns to. */
-  | { readonly kind: "computed"; readonly next: Edge | undefined }
+  /** `next` is where a computed call returns to; `dispatch` the block that knows a jump's targets. */
+  | {
+      readonly kind: "computed";
+      readonly next: Edge | undefined;
+      readonly dispatch: number | undefined;
+    }
+  /** Goes to the place that the region's computed jumps have computed: one of these, or elsewhere. */
+  | { readonly kind: "dispatch"; readonly targets: readonly Edge[] }
   | { readonly kind: "next"; readonly next: Edge };
 
 export interface Block {
@@ -81,6 +87,8 @@ export interface CodeSource {
   readonly findPage: (distance: number) => number;
   /** Whether an instruction is worth its translation: it has been executed before. */
   readonly isExecuted: (distance: number, offset: number) => boolean;
+  /** Places where a computed jump has led, as offsets from the entry's page. */
+  readonly jumpTargets: (at: number) => readonly number[];
 }
 
 export function discover(source: CodeSource, entry: number): Region {
@@ -109,6 +117,9 @@ class Discovery {
   readonly #contexts: Context[] = [{ parent: 0, returnTo: 0 }];
   /** The context of each inlined call, by the key of the instruction that calls. */
   readonly #inlined = new Map<number, number>();
+  /** Where the computed jumps lead. */
+  readonly #targets = new Set<number>();
+  #dispatch: number | undefined;
   readonly #leaves = new Map<number, boolean>();
   readonly #work: number[] = [];
 
@@ -125,7 +136,15 @@ class Discovery {
     const keys = [...this.#leaders].filter((key) => this.#found.has(key));
     keys.sort((a, b) => a - b);
     const numbers = new Map(keys.map((key, k) => [key, k]));
+    const targets = [...this.#targets].flatMap((at) => {
+      const block = numbers.get(keyOf(0, at));
+      return block === undefined ? [] : [{ at, block }];
+    });
+    this.#dispatch = targets.length > 0 ? keys.length : undefined;
     const blocks = keys.map((key) => this.#block(contextOf(key), placeOf(key), numbers));
+    // The last block, and the one that computed jumps lead to if any of their targets was found.
+    if (targets.length > 0)
+      blocks.push({ at: 0, instructions: [], end: { kind: "dispatch", targets } });
     return {
       blocks,
       entries: [...this.#entries].flatMap((key) => numbers.get(key) ?? []),
@@ -172,10 +191,19 @@ class Discovery {
             const { parent, returnTo } = this.#contexts[context];
             this.#addLeader(keyOf(parent, returnTo));
           } else if (isLink(decoded.rd)) this.#addReturn(context, next);
+          else if (context === 0 && !isReturn(instruction)) this.#followJump(at);
           return;
         default:
           at = next;
       }
+    }
+  }
+
+  #followJump(at: number): void {
+    for (const target of this.#source.jumpTargets(at)) {
+      if (Math.abs(target) > ExitInfo.maxDistance) continue;
+      this.#targets.add(target);
+      this.#addEntry(keyOf(0, target));
     }
   }
 
@@ -311,7 +339,13 @@ class Discovery {
           const { parent, returnTo } = this.#contexts[context];
           return { kind: "jump", target: edge(returnTo, parent) };
         }
-        return { kind: "computed", next: isLink(decoded.rd) ? edge(next) : undefined };
+        const isCall = isLink(decoded.rd);
+        const isJump = !isCall && context === 0 && !isReturn(instruction);
+        return {
+          kind: "computed",
+          next: isCall ? edge(next) : undefined,
+          dispatch: isJump ? this.#dispatch : undefined,
+        };
       }
     }
   }

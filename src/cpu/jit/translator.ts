@@ -10,6 +10,7 @@ import { SpecialOp } from "../handlers.ts";
 import {
   ENTRY,
   FIELD,
+  JUMP_LOG,
   LINK,
   MAX_REGIONS,
   REGION_RECORD,
@@ -170,6 +171,7 @@ export class Translator {
           eager ||
           this.#data.getUint16((slots.get(distance) ?? 0) + (offset / 2) * ENTRY.bytes, true) !==
             SpecialOp.decode,
+        jumpTargets: (at) => this.#jumpTargets(base, at),
       },
       ((entry - slot) / ENTRY.bytes) * 2,
     );
@@ -194,6 +196,21 @@ export class Translator {
     this.#writeRecord(index, dataTlb, pages);
     table.set(index, instance.exports.region);
     this.#install({ index, links, slots: pages.map((page) => page.slot) }, region, slots);
+  }
+
+  /** Where the log of computed jumps says that the one at an offset has led, as offsets. */
+  #jumpTargets(base: bigint, at: number): number[] {
+    const data = this.#data;
+    const from = BigInt.asUintN(64, base + BigInt(at));
+    const low = Number(from & 0xffff_ffffn);
+    const targets = new Set<number>();
+    for (let k = 0; k < JUMP_LOG.count; k++) {
+      const entry = JUMP_LOG.base + k * JUMP_LOG.bytes;
+      if (data.getUint32(entry, true) !== low) continue;
+      if (data.getBigUint64(entry, true) !== from) continue;
+      targets.add(Number(BigInt.asIntN(64, data.getBigUint64(entry + 8, true) - base)));
+    }
+    return [...targets];
   }
 
   /** A new link that leads nowhere yet; 0 if there is none left. */
