@@ -26,6 +26,7 @@ import {
   Cause,
   get,
   get32,
+  logCall,
   logJump,
   Mode,
   Mstatus,
@@ -57,6 +58,8 @@ export interface Continuations {
   readonly steer: readonly Stmt[];
   /** Goes to pc + imm; `near` handlers move within the slot. */
   readonly relative: readonly Stmt[];
+  /** From pc to where `relative` goes, in bytes. */
+  readonly distance: I64;
   /** Goes to a computed address. */
   readonly absolute: (target: I64) => Stmt[];
 }
@@ -132,7 +135,16 @@ export class EntryTarget extends HartTarget {
   }
 
   jump(): Stmt[] {
-    return [...this.setX(this.nextPc()), ...this.#next.relative];
+    return [
+      when(this.#isCall(), [logCall(i64.add(this.pc(), this.#next.distance))]),
+      ...this.setX(this.nextPc()),
+      ...this.#next.relative,
+    ];
+  }
+
+  /** Whether a jump links to ra, as calls do by convention (Unprivileged ISA, 2.5.1). */
+  #isCall(): I32 {
+    return i32.eq(i32.load16_u(this.#entry, ENTRY.rd), X_BASE + 8);
   }
 
   jumpTo(address: I64): Stmt[] {
@@ -141,7 +153,7 @@ export class EntryTarget extends HartTarget {
       i32.ne(i32.load16_u(this.#entry, ENTRY.rs1), X_BASE + 8),
     );
     return bind(i64.and(address, -2), (target) => [
-      when(isJump, logJump(this.pc(), target)),
+      when(this.#isCall(), [logCall(target)], [when(isJump, logJump(this.pc(), target))]),
       ...this.setX(this.nextPc()),
       ...this.#next.absolute(target),
     ]);

@@ -124,6 +124,7 @@ function defineOutOfLine(module: ModuleBuilder, core: CoreFunctions): Map<Row, F
         attend: [],
         steer: status(Status.steer),
         relative: [],
+        distance: i64.const(0),
         absolute: () => [],
       });
       return [
@@ -363,6 +364,8 @@ function continuations(s: LoopState, near: boolean): Continuations {
     trap: [br(s.trap)],
     attend: setBudgetAside(s.budget),
     steer: [br(s.relook)],
+    // A near handler's immediate counts entries of 16 bytes for two bytes of code.
+    distance: i64.extend_i32_s(near ? i32.shr_s(immediate, 3) : immediate),
     relative: near
       ? [
           set(s.entry, i32.add(s.entry, immediate)),

@@ -11,6 +11,7 @@
  *     0x0000_3000  filter of the pages that translated code relies on
  *     0x0000_4000  log of TLB fills
  *     0x0000_6000  computed jumps that were taken
+ *     0x0000_a000  functions that were called
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
  *     0x0006_0000  records of regions
  *     0x000c_0000  ways into translated code
@@ -189,6 +190,9 @@ export const TLB_LOG = { base: 0x4000, count: 2048 } as const;
  * target, at a place that both choose.
  */
 export const JUMP_LOG = { base: 0x6000, bytes: 16, count: 1024 } as const;
+
+/** Targets of calls (i64), each at a place that its low bits choose. */
+export const CALL_LOG = { base: 0xa000, bytes: 8, count: 2048 } as const;
 
 /** A byte for each page number modulo 4096: whether a region was checked to rely on such a page. */
 export const EXECUTED_FILTER = { base: 0x3000, bytes: 4096 } as const;

@@ -9,7 +9,7 @@ import {
   type Stmt,
   set,
 } from "../wasm/expr.ts";
-import { FIELD, JUMP_LOG, type NarrowField, type WideField } from "./layout.ts";
+import { CALL_LOG, FIELD, JUMP_LOG, type NarrowField, type WideField } from "./layout.ts";
 
 export const get = (field: WideField): I64 => i64.load(0, FIELD[field]);
 export const put = (field: WideField, value: Arg<"i64">): Stmt => i64.store(0, value, FIELD[field]);
@@ -83,6 +83,14 @@ export const logJump = (from: I64, target: I64): Stmt[] => {
     i64.store(at, target, JUMP_LOG.base + 8),
   ];
 };
+
+/** Notes the target of a call: where a function begins. */
+export const logCall = (target: I64): Stmt =>
+  i64.store(
+    i32.and(i32.shl(i32.wrap_i64(target), 2), (CALL_LOG.count - 1) * CALL_LOG.bytes),
+    target,
+    CALL_LOG.base,
+  );
 
 /**
  * Makes the running code look at `attention` soon: with no budget left it goes back to the main loop

@@ -91,8 +91,9 @@ export interface CodeSource {
   readonly jumpTargets: (at: number) => readonly number[];
 }
 
-export function discover(source: CodeSource, entry: number): Region {
-  return new Discovery(source).run(entry);
+/** `entry` is the main way in; `wanted` is another one, if it turns out to be part of the region. */
+export function discover(source: CodeSource, entry: number, wanted: number = entry): Region {
+  return new Discovery(source).run(entry, wanted);
 }
 
 /** An inlined call, or the outermost function (0). */
@@ -127,12 +128,13 @@ class Discovery {
     this.#source = source;
   }
 
-  run(entry: number): Region {
+  run(entry: number, wanted: number): Region {
     this.#half(entry);
     this.#addEntry(keyOf(0, entry));
     for (let key = this.#work.shift(); key !== undefined; key = this.#work.shift()) {
       this.#follow(contextOf(key), placeOf(key));
     }
+    if (this.#found.has(keyOf(0, wanted))) this.#addEntry(keyOf(0, wanted));
     const keys = [...this.#leaders].filter((key) => this.#found.has(key));
     keys.sort((a, b) => a - b);
     const numbers = new Map(keys.map((key, k) => [key, k]));

@@ -31,7 +31,7 @@ import { hostOf } from "../hart-target.ts";
 import type { HostFunctions } from "../imports.ts";
 import { ENTRY, LINK, REGION_RECORD, TLB, TRANSLATION } from "../layout.ts";
 import { type MmuFunctions, storeBytes } from "../mmu.ts";
-import { get, get32, put, put32 } from "../state.ts";
+import { get, get32, logCall, put, put32 } from "../state.ts";
 import { entryInSlot, noteExecuted, pageOf, tlbEntry } from "../tlb.ts";
 
 export const REGION_SIGNATURE = { params: ["i32", "i64", "i32"], result: "i64" } as const;
@@ -182,6 +182,7 @@ function defineResume(module: ModuleBuilder, dispatch: Func<"i64">): Func<"i64">
         when(i64.eq(result, RegionResult.left), [ret(result)]),
         when(i64.eq(result, RegionResult.refused), [
           set(result, target),
+          logCall(target),
           // A link that was made before refuses for a reason that will not go away by trying again.
           when(i32.load16_u(link), [ret(target)]),
           ...lookUp(target, op, target),

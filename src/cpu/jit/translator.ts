@@ -8,6 +8,7 @@
 import { TIMEBASE_HZ } from "../../irq/timebase.ts";
 import { SpecialOp } from "../handlers.ts";
 import {
+  CALL_LOG,
   ENTRY,
   FIELD,
   JUMP_LOG,
@@ -42,6 +43,9 @@ const MAX_CREDIT = TIMEBASE_HZ / 50;
  * its code a few times only, and the engine is still busy with the interpreter.
  */
 const FIRST_CREDIT = -TIMEBASE_HZ * TRANSLATION_SHARE;
+
+/** From the start of a function to the place in it that is hot. */
+const MAX_FUNCTION_BYTES = 4096n;
 
 const PAGE_BYTES = 4096;
 
@@ -118,7 +122,7 @@ export class Translator {
     const op = this.#data.getUint16(entry + ENTRY.op, true);
     if (op >= TRANSLATION.firstOp || op === SpecialOp.straddle) return;
     if (this.#options.policy === "eager") {
-      this.#translate(entry);
+      this.#translateHere();
       return;
     }
     const count = (this.#samples.get(entry) ?? 0) + 1;
@@ -127,7 +131,7 @@ export class Translator {
       this.#samples.set(entry, count);
     } else if (this.#credit >= 0) {
       this.#samples.delete(entry);
-      this.#translate(entry);
+      this.#translateHere();
       this.#sampledAt = this.#options.now();
       this.#credit -= this.#sampledAt - now;
     }
@@ -153,11 +157,34 @@ export class Translator {
     for (const region of [...this.#live]) this.#drop(region);
   }
 
-  #translate(entry: number): void {
-    const slot = this.#slotOf(entry);
-    const base = this.#data.getBigUint64(FIELD.pc, true) & ~0xfffn;
+  /** Translates the function around the hart's pc, or failing that the code from there on. */
+  #translateHere(): void {
+    const pc = this.#data.getBigUint64(FIELD.pc, true);
+    const start = this.#options.policy === "eager" ? undefined : this.#functionAround(pc);
+    if (start !== undefined && this.#translate(start, pc)) return;
+    this.#translate(pc, pc);
+  }
+
+  /** The nearest place before `pc` that was called. */
+  #functionAround(pc: bigint): bigint | undefined {
+    const data = this.#data;
+    let nearest: bigint | undefined;
+    for (let k = 0; k < CALL_LOG.count; k++) {
+      const target = data.getBigUint64(CALL_LOG.base + k * CALL_LOG.bytes, true);
+      if (target > pc || pc - target > MAX_FUNCTION_BYTES) continue;
+      if (nearest === undefined || target > nearest) nearest = target;
+    }
+    return nearest;
+  }
+
+  /** Translates from `start` on, if that leads to `pc`. */
+  #translate(start: bigint, pc: bigint): boolean {
+    const base = start & ~0xfffn;
+    const slot = this.#slotAt(base);
+    if (slot === 0) return false;
     const slots = new Map<number, number>([[0, slot]]);
     const eager = this.#options.policy === "eager";
+    const offset = Number(pc - base);
     const region = discover(
       {
         memory: this.#data,
@@ -167,15 +194,35 @@ export class Translator {
           return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
         },
         // Entries are decoded when they are first executed.
-        isExecuted: (distance, offset) =>
+        isExecuted: (distance, place) =>
           eager ||
-          this.#data.getUint16((slots.get(distance) ?? 0) + (offset / 2) * ENTRY.bytes, true) !==
+          this.#data.getUint16((slots.get(distance) ?? 0) + (place / 2) * ENTRY.bytes, true) !==
             SpecialOp.decode,
         jumpTargets: (at) => this.#jumpTargets(base, at),
       },
-      ((entry - slot) / ENTRY.bytes) * 2,
+      Number(start - base),
+      offset,
     );
-    if (region.blocks.every(({ instructions }) => instructions.length === 0)) return;
+    if (!region.entries.some((block) => region.blocks[block].at === offset)) return false;
+    this.#replace(slot, Number(start - base));
+    this.#compile(region, slots);
+    return true;
+  }
+
+  /** Drops the region that begins at a place: a larger one comes, which has more of its code. */
+  #replace(slot: number, offset: number): void {
+    const op = this.#data.getUint16(slot + (offset / 2) * ENTRY.bytes, true);
+    if (op < TRANSLATION.firstOp) return;
+    const row = op - TRANSLATION.firstOp;
+    for (const region of this.#bySlot.get(slot) ?? []) {
+      if (region.ways[0]?.row === row) {
+        this.#drop(region);
+        return;
+      }
+    }
+  }
+
+  #compile(region: Region, slots: ReadonlyMap<number, number>): void {
     if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
       this.#dropAll();
     }
@@ -315,10 +362,6 @@ export class Translator {
         if (this.#data.getUint16(at, true) === index) this.#data.setBigUint64(at, 0n, true);
       }
     }
-  }
-
-  #slotOf(entry: number): number {
-    return entry - ((entry - SLOT.base) % SLOT.bytes);
   }
 
   /** The decoded entry of the hart's pc, or 0 if its page is not in the execute table. */
