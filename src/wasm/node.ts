@@ -45,7 +45,7 @@ interface Vector<T extends ValType> extends Node<T> {
   readonly parts: readonly (Expr | readonly number[])[];
 }
 
-export interface Load<T extends ValType> extends Node<T> {
+interface Load<T extends ValType> extends Node<T> {
   readonly kind: "load";
   readonly code: number;
   readonly align: number;
@@ -80,7 +80,7 @@ interface Conditional<T extends ValType> extends Node<T> {
   readonly no: Expr<T>;
 }
 
-export interface Sequence<T extends ValType> extends Node<T> {
+interface Sequence<T extends ValType> extends Node<T> {
   readonly kind: "sequence";
   readonly body: readonly Stmt[];
   readonly value: Expr<T>;
