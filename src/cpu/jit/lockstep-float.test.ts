@@ -190,8 +190,8 @@ function execute(words: readonly number[], start: Start, translate: "never" | "e
   ]);
   const end = BigInt(CODE + (words.length + 2) * 4);
   const results: unknown[] = [];
-  // Twice: the second time over code that the first has left translated.
-  for (let round = 0; round < 2; round++) {
+  // Again and again: over code that the rounds before have executed, and left translated.
+  for (let round = 0; round < 4; round++) {
     hart.setPc(BigInt(RAM));
     hart.setX(5, BigInt(HANDLER));
     hart.setX(6, 3n << 13n);
