@@ -12,7 +12,17 @@ const CASES_PER_ROW = 200;
 /** So many mismatches of a group are shown in full. */
 const REPORTS_MAX = 3;
 /** Groups that the translator runs too. */
-const TRANSLATED = ["beq", "jalr", "lw", "sd", "amoadd.w", "c.jalr", "fadd.d", "sequences"];
+const TRANSLATED = [
+  "beq",
+  "jalr",
+  "lw",
+  "sd",
+  "amoadd.w",
+  "c.jalr",
+  "fadd.d",
+  "fnmsub.s",
+  "sequences",
+];
 
 describe("against QEMU", () => {
   const golden = new Map(readGolden().groups.map((group) => [group.name, group]));

@@ -3,6 +3,7 @@
  * The core compiles without the DOM library, so everything else of a browser is out of its reach.
  */
 declare namespace WebAssembly {
+  function validate(bytes: ArrayBufferView | ArrayBuffer): boolean;
   class Module {
     constructor(bytes: ArrayBufferView | ArrayBuffer);
   }

@@ -84,6 +84,10 @@ export abstract class HartTarget implements Target {
     return [];
   }
 
+  protected markFloatDirty(): Stmt {
+    return markFloatDirty();
+  }
+
   fpu<N extends FpuFunction>(
     name: N,
     ...args: readonly Expr[]
@@ -93,7 +97,7 @@ export abstract class HartTarget implements Target {
     return {
       kind: "sequence",
       type: FPU_FUNCTIONS[name].result,
-      body: [markFloatDirty()],
+      body: [this.markFloatDirty()],
       value: call(func as Func<"i64">, ...(args as Arg<"i64">[])),
     } as unknown as Expr<(typeof FPU_FUNCTIONS)[N]["result"]>;
   }

@@ -167,6 +167,12 @@ class Emitter {
         for (const operand of node.args) this.#expr(operand);
         code.u8(node.code);
         return;
+      case "vector":
+        for (const part of node.parts) {
+          if ("kind" in part) this.#expr(part);
+          else for (const byte of part) code.u8(byte);
+        }
+        return;
       case "load":
         this.#expr(node.addr);
         this.#memarg(node.code, node.align, node.offset);

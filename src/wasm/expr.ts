@@ -5,179 +5,17 @@
  * knows the operand at translation time. An expression is a tree and not a graph: used twice it is
  * evaluated twice, so bind it with `bind` first.
  */
-import { LOADS, NUMERIC, STORES, type ValType } from "./opcodes.ts";
+import { constant, foldBinary, foldStored, foldUnary } from "./fold.ts";
+import type { Expr, Func, I32, Label, Local, Signature, Stmt } from "./node.ts";
+import { LOADS, NUMERIC, STORES, type ValType, VECTOR } from "./opcodes.ts";
 
-/** A variable of one function. The emitter numbers it where it first appears. */
-export interface Local<T extends ValType = ValType> {
-  readonly kind: "local";
-  readonly type: T;
-}
-
-/** A branch target; identity is what counts. */
-export interface Label {
-  readonly name: string;
-}
-
-/** Parameter and result types of a function. */
-export interface Signature<R extends ValType | undefined = ValType | undefined> {
-  readonly params: readonly ValType[];
-  readonly result: R;
-}
-
-/** A function that can be called: its index is known when its module is encoded. */
-export interface Func<R extends ValType | undefined = ValType | undefined> extends Signature<R> {
-  readonly name: string;
-}
-
-interface Node<T extends ValType> {
-  readonly type: T;
-}
-
-interface Const<T extends ValType> extends Node<T> {
-  readonly kind: "const";
-  /** An i64 is a number when that is exact and a bigint otherwise. Integers are signed. */
-  readonly value: number | bigint;
-}
-
-interface Numeric<T extends ValType> extends Node<T> {
-  readonly kind: "numeric";
-  readonly code: number;
-  readonly args: readonly Expr[];
-}
-
-interface Load<T extends ValType> extends Node<T> {
-  readonly kind: "load";
-  readonly code: number;
-  readonly align: number;
-  readonly offset: number;
-  readonly addr: Expr<"i32">;
-}
-
-interface Call<T extends ValType> extends Node<T> {
-  readonly kind: "call";
-  readonly func: Func;
-  readonly args: readonly Expr[];
-}
-
-interface CallIndirect<T extends ValType> extends Node<T> {
-  readonly kind: "callIndirect";
-  readonly signature: Signature;
-  readonly index: Expr<"i32">;
-  readonly args: readonly Expr[];
-}
-
-interface Select<T extends ValType> extends Node<T> {
-  readonly kind: "select";
-  readonly cond: Expr<"i32">;
-  readonly yes: Expr<T>;
-  readonly no: Expr<T>;
-}
-
-interface Conditional<T extends ValType> extends Node<T> {
-  readonly kind: "conditional";
-  readonly cond: Expr<"i32">;
-  readonly yes: Expr<T>;
-  readonly no: Expr<T>;
-}
-
-interface Sequence<T extends ValType> extends Node<T> {
-  readonly kind: "sequence";
-  readonly body: readonly Stmt[];
-  readonly value: Expr<T>;
-}
-
-export type Expr<T extends ValType = ValType> =
-  | Const<T>
-  | Local<T>
-  | Numeric<T>
-  | Load<T>
-  | Call<T>
-  | CallIndirect<T>
-  | Select<T>
-  | Conditional<T>
-  | Sequence<T>;
-
-export type I32 = Expr<"i32">;
-export type I64 = Expr<"i64">;
-
-export type Stmt =
-  | { readonly kind: "set"; readonly local: Local; readonly value: Expr }
-  | {
-      readonly kind: "store";
-      readonly code: number;
-      readonly align: number;
-      readonly offset: number;
-      readonly addr: I32;
-      readonly value: Expr;
-    }
-  | {
-      readonly kind: "if";
-      readonly cond: I32;
-      readonly yes: readonly Stmt[];
-      readonly no: readonly Stmt[];
-      /** A branch hint for the engine: whether the condition usually holds. */
-      readonly likely: boolean | undefined;
-    }
-  | { readonly kind: "block" | "loop"; readonly label: Label; readonly body: readonly Stmt[] }
-  | { readonly kind: "br"; readonly label: Label; readonly cond: I32 | undefined }
-  | {
-      readonly kind: "brTable";
-      readonly index: I32;
-      readonly labels: readonly Label[];
-      readonly fallback: Label;
-    }
-  | { readonly kind: "return"; readonly value: Expr | undefined }
-  | { readonly kind: "do"; readonly value: Expr }
-  | { readonly kind: "callVoid"; readonly func: Func; readonly args: readonly Expr[] }
-  | { readonly kind: "fill"; readonly addr: I32; readonly byte: I32; readonly length: I32 };
+export type { Expr, Func, I32, I64, Label, Local, Signature, Stmt } from "./node.ts";
 
 /** What a constructor accepts for an operand: an expression or a literal of its type. */
 export type Arg<T extends ValType> = Expr<T> | number | bigint;
 
-function constant<T extends ValType>(type: T, value: number | bigint): Const<T> {
-  if (type === "i32") return { kind: "const", type, value: Number(value) | 0 };
-  if (type !== "i64") return { kind: "const", type, value: Number(value) };
-  if (typeof value === "number" && Number.isSafeInteger(value)) {
-    return { kind: "const", type, value };
-  }
-  const wide = BigInt.asIntN(64, BigInt(value));
-  const narrow = Number(wide);
-  return { kind: "const", type, value: Number.isSafeInteger(narrow) ? narrow : wide };
-}
-
 function arg<T extends ValType>(type: T, value: Arg<T>): Expr<T> {
   return typeof value === "object" ? value : constant(type, value);
-}
-
-function isConst(node: Expr, value: number): boolean {
-  return node.kind === "const" && node.value === value;
-}
-
-type Folder = (a: bigint, b: bigint) => bigint;
-
-const FOLD: Record<string, Folder> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  and: (a, b) => a & b,
-  or: (a, b) => a | b,
-  xor: (a, b) => a ^ b,
-};
-
-function foldBinary<T extends ValType>(
-  name: string,
-  type: T,
-  a: Expr<T>,
-  b: Expr<T>,
-): Expr<T> | undefined {
-  if (type !== "i32" && type !== "i64") return undefined;
-  if (isConst(b, 0) && /^(add|sub|or|xor|shl|shr_s|shr_u)$/.test(name)) return a;
-  if (isConst(a, 0) && /^(add|or|xor)$/.test(name)) return b;
-  if (name === "and" && isConst(b, -1)) return a;
-  const fold = FOLD[name];
-  if (fold === undefined || a.kind !== "const" || b.kind !== "const") return undefined;
-  const value = fold(BigInt(a.value), BigInt(b.value));
-  return constant(type, BigInt.asIntN(type === "i32" ? 32 : 64, value));
 }
 
 type ArgsOf<P extends readonly ValType[]> = { [K in keyof P]: Arg<P[K] & ValType> };
@@ -241,11 +79,13 @@ function builders<T extends ValType>(type: T): Builders<T> {
   for (const [name, [code, params, result]] of Object.entries(NUMERIC[type])) {
     made[name] = (...given: Arg<ValType>[]): Expr => {
       const args = given.map((value, k) => arg(params[k], value));
-      if (args.length === 2 && result === type) {
-        const folded = foldBinary(name, type, args[0] as Expr<T>, args[1] as Expr<T>);
-        if (folded !== undefined) return folded;
-      }
-      return { kind: "numeric", type: result, code, args };
+      const folded =
+        args.length === 1
+          ? foldUnary(code, args[0])
+          : result === type
+            ? foldBinary(name, type, args[0] as Expr<T>, args[1] as Expr<T>)
+            : undefined;
+      return folded ?? { kind: "numeric", type: result, code, args };
     };
   }
   for (const [name, [code, bytes]] of Object.entries(LOADS[type])) {
@@ -255,15 +95,8 @@ function builders<T extends ValType>(type: T): Builders<T> {
   }
   for (const [name, [code, bytes]] of Object.entries(STORES[type])) {
     made[name] = (addr: Arg<"i32">, value: Arg<T>, offset = 0): Stmt => {
-      const align = Math.log2(bytes);
-      return {
-        kind: "store",
-        code,
-        align,
-        offset,
-        addr: arg("i32", addr),
-        value: arg(type, value),
-      };
+      const stored = foldStored(code, arg(type, value));
+      return { kind: "store", ...stored, align: Math.log2(bytes), offset, addr: arg("i32", addr) };
     };
   }
   return made as unknown as Builders<T>;
@@ -273,6 +106,28 @@ export const i32: Builders<"i32"> = builders("i32");
 export const i64: Builders<"i64"> = builders("i64");
 export const f32: Builders<"f32"> = builders("f32");
 export const f64: Builders<"f64"> = builders("f64");
+
+/** `a * b + c`, rounded once or twice: the host decides, and always in the same way. */
+export function relaxedMadd<T extends "f32" | "f64">(
+  type: T,
+  a: Expr<T>,
+  b: Expr<T>,
+  c: Expr<T>,
+): Expr<T> {
+  const { splat, relaxedMadd: madd, extract } = VECTOR[type];
+  return { kind: "vector", type, parts: [a, splat, b, splat, c, splat, madd, extract] };
+}
+
+/** The low 32 bits of a double as a single, without the way through an integer register. */
+export function lowSingle(value: Expr<"f64">): Expr<"f32"> {
+  return { kind: "vector", type: "f32", parts: [value, VECTOR.f64.splat, VECTOR.f32.extract] };
+}
+
+/** A double with a single in its low 32 bits, and ones above. */
+export function singleBelowOnes(value: Expr<"f32">): Expr<"f64"> {
+  const parts = [VECTOR.ones, value, VECTOR.f32.replace, VECTOR.f64.extract];
+  return { kind: "vector", type: "f64", parts };
+}
 
 export function label(name: string): Label {
   return { name };

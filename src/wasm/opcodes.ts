@@ -106,6 +106,9 @@ export const NUMERIC = {
     sub: [0x93, ff, "f32"],
     mul: [0x94, ff, "f32"],
     div: [0x95, ff, "f32"],
+    min: [0x96, ff, "f32"],
+    max: [0x97, ff, "f32"],
+    copysign: [0x98, ff, "f32"],
     convert_i32_s: [0xb2, i, "f32"],
     convert_i32_u: [0xb3, i, "f32"],
     convert_i64_s: [0xb4, l, "f32"],
@@ -122,6 +125,7 @@ export const NUMERIC = {
     ge: [0x66, dd, "i32"],
     abs: [0x99, d, "f64"],
     neg: [0x9a, d, "f64"],
+    ceil: [0x9b, d, "f64"],
     floor: [0x9c, d, "f64"],
     trunc: [0x9d, d, "f64"],
     nearest: [0x9e, d, "f64"],
@@ -130,6 +134,9 @@ export const NUMERIC = {
     sub: [0xa1, dd, "f64"],
     mul: [0xa2, dd, "f64"],
     div: [0xa3, dd, "f64"],
+    min: [0xa4, dd, "f64"],
+    max: [0xa5, dd, "f64"],
+    copysign: [0xa6, dd, "f64"],
     convert_i32_s: [0xb7, i, "f64"],
     convert_i32_u: [0xb8, i, "f64"],
     convert_i64_s: [0xb9, l, "f64"],
@@ -172,6 +179,20 @@ export const STORES = {
 } as const satisfies Record<ValType, Record<string, Access>>;
 
 export const TYPE_CODE: Record<ValType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c };
+
+const ONES = [0xff, 0xff, 0xff, 0xff] as const;
+
+/** Vector instructions, with their immediates: lane 0, and a vector with all bits set. */
+export const VECTOR = {
+  ones: [0xfd, 0x0c, ...ONES, ...ONES, ...ONES, ...ONES],
+  f32: {
+    splat: [0xfd, 0x13],
+    extract: [0xfd, 0x1f, 0],
+    replace: [0xfd, 0x20, 0],
+    relaxedMadd: [0xfd, 0x85, 0x02],
+  },
+  f64: { splat: [0xfd, 0x14], extract: [0xfd, 0x21, 0], relaxedMadd: [0xfd, 0x87, 0x02] },
+} as const;
 
 /** Control and variable instructions, which the emitter writes with their immediates. */
 export const Op = {

@@ -154,10 +154,11 @@ interface Exit {
 
 class Translation {
   readonly #region: Region;
+  readonly #usesFloat: boolean;
   readonly #place: RegionPlace;
   readonly #core: CoreImports;
   readonly #parameters: Parameters;
-  readonly #registers = new Registers();
+  readonly #registers: Registers;
   readonly #budget = i32.local();
   readonly #exitPc = i64.local();
   /** Where a computed jump goes, on the way to the block that dispatches. */
@@ -171,6 +172,8 @@ class Translation {
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
     this.#region = region;
+    this.#usesFloat = region.blocks.some((b) => b.instructions.some((i) => usesFloat(i.row)));
+    this.#registers = new Registers(this.#usesFloat);
     this.#place = place;
     this.#core = core;
     this.#parameters = parameters;
@@ -232,7 +235,6 @@ class Translation {
     const { pageBase, depth } = this.#parameters;
     const { record } = this.#place;
     const refuse = [ret(i64.const(RegionResult.refused))];
-    const float = this.#region.blocks.some((b) => b.instructions.some((i) => usesFloat(i.row)));
     const unchecked = i32.or(
       i64.ne(i64.load(0, record + REGION_RECORD.generation), get("generation")),
       i64.ne(i64.load(0, record + REGION_RECORD.pageBase), pageBase),
@@ -240,7 +242,7 @@ class Translation {
     return [
       whenUnlikely(unchecked, [when(i32.eqz(call(this.#core.validate, record, pageBase)), refuse)]),
       whenUnlikely(i32.ge_u(depth, MAX_CALL_DEPTH), refuse),
-      ...(float ? [whenUnlikely(get32("fpIllegal"), refuse)] : []),
+      ...(this.#usesFloat ? [whenUnlikely(get32("fpIllegal"), refuse)] : []),
       set(this.#budget, get32("budget")),
       whenUnlikely(i32.le_s(this.#budget, 0), [
         set(this.#budget, call(this.#core.poll, this.#budget)),

@@ -1,9 +1,11 @@
 /** The translator's view of an instruction: operands are known, registers are locals. */
+import type { FPU_FUNCTIONS, FpuFunction } from "../../isa/fpu.ts";
 import type { FSource, LoadWidth, StoreWidth, XSource } from "../../isa/semantics.ts";
 import {
   bind,
   br,
   call,
+  type Expr,
   type Func,
   type I32,
   type I64,
@@ -16,9 +18,11 @@ import {
   when,
   whenLikely,
 } from "../../wasm/expr.ts";
+import { hostFusesMultiplyAdd } from "../fpu/host-fma.ts";
+import { inlineFpu } from "../fpu/inline.ts";
 import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
 import { TLB } from "../layout.ts";
-import { get32, markFloatDirty, put32 } from "../state.ts";
+import { get32, put32 } from "../state.ts";
 import { tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
 import type { Registers } from "./registers.ts";
@@ -98,7 +102,24 @@ export class RegionTarget extends HartTarget {
 
   setF(value: I64): Stmt[] {
     const { rd } = this.#instruction.decoded;
-    return [this.#context.registers.writeF(rd, value), markFloatDirty()];
+    return [this.#context.registers.writeF(rd, value), this.markFloatDirty()];
+  }
+
+  override fpu<N extends FpuFunction>(
+    name: N,
+    ...args: readonly Expr[]
+  ): Expr<(typeof FPU_FUNCTIONS)[N]["result"]> {
+    const inline = inlineFpu(name, args, {
+      fflags: get32("fflags"),
+      exact: () => this.core.fpu[name],
+      fusedMultiplyAdd: hostFusesMultiplyAdd(),
+    });
+    if (inline === undefined) return super.fpu(name, ...args);
+    return { kind: "sequence", type: inline.type, body: [this.markFloatDirty()], value: inline };
+  }
+
+  protected override markFloatDirty(): Stmt {
+    return this.#context.registers.markFloatDirty();
   }
 
   rm(): I32 {

@@ -2,9 +2,11 @@
 
 import type { Decoded } from "../../isa/decoder.ts";
 import { writesResult } from "../../isa/flow.ts";
+import { doubleOf } from "../../isa/nan-boxing.ts";
 import type { Row } from "../../isa/row.ts";
-import { f64, type I64, i64, type Local, type Stmt, set } from "../../wasm/expr.ts";
+import { f64, type I64, i32, i64, type Local, type Stmt, set, when } from "../../wasm/expr.ts";
 import { F_BASE, X_BASE } from "../layout.ts";
+import { markFloatDirty } from "../state.ts";
 
 /** A set of registers: a bit for each of the integer file and of the floating-point file. */
 export interface RegisterSet {
@@ -82,6 +84,12 @@ export function fieldsOf(row: Row): RowRegisters {
 export class Registers {
   readonly #x = new Map<number, Local<"i64">>();
   readonly #f = new Map<number, Local<"f64">>();
+  /** Nonzero once floating-point state has been written since the region was entered. */
+  readonly #floatDirty: Local<"i32"> | undefined;
+
+  constructor(usesFloat: boolean) {
+    this.#floatDirty = usesFloat ? i32.local() : undefined;
+  }
 
   readX(index: number): I64 {
     return index === 0 ? i64.const(0) : this.#localX(index);
@@ -96,7 +104,13 @@ export class Registers {
   }
 
   writeF(index: number, value: I64): Stmt {
-    return set(this.#localF(index), f64.reinterpret_i64(value));
+    return set(this.#localF(index), doubleOf(value));
+  }
+
+  /** Has FS marked dirty by the next `store`: nothing before it can look. */
+  markFloatDirty(): Stmt {
+    if (this.#floatDirty === undefined) throw new Error("floating point in a region without");
+    return set(this.#floatDirty, 1);
   }
 
   /** Takes registers from the hart's state. */
@@ -111,11 +125,12 @@ export class Registers {
     ];
   }
 
-  /** Puts registers into the hart's state. */
+  /** Puts registers into the hart's state, and that floating-point state was written. */
   store(registers: RegisterSet): Stmt[] {
     return [
       ...indices(registers.x).map((index) => i64.store(0, this.#localX(index), X_BASE + index * 8)),
       ...indices(registers.f).map((index) => f64.store(0, this.#localF(index), F_BASE + index * 8)),
+      ...(this.#floatDirty === undefined ? [] : [when(this.#floatDirty, [markFloatDirty()])]),
     ];
   }
 

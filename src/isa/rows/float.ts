@@ -1,19 +1,9 @@
 /** F and D (Unprivileged ISA, chapters 20 and 21). */
-import { type I32, type I64, i32, i64, letIn } from "../../wasm/expr.ts";
+import { f32, f64, type I32, type I64, i32, i64 } from "../../wasm/expr.ts";
 import type { FpuFunction } from "../fpu.ts";
+import { box, boxBits, singleOf, unbox } from "../nan-boxing.ts";
 import { type Row, row } from "../row.ts";
 import type { FSource, Semantics, Target } from "../semantics.ts";
-
-const CANONICAL_NAN_32 = 0x7fc0_0000;
-const SIGN_32 = 0x8000_0000;
-const SIGN_64 = -(2n ** 63n);
-
-/** A binary32 in a 64-bit register is valid only if boxed by 32 ones; else it is NaN (21.2). */
-const unbox = (raw: I64): I32 =>
-  letIn(raw, (bits) =>
-    i32.select(i64.eq(i64.shr_s(bits, 32), -1), i32.wrap_i64(bits), CANONICAL_NAN_32),
-  );
-const box = (bits: I32): I64 => i64.or(i64.extend_i32_u(bits), 0xffff_ffff_0000_0000n);
 
 /** What differs between the two formats. */
 interface Format {
@@ -35,12 +25,12 @@ const SINGLE: Format = {
   prefix: "f32",
   read: (m, source) => unbox(m.f(source)),
   write: (m, bits) => m.setF(box(bits as I32)),
-  negate: (bits) => i32.xor(bits as I32, SIGN_32),
+  negate: (bits) => i32.reinterpret_f32(f32.neg(singleOf(bits as I32))),
   inject: (a, b, sign) => {
-    const [x, y] = [a as I32, b as I32];
-    if (sign === "xor") return i32.xor(x, i32.and(y, SIGN_32));
-    const from = sign === "copy" ? y : i32.xor(y, -1);
-    return i32.or(i32.and(x, 0x7fff_ffff), i32.and(from, SIGN_32));
+    const [x, y] = [singleOf(a as I32), singleOf(b as I32)];
+    const product = i32.xor(i32.reinterpret_f32(x), i32.reinterpret_f32(y));
+    const from = { copy: y, negate: f32.neg(y), xor: f32.reinterpret_i32(product) }[sign];
+    return i32.reinterpret_f32(f32.copysign(x, from));
   },
 };
 
@@ -51,12 +41,12 @@ const DOUBLE: Format = {
   prefix: "f64",
   read: (m, source) => m.f(source),
   write: (m, bits) => m.setF(bits as I64),
-  negate: (bits) => i64.xor(bits as I64, SIGN_64),
+  negate: (bits) => i64.reinterpret_f64(f64.neg(f64.reinterpret_i64(bits as I64))),
   inject: (a, b, sign) => {
-    const [x, y] = [a as I64, b as I64];
-    if (sign === "xor") return i64.xor(x, i64.and(y, SIGN_64));
-    const from = sign === "copy" ? y : i64.xor(y, -1);
-    return i64.or(i64.and(x, 2n ** 63n - 1n), i64.and(from, SIGN_64));
+    const [x, y] = [f64.reinterpret_i64(a as I64), f64.reinterpret_i64(b as I64)];
+    const product = i64.xor(i64.reinterpret_f64(x), i64.reinterpret_f64(y));
+    const from = { copy: y, negate: f64.neg(y), xor: f64.reinterpret_i64(product) }[sign];
+    return i64.reinterpret_f64(f64.copysign(x, from));
   },
 };
 
@@ -188,7 +178,7 @@ const FP_ADDRESS = (m: Target): I64 => i64.add(m.x("rs1"), m.imm());
 
 const MOVES: readonly Row[] = [
   row("f", "flw", "imm[11:0] rs1 010 fd 0000111", "fd, imm(rs1)", (m) =>
-    m.load("load32_u", FP_ADDRESS(m), (v) => m.setF(i64.or(v, 0xffff_ffff_0000_0000n))),
+    m.load("load32_u", FP_ADDRESS(m), (v) => m.setF(boxBits(v))),
   ),
   row("f", "fsw", "imm[11:5] fs2 rs1 010 imm[4:0] 0100111", "fs2, imm(rs1)", (m) =>
     m.store("store32", FP_ADDRESS(m), m.f("fs2")),
@@ -203,7 +193,7 @@ const MOVES: readonly Row[] = [
     m.setX(i64.extend32_s(m.f("fs1"))),
   ),
   row("f", "fmv.w.x", "1111000 00000 rs1 000 fd 1010011", "fd, rs1", (m) =>
-    m.setF(i64.or(m.x("rs1"), 0xffff_ffff_0000_0000n)),
+    m.setF(boxBits(m.x("rs1"))),
   ),
   row("d", "fmv.x.d", "1110001 00000 fs1 000 rd 1010011", "rd, fs1", (m) => m.setX(m.f("fs1"))),
   row("d", "fmv.d.x", "1111001 00000 rs1 000 fd 1010011", "fd, rs1", (m) => m.setF(m.x("rs1"))),
