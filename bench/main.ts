@@ -1,130 +1,113 @@
-/** `npm run bench`: what a person waits for, measured in the browser on this computer. */
-import { readdirSync, readFileSync } from "node:fs";
+/**
+ * `npm run bench`: what a person waits for in the browser, and the same programs side by side in
+ * browsers, in QEMU and on the host. `npm run bench -- --help` has the options.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, linkSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
+import { parseArgs } from "node:util";
+import { chromium } from "@playwright/test";
 import { build } from "vite";
 import { startSite } from "../cli/start.ts";
 import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+import { render, writeReport } from "./report.ts";
+import { measureStartup } from "./startup.ts";
+import { browserSystem, hostSystem, type Measured, qemuSystem, type System } from "./systems.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const RUNS = 5;
+const CACHE = `${ROOT}bench/.cache`;
+const RESULTS = `${ROOT}bench/results.md`;
+const ALL_SYSTEMS = ["chromium", "firefox", "qemu", "host"];
 
-/** How long a guest that has just started is left to come to rest, in ms. */
-const SETTLE_MS = 10_000;
+const HELP = `npm run bench -- [options]
 
-/** How long the guest is left alone to see what an idle one costs, in ms. */
-const IDLE_MS = 10_000;
-
-/** How long the guest computes to see how fast it is, in ms. */
-const BUSY_MS = 6000;
-
-/** Of the clock that Linux counts CPU time with, on every common architecture. */
-const TICKS_PER_SECOND = 100;
-
-/** Loops without an end: in an interpreter's bytecode, and in a shell's syntax tree. */
-const LOOPS = {
-  "a loop in Lua": "lua -e 'local s = 0 while true do s = s + s % 7 + 1 end'",
-  "a loop in its shell": "i=0; while :; do i=$((i+1)); done",
-};
-const CTRL_C = "\x03";
+  --only NAMES      these workloads, with commas between them
+  --systems NAMES   of ${ALL_SYSTEMS.join(",")} (default all)
+  --runs N          how often each is run (default 3)
+  --no-startup      leave out time to prompt and idle CPU
+  --write           put the table into bench/results.md
+`;
 
 async function main(): Promise<void> {
-  await build({ root: ROOT, logLevel: "warn" });
-  const site = await startSite(`${ROOT}dist`, ["--port", "0"]);
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      systems: { type: "string", default: ALL_SYSTEMS.join() },
+      runs: { type: "string", default: "3" },
+      "no-startup": { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const only = values.only?.split(",");
+  const workloads = WORKLOADS.filter(({ name }) => only?.includes(name) ?? true);
+  const runs = Number(values.runs);
+  if (!existsSync(`${CACHE}/disk.squashfs`)) {
+    execFileSync(`${ROOT}bench/disk/build`, { stdio: "inherit" });
+  }
+  const root = `${CACHE}/site`;
+  await build({
+    root: ROOT,
+    logLevel: "warn",
+    build: { outDir: root, emptyOutDir: true },
+  });
+  rmSync(`${root}/disk.squashfs`, { force: true });
+  linkSync(`${CACHE}/disk.squashfs`, `${root}/disk.squashfs`);
+  const site = await startSite(root, ["--port", "0"]);
   if (site === "help") return;
+  const promptMs = values["no-startup"] ? undefined : await startup(site.url);
+  const systems: System[] = [];
+  const results = new Map(workloads.map(({ name }) => [name, new Map<string, Measured[]>()]));
+  // One after the other, so that they do not slow each other down.
+  for (const wanted of values.systems.split(",")) {
+    const system = await open(wanted, site.url);
+    systems.push(system);
+    for (const workload of workloads) {
+      if (wanted === "host" && workload.host !== true) continue;
+      const list: Measured[] = [];
+      results.get(workload.name)?.set(wanted, list);
+      for (let run = 0; run < runs; run++) {
+        try {
+          list.push(await system.run(workload));
+        } catch (error) {
+          process.stderr.write(`${wanted}: ${(error as Error).message}\n`);
+          break;
+        }
+      }
+      const values = list.map(({ value }) => value.toFixed(2)).join(" ");
+      process.stdout.write(`${wanted.padEnd(10)} ${workload.name.padEnd(16)} ${values}\n`);
+    }
+    await system.close();
+  }
+  await site.close();
+  const report = { workloads, systems, results, runs, promptMs };
+  process.stdout.write(`\n${render(report)}`);
+  if (values.write) writeReport(RESULTS, report);
+}
+
+async function startup(url: string): Promise<number> {
   const executablePath = findBrowser("chromium");
   const browser = await chromium.launch({
     args: CHROMIUM_ARGS,
     ...(executablePath !== undefined && { executablePath }),
   });
   try {
-    await measure(browser, site.url);
+    return await measureStartup(browser, url);
   } finally {
     await browser.close();
-    await site.close();
   }
 }
 
-async function measure(browser: Browser, url: string): Promise<void> {
-  const times: number[] = [];
-  for (let run = 0; run < RUNS; run++) times.push(await timeToPrompt(browser, url));
-  print("navigation to shell prompt, cold cache, median", `${median(times).toFixed(0)} ms`);
-  print("  each run", times.map((ms) => ms.toFixed(0)).join(" "));
-
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(url);
-  await prompt(page);
-  // The guest goes on in the background for a while: modules, an address, page cache.
-  await page.waitForTimeout(SETTLE_MS);
-  const processes = await renderers(await browser.newBrowserCDPSession());
-  const before = processes.map(cpuTicks);
-  await page.waitForTimeout(IDLE_MS);
-  const after = processes.map(cpuTicks);
-  for (const thread of ["worker", "all"] as const) {
-    const ticks = after.reduce((sum, now, i) => sum + now[thread] - before[i][thread], 0);
-    const what =
-      thread === "worker" ? "CPU of the Worker, guest idle" : "CPU of page and Worker, guest idle";
-    print(what, `${((ticks * 1000 * 100) / TICKS_PER_SECOND / IDLE_MS).toFixed(2)} %`);
-  }
-
-  for (const [what, command] of Object.entries(LOOPS)) {
-    await page.evaluate((line) => window.tabvisor?.send(line), `${command}\r`);
-    const speeds: number[] = [];
-    for (let passed = 0; passed < BUSY_MS; passed += 500) {
-      await page.waitForTimeout(500);
-      speeds.push(Number(await page.locator(".speed .figure").textContent()));
-    }
-    print(`guest instructions, ${what}, median`, `${median(speeds)} MIPS`);
-    await page.evaluate((key) => window.tabvisor?.send(key), CTRL_C);
-  }
-}
-
-/** A new context has an empty cache and empty storage. */
-async function timeToPrompt(browser: Browser, url: string): Promise<number> {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  await page.goto(url, { waitUntil: "commit" });
-  const ms = await prompt(page);
-  await context.close();
-  return ms;
-}
-
-/** Waits for the prompt; gives the time since the navigation began, in ms. */
-async function prompt(page: Page): Promise<number> {
-  const handle = await page.waitForFunction(
-    () => /[#$] ?$/.test(window.tabvisor?.text() ?? "") && performance.now(),
-    null,
-    { polling: 10, timeout: 60_000 },
-  );
-  return Number(await handle.jsonValue());
-}
-
-/** Process ids of all renderers. */
-async function renderers(session: CDPSession): Promise<number[]> {
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  return processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
-}
-
-/** CPU time of a process so far, and of its Workers alone, in clock ticks (proc(5)). */
-function cpuTicks(pid: number): { all: number; worker: number } {
-  const used = { all: 0, worker: 0 };
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const line = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
-    // The name is in brackets and may hold blanks; utime and stime are fields 14 and 15.
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    used.all += ticks;
-    if (line.includes("(DedicatedWorker")) used.worker += ticks;
-  }
-  return used;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
-}
-
-function print(what: string, value: string): void {
-  process.stdout.write(`${what.padEnd(52)} ${value}\n`);
+function open(name: string, url: string): Promise<System> | System {
+  if (name === "qemu") return qemuSystem(CACHE);
+  if (name === "host") return hostSystem(CACHE);
+  if (name === "chromium" || name === "firefox") return browserSystem(name, url);
+  throw new Error(`there is no system called ${name}`);
 }
 
 await main();

@@ -24,7 +24,7 @@ export const MAX_INSTRUCTIONS = 1000;
 export const MAX_PAGES = REGION_RECORD.maxPages;
 
 /** Instructions of a leaf that becomes part of its callers, and how often that may happen. */
-export const MAX_INLINED = 40;
+const MAX_INLINED = 40;
 const MAX_INLINED_CALLS = 40;
 
 const PAGE_BYTES = 4096;
@@ -44,7 +44,7 @@ export interface Edge {
   readonly block: number | undefined;
 }
 
-export type Terminator =
+type Terminator =
   | { readonly kind: "branch"; readonly target: Edge; readonly next: Edge }
   /** A jump, or a call of an inlined leaf, or the return from one. */
   | { readonly kind: "jump"; readonly target: Edge }

@@ -1,0 +1,80 @@
+/** Writes the results as a table that a person reads, and keeps what people have written below it. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { median } from "./median.ts";
+import type { Measured, System } from "./systems.ts";
+import type { Workload } from "./workloads.ts";
+
+/** Below this line the file belongs to people. */
+const MARKER = "<!-- written by hand below -->";
+
+/** By workload and system, the measurements of all runs. */
+type Results = ReadonlyMap<string, ReadonlyMap<string, readonly Measured[]>>;
+
+export interface Report {
+  readonly workloads: readonly Workload[];
+  readonly systems: readonly System[];
+  readonly results: Results;
+  readonly runs: number;
+  /** Median time to the prompt in Chromium in ms, if it was measured. */
+  readonly promptMs: number | undefined;
+}
+
+export function writeReport(path: string, report: Report): void {
+  const before = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const kept = before.includes(MARKER) ? before.slice(before.indexOf(MARKER)) : `${MARKER}\n`;
+  writeFileSync(path, `${render(report)}\n${kept}`);
+}
+
+export function render({ workloads, systems, results, runs, promptMs }: Report): string {
+  const [cpu] = cpus();
+  const names = systems.map(({ name }) => name);
+  const rows = workloads.map(({ name, kind }) => {
+    const cells = names.map((system) => format(results.get(name)?.get(system)));
+    return `| ${[name, kind, ...cells, ratio(results, name)?.toFixed(2) ?? ""].join(" | ")} |`;
+  });
+  const means = (["compute", "storm"] as const).map((kind) => {
+    const ratios = workloads.flatMap((workload) =>
+      workload.kind === kind ? (ratio(results, workload.name) ?? []) : [],
+    );
+    return `- ${kind}: geometric mean ${geometricMean(ratios).toFixed(2)}, least ${Math.min(...ratios).toFixed(2)}`;
+  });
+  return [
+    "# Side by side",
+    "",
+    `${new Date().toISOString().slice(0, 10)}, ${cpu.model.trim()}, ${cpus().length} cores, ` +
+      `${(totalmem() / 2 ** 30).toFixed(0)} GiB. Medians of ${runs} runs.`,
+    "",
+    ...systems.map(({ name, version }) => `- ${name}: ${version}`),
+    ...(promptMs === undefined
+      ? []
+      : [`- navigation to shell prompt in Chromium, cold cache: ${promptMs.toFixed(0)} ms`]),
+    "",
+    "Seconds, or work in a second where marked /s. The ratio is the speed in Chromium over that in QEMU.",
+    "",
+    `| workload | kind | ${names.join(" | ")} | ratio |`,
+    `|---|---|${names.map(() => "---:|").join("")}---:|`,
+    ...rows,
+    "",
+    ...means,
+    "",
+  ].join("\n");
+}
+
+function format(measured: readonly Measured[] | undefined): string {
+  if (measured === undefined || measured.length === 0) return "";
+  const value = median(measured.map((one) => one.value));
+  return measured[0].isRate ? `${Math.round(value)}/s` : value.toFixed(2);
+}
+
+/** Speed in Chromium over speed in QEMU. */
+function ratio(results: Results, workload: string): number | undefined {
+  const [ours, theirs] = ["chromium", "qemu"].map((name) => results.get(workload)?.get(name) ?? []);
+  if (ours.length === 0 || theirs.length === 0) return undefined;
+  const [a, b] = [ours, theirs].map((list) => median(list.map(({ value }) => value)));
+  return ours[0].isRate ? a / b : b / a;
+}
+
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}

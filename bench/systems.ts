@@ -1,0 +1,153 @@
+/** The systems that are compared: each boots the same guest and runs commands in the same disk. */
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { type Browser, chromium, firefox, type Page } from "@playwright/test";
+import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+import type { Workload } from "./workloads.ts";
+
+const BOOT_MS = 120_000;
+const COMMAND_MS = 600_000;
+/** The guest goes on with its start in the background for a while. */
+const SETTLE_MS = 5000;
+const RAM_MIB = 1024;
+const APPEND = "quiet tabvisor.disk=none";
+
+/** Makes the disk the root of what follows. */
+const MOUNT = [
+  "mkdir -p /d && mount -t squashfs -o ro /dev/vda /d",
+  "mount -t tmpfs tmpfs /d/tmp && mount --bind /proc /d/proc && mount --bind /dev /d/dev",
+];
+
+export interface Measured {
+  /** Seconds for the work, or what the command says it does in a second. */
+  readonly value: number;
+  readonly isRate: boolean;
+}
+
+export interface System {
+  readonly name: string;
+  readonly version: string;
+  /** @throws Error if the command fails or takes too long. */
+  run(workload: Workload): Promise<Measured>;
+  close(): Promise<void>;
+}
+
+/** A guest's console: sends a line, and waits for output. */
+interface Console {
+  send(line: string): Promise<void>;
+  /** Output since the last line was sent. */
+  output(): Promise<string>;
+}
+
+async function waitFor(console: Console, pattern: RegExp, ms: number): Promise<string> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const text = await console.output();
+    if (pattern.test(text)) return text;
+    if (Date.now() > end) throw new Error(`no ${pattern} in: ${text.slice(-500)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function prepare(console: Console): Promise<void> {
+  await waitFor(console, /~#/, BOOT_MS);
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  for (const line of MOUNT) {
+    // The line's echo has the quotes in it, the output has not.
+    await console.send(`${line} && echo mou''nted`);
+    await waitFor(console, /mounted/, COMMAND_MS);
+  }
+}
+
+async function runIn(console: Console, { name, command, rate }: Workload): Promise<Measured> {
+  await console.send(`clear; chroot /d /bench/timed ${name} ${command}`);
+  const text = await waitFor(console, new RegExp(`@timed ${name} [\\d.]+ -?\\d+`), COMMAND_MS);
+  const [, seconds, status] = new RegExp(`@timed ${name} ([\\d.]+) (-?\\d+)`).exec(text) ?? [];
+  if (status !== "0") throw new Error(`${name} failed: ${text.slice(-500)}`);
+  if (rate === undefined) return { value: Number(seconds), isRate: false };
+  const [, value] = rate.exec(text) ?? [];
+  if (value === undefined) throw new Error(`${name} printed no rate: ${text.slice(-500)}`);
+  return { value: Number(value), isRate: true };
+}
+
+export async function browserSystem(
+  kind: "chromium" | "firefox",
+  siteUrl: string,
+): Promise<System> {
+  const executablePath = findBrowser(kind);
+  const path = executablePath === undefined ? {} : { executablePath };
+  const browser: Browser =
+    kind === "chromium"
+      ? await chromium.launch({ args: CHROMIUM_ARGS, ...path })
+      : await firefox.launch({ channel: "moz-firefox", ...path });
+  const page = await (await browser.newContext()).newPage();
+  const append = encodeURIComponent(`console=hvc0 ${APPEND}`);
+  await page.goto(`${siteUrl}?disk=./disk.squashfs&ram=${RAM_MIB}&append=${append}`);
+  const console = pageConsole(page);
+  await prepare(console);
+  return {
+    name: kind,
+    version: `${kind === "chromium" ? "Chromium" : "Firefox"} ${browser.version()}`,
+    run: (workload) => runIn(console, workload),
+    close: () => browser.close(),
+  };
+}
+
+const pageConsole = (page: Page): Console => ({
+  send: (line) => page.evaluate((text) => void window.tabvisor?.send(text), `${line}\r`),
+  output: () => page.evaluate(() => window.tabvisor?.text() ?? ""),
+});
+
+export async function qemuSystem(cache: string): Promise<System> {
+  const guest = new URL("../public/guest/", import.meta.url);
+  mkdirSync(cache, { recursive: true });
+  for (const name of ["Image", "initramfs.cpio"]) {
+    writeFileSync(`${cache}/${name}`, gunzipSync(readFileSync(new URL(`${name}.gz`, guest))));
+  }
+  const child = spawn("qemu-system-riscv64", [
+    ...["-M", "virt", "-smp", "1", "-m", `${RAM_MIB}`, "-nographic"],
+    ...["-kernel", `${cache}/Image`, "-initrd", `${cache}/initramfs.cpio`],
+    ...["-append", `console=ttyS0 ${APPEND}`],
+    ...["-global", "virtio-mmio.force-legacy=false"],
+    ...["-drive", `if=none,id=d,format=raw,readonly=on,file=${cache}/disk.squashfs`],
+    ...["-device", "virtio-blk-device,drive=d", "-device", "virtio-rng-device"],
+  ]);
+  const console = processConsole(child);
+  await prepare(console);
+  const [version] = execFileSync("qemu-system-riscv64", ["--version"]).toString().split("\n");
+  return {
+    name: "qemu",
+    version,
+    run: (workload) => runIn(console, workload),
+    close: async () => void child.kill(),
+  };
+}
+
+function processConsole(child: ChildProcessWithoutNullStreams): Console {
+  let output = "";
+  child.stdout.on("data", (data: Buffer) => {
+    output += data.toString();
+  });
+  return {
+    send: async (line) => {
+      output = "";
+      child.stdin.write(`${line}\n`);
+    },
+    output: async () => output,
+  };
+}
+
+/** The host itself, for the kernels. */
+export function hostSystem(cache: string): System {
+  return {
+    name: "host",
+    version: "gcc -O2",
+    run: async ({ command }) => {
+      const start = process.hrtime.bigint();
+      execFileSync(`${cache}/kernels`, command.split(" ").slice(1));
+      return { value: Number(process.hrtime.bigint() - start) / 1e9, isRate: false };
+    },
+    close: async () => {},
+  };
+}
