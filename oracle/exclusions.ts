@@ -70,13 +70,27 @@ const CORRECTIONS: readonly Correction[] = [
       if (result[Word.mcause] === 5n) result[Word.mtval] = loadAddress(result, input);
     },
   },
+  {
+    reason:
+      "The trap value of an illegal instruction is its bits, or zero for all of them (Privileged " +
+      "Architecture 3.1.16); QEMU has zero for SINVAL.VMA alone.",
+    groups: /^sinval/,
+    apply(result, input) {
+      if (result[Word.mcause] === 2n) result[Word.mtval] = BigInt(bitsAt(result, input));
+    },
+  },
 ];
+
+/** The word at mepc, within the case's code. */
+function bitsAt(result: BigUint64Array, input: BigUint64Array): number {
+  const view = new DataView(input.buffer, input.byteOffset);
+  return view.getUint32(8 * Word.code + Number(result[Word.mepc]) - CODE, true);
+}
 
 /** What the load at mepc accesses, if nothing before it has changed its base register. */
 function loadAddress(result: BigUint64Array, input: BigUint64Array): bigint {
-  const view = new DataView(input.buffer, input.byteOffset);
   const d = newDecoded();
-  decode(view.getUint32(8 * Word.code + Number(result[Word.mepc]) - CODE, true), d);
+  decode(bitsAt(result, input), d);
   const base = d.rs1 === 0 ? 0n : input[Word.x + d.rs1];
   return BigInt.asUintN(64, base + BigInt(d.imm));
 }

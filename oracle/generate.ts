@@ -5,15 +5,19 @@
 import { runGroups } from "./batches.ts";
 import { correct } from "./exclusions.ts";
 import { changesOf, hashRecord, writeGolden } from "./golden.ts";
-import { GROUPS } from "./groups.ts";
+import { GROUPS, NEWER_GROUPS } from "./groups.ts";
 import { RAM_SIZE } from "./layout.ts";
-import { qemuVersion, runOnQemu } from "./qemu.ts";
+import { newerQemu, QEMU_7_2, runOnQemu, versionOf } from "./qemu.ts";
 import { SELFTESTS } from "./selftest/all.ts";
 import { RAM_SIZE as SELFTEST_RAM_SIZE } from "./selftest/script.ts";
 
 const HARTS = 2;
 
-const runs = runGroups(GROUPS, (image) => runOnQemu(image, RAM_SIZE, HARTS).memory);
+const newer = newerQemu();
+const runs = [
+  ...runGroups(GROUPS, (image) => runOnQemu(QEMU_7_2, image, RAM_SIZE, HARTS).memory),
+  ...runGroups(NEWER_GROUPS, (image) => runOnQemu(newer, image, RAM_SIZE, HARTS).memory),
+];
 const groups = runs.map(({ group, inputs, results }) => {
   for (const [k, result] of results.entries()) correct(group.name, inputs[k], result);
   return {
@@ -22,12 +26,12 @@ const groups = runs.map(({ group, inputs, results }) => {
     cases: inputs.map((input, k) => changesOf(input, results[k])),
   };
 });
-const bytes = writeGolden({ qemu: qemuVersion(), groups });
+const bytes = writeGolden({ qemu: `${versionOf(QEMU_7_2)}; ${versionOf(newer)}`, groups });
 const cases = groups.reduce((sum, group) => sum + group.cases.length, 0);
 console.log(`${cases} cases in ${groups.length} groups, ${bytes} bytes`);
 
 for (const { name, notOnQemu, program, checks } of SELFTESTS) {
-  const { exitCode } = runOnQemu(program.bytes, SELFTEST_RAM_SIZE, HARTS);
+  const { exitCode } = runOnQemu(QEMU_7_2, program.bytes, SELFTEST_RAM_SIZE, HARTS);
   const failed = exitCode === 0 ? undefined : (checks[exitCode - 1] ?? `exit code ${exitCode}`);
   if (failed === undefined) {
     console.log(

@@ -6,6 +6,7 @@ import { COMPRESSED_ROWS, expansionOf, ROWS } from "../src/isa/table.ts";
 import { Case, code, type Group } from "./cases.ts";
 import { CSR } from "./csr-names.ts";
 import { SCRATCH, SCRATCH_WORDS } from "./layout.ts";
+import { isOnQemu } from "./qemu.ts";
 import type { Random } from "./random.ts";
 import { fieldBits } from "./row-cases.ts";
 import { double, integer, single } from "./values.ts";
@@ -21,11 +22,14 @@ const BYTES: Readonly<Record<string, number>> = {
 };
 const BRANCHES = new Set(["beq", "bne", "blt", "bge", "bltu", "bgeu", "jal"]);
 /** Rows that would leave the sequence, or that are only sensible in pairs. */
-const LEFT_OUT = /^(jalr|ecall|ebreak|mret|sret|wfi|sfence\.vma|fence\.i|lr\..|sc\..)$/;
+const LEFT_OUT =
+  /^(jalr|ecall|ebreak|mret|sret|wfi|s(fence|inval)\..*|fence\.i|lr\..|sc\..|cbo\..*)$/;
 
 const baseOf = (row: Row | CompressedRow): Row =>
   "expansion" in row ? expansionOf(row).base : row;
-const CHOICES = [...ROWS, ...COMPRESSED_ROWS].filter((row) => !LEFT_OUT.test(baseOf(row).name));
+const CHOICES = [...ROWS, ...COMPRESSED_ROWS].filter(
+  (row) => !LEFT_OUT.test(baseOf(row).name) && isOnQemu(baseOf(row)),
+);
 const FLOAT_CSRS = [CSR.fflags, CSR.frm, CSR.fcsr];
 
 /** One instruction; `skip` is for branches, over how many of the following ones it goes. */

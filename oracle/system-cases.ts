@@ -90,15 +90,57 @@ function wfi(random: Random): Case {
   return c.finish();
 }
 
-function sfence(random: Random): Case {
-  const c = new Case(random);
-  c.setStatus(random.pick(MODES), 3n, statusBits(random));
-  const [rs1, rs2] = [random.below(32), random.below(32)];
-  c.setX(rs1, integer(random));
-  c.setX(rs2, integer(random));
-  c.place(encode("sfence.vma", { rs1, rs2 }));
-  return c.finish();
-}
+const sfence =
+  (name: string) =>
+  (random: Random): Case => {
+    const c = new Case(random);
+    c.setStatus(random.pick(MODES), 3n, statusBits(random));
+    const [rs1, rs2] = [random.below(32), random.below(32)];
+    c.setX(rs1, integer(random));
+    c.setX(rs2, integer(random));
+    c.place(encode(name, { rs1, rs2 }));
+    return c.finish();
+  };
+
+/** SFENCE.W.INVAL and SFENCE.INVAL.IR, not in U-mode: QEMU 7.2 does not look at the mode. */
+const orderInvalidations =
+  (name: string) =>
+  (random: Random): Case => {
+    const c = new Case(random);
+    c.setStatus(random.pick(["S", "M"]), 3n, statusBits(random));
+    c.place(encode(name));
+    return c.finish();
+  };
+
+/** CBO instructions in all modes, as menvcfg and senvcfg allow them; some blocks are nowhere. */
+const cacheBlock =
+  (name: string) =>
+  (random: Random): Case => {
+    const c = new Case(random);
+    const mode = random.pick(MODES);
+    const envcfg = (): bigint =>
+      (random.pick([0n, 1n, 3n]) << 4n) | (BigInt(random.below(4)) << 6n);
+    c.setStatus("M", 3n);
+    c.setX(T0, envcfg());
+    c.place(csrw("menvcfg", T0));
+    c.setX(T0 + 2, envcfg());
+    c.place(csrw("senvcfg", T0 + 2));
+    const rs1 = 8 + random.below(24);
+    const nowhere = name === "cbo.zero" && random.chance(15) ? 0x2000_0000n : 0n;
+    c.setX(rs1, BigInt(SCRATCH + random.below(8 * SCRATCH_WORDS)) + nowhere);
+    if (mode !== "M") {
+      c.setX(T1, (mode === "S" ? 1n : 0n) << Mstatus.MPP_SHIFT);
+      c.place(csrw("mstatus", T1));
+      // AUIPC, ADDI, CSRRW and MRET are sixteen bytes.
+      c.place(encode("auipc", { rd: T1, imm: 0 }));
+      c.place(encode("addi", { rd: T1, rs1: T1, imm: 16 }));
+      c.place(csrw("mepc", T1));
+      c.place(encode("mret"));
+      c.mode = mode;
+    }
+    c.place(encode(name, { rs1 }));
+    return c.finish();
+  };
 
 const OTHER = BigInt(SCRATCH + 0x400);
 
@@ -127,7 +169,14 @@ export const SYSTEM_CASES: Readonly<Record<string, (random: Random) => Case>> = 
   mret,
   sret,
   wfi,
-  "sfence.vma": sfence,
+  "sfence.vma": sfence("sfence.vma"),
+  "sinval.vma": sfence("sinval.vma"),
+  "sfence.w.inval": orderInvalidations("sfence.w.inval"),
+  "sfence.inval.ir": orderInvalidations("sfence.inval.ir"),
+  "cbo.inval": cacheBlock("cbo.inval"),
+  "cbo.clean": cacheBlock("cbo.clean"),
+  "cbo.flush": cacheBlock("cbo.flush"),
+  "cbo.zero": cacheBlock("cbo.zero"),
   "sc.w": storeConditional("w"),
   "sc.d": storeConditional("d"),
 };

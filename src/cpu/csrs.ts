@@ -19,7 +19,7 @@ import {
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import type { HostFunctions } from "./imports.ts";
 import { CSR_MAP_BASE, PMP, PMP_ENTRIES, type WideField } from "./layout.ts";
-import { type MmuFunctions, SatpMode } from "./mmu.ts";
+import type { MmuFunctions } from "./mmu.ts";
 import {
   get,
   get32,
@@ -30,9 +30,11 @@ import {
   mip,
   put,
   put32,
+  SENVCFG,
   statusHas,
 } from "./state.ts";
 import type { TrapFunctions } from "./traps.ts";
+import { SatpMode } from "./walk.ts";
 
 export interface CsrRow {
   readonly number: number;
@@ -287,7 +289,17 @@ function counterRows(host: HostFunctions): CsrRow[] {
   return rows;
 }
 
-function timerRows(host: HostFunctions): CsrRow[] {
+const MENVCFG = BigInt(SENVCFG) | Menvcfg.ADUE | Menvcfg.PBMTE | Menvcfg.STCE;
+
+/** The value with the old CBIE if the new one is reserved. */
+const legalCbie = (value: I64, field: "menvcfg" | "senvcfg"): I64 =>
+  i64.select(
+    i64.eq(i64.and(value, Menvcfg.CBIE), 2 << 4),
+    merge(value, get(field), Menvcfg.CBIE),
+    value,
+  );
+
+function timerRows(host: HostFunctions, mmu: MmuFunctions): CsrRow[] {
   return [
     {
       ...plain(0x14d, "stimecmp"),
@@ -302,12 +314,19 @@ function timerRows(host: HostFunctions): CsrRow[] {
     {
       ...plain(0x30a, "menvcfg"),
       write: (value) => [
-        put("menvcfg", i64.and(value, BigInt(Menvcfg.FIOM) | Menvcfg.ADUE | Menvcfg.STCE)),
+        // What PBMTE lets a page table say is part of what is cached.
+        when(i64.ne(i64.and(i64.xor(value, get("menvcfg")), Menvcfg.PBMTE), 0), [
+          callVoid(mmu.flushAll),
+        ]),
+        put("menvcfg", i64.and(legalCbie(value, "menvcfg"), MENVCFG)),
         callVoid(host.timerChanged),
       ],
       steers: true,
     },
-    masked(0x10a, "senvcfg", Menvcfg.FIOM),
+    {
+      ...plain(0x10a, "senvcfg"),
+      write: (value) => [put("senvcfg", i64.and(legalCbie(value, "senvcfg"), SENVCFG))],
+    },
   ];
 }
 
@@ -329,6 +348,10 @@ function floatRows(traps: TrapFunctions): CsrRow[] {
   ];
 }
 
+/** Sv39, Sv48 or Sv57. */
+const isTranslating = (mode: I64): I32 =>
+  i64.le_u(i64.sub(mode, SatpMode.sv39), SatpMode.sv57 - SatpMode.sv39);
+
 function translationRows(mmu: MmuFunctions, traps: TrapFunctions): CsrRow[] {
   const mode = (value: I64): I64 => i64.shr_u(value, 60);
   // ASIDs are not implemented: the field reads zero.
@@ -338,7 +361,7 @@ function translationRows(mmu: MmuFunctions, traps: TrapFunctions): CsrRow[] {
       ...plain(0x180, "satp"),
       write: (value) => [
         // A write with an unsupported mode has no effect at all (10.1.11).
-        when(i32.or(i64.eq(mode(value), SatpMode.bare), i64.eq(mode(value), SatpMode.sv39)), [
+        when(i32.or(i64.eqz(mode(value)), isTranslating(mode(value))), [
           // A change of mode takes effect at once, without an SFENCE.VMA.
           when(i64.ne(mode(value), mode(get("satp"))), [callVoid(mmu.flushAll)]),
           put("satp", stored(value)),
@@ -406,7 +429,7 @@ export function csrRows(
     plain(0x143, "stval"),
     ...translationRows(mmu, traps),
     ...counterRows(host),
-    ...timerRows(host),
+    ...timerRows(host, mmu),
     ...floatRows(traps),
     ...pmpRows(host),
   ];

@@ -21,7 +21,7 @@ import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "./hart-targ
 import type { HostFunctions } from "./imports.ts";
 import type { RegionRuntime } from "./jit/runtime.ts";
 import { ENTRY, F_BASE, TLB, X_BASE, X_SINK } from "./layout.ts";
-import { type MmuFunctions, recordFault } from "./mmu.ts";
+import type { MmuFunctions } from "./mmu.ts";
 import {
   Cause,
   get,
@@ -38,6 +38,7 @@ import {
 } from "./state.ts";
 import { tlbEntry } from "./tlb.ts";
 import type { TrapFunctions } from "./traps.ts";
+import { recordFault } from "./walk.ts";
 
 /** The generated functions that instructions call. */
 export interface CoreFunctions extends DataFunctions {
@@ -91,6 +92,10 @@ export class EntryTarget extends HartTarget {
 
   x(source: XSource): I64 {
     return i64.load(i32.load16_u(this.#entry, source === "rs1" ? ENTRY.rs1 : ENTRY.rs2));
+  }
+
+  protected rs1(): I32 {
+    return i32.shr_u(i32.sub(i32.load16_u(this.#entry, ENTRY.rs1), X_BASE), 3);
   }
 
   setX(value: I64): Stmt[] {
@@ -275,6 +280,8 @@ export class EntryTarget extends HartTarget {
           ),
           ...this.#steerToNext(),
         ];
+      case "sfence.inval":
+        return [illegalUnless(i32.ne(mode(), Mode.U))];
       case "fence.i":
         // Stores drop what they overwrite from the decoded code at once. Only the page that executes
         // now may have given up its slot (see `CodeCache.releaseSlot`): look it up again.

@@ -4,6 +4,7 @@
  */
 import { FPU_FUNCTIONS, type FpuFunction } from "../isa/fpu.ts";
 import type {
+  CacheBlockOperation,
   FSource,
   LoadWidth,
   StoreWidth,
@@ -11,6 +12,7 @@ import type {
   Target,
   XSource,
 } from "../isa/semantics.ts";
+import { rowNamed } from "../isa/table.ts";
 import {
   type Arg,
   bind,
@@ -29,16 +31,20 @@ import {
 } from "../wasm/expr.ts";
 import type { FpuFuncs } from "./fpu/index.ts";
 import { TLB } from "./layout.ts";
-import { type MmuFunctions, recordFault } from "./mmu.ts";
+import type { MmuFunctions } from "./mmu.ts";
 import { Access } from "./pmp.ts";
-import { Cause, get, get32, markFloatDirty, put, put32 } from "./state.ts";
+import { CacheBlock, Cause, get, get32, markFloatDirty, put, put32 } from "./state.ts";
 import { tlbEntry } from "./tlb.ts";
+import { recordFault } from "./walk.ts";
 
 /** The generated functions that data-path instructions call. */
 export interface DataFunctions {
-  readonly mmu: Pick<MmuFunctions, "atomicSlow">;
+  readonly mmu: Pick<MmuFunctions, "atomicSlow" | "cacheBlock">;
   readonly fpu: FpuFuncs;
 }
+
+/** Place of rs1 in an instruction. */
+const RS1_SHIFT = 15;
 
 export const BYTES: Record<LoadWidth | StoreWidth, number> = {
   load8_s: 1,
@@ -73,6 +79,8 @@ export abstract class HartTarget implements Target {
     next: (old: I64, operand: I64) => I64,
   ): Stmt[];
   abstract system(operation: SystemOperation): Stmt[];
+  /** The number of the register rs1. */
+  protected abstract rs1(): I32;
 
   protected abstract readonly core: DataFunctions;
   /** Address of the TLB tables that loads and stores go through. */
@@ -151,6 +159,13 @@ export abstract class HartTarget implements Target {
       put32("reservationHost", 0),
       ...this.setX(i64.extend_i32_u(failed)),
     ]);
+  }
+
+  cacheBlock(operation: CacheBlockOperation): Stmt[] {
+    const { match } = rowNamed(`cbo.${operation}`).pattern;
+    const bits = i32.or(i32.shl(this.rs1(), RS1_SHIFT), match);
+    const ok = call(this.core.mmu.cacheBlock, CacheBlock[operation], this.x("rs1"), bits);
+    return [when(i32.eqz(ok), this.trap)];
   }
 
   #alignment(va: I64, bytes: number, cause: number): Stmt[] {

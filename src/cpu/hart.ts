@@ -34,6 +34,8 @@ const TWO_32 = 0x1_0000_0000;
 const STIP = 1 << 5;
 /** pmpcfg of an entry that grants everything: NAPOT, RWX. */
 const PMP_ALL = 0x1fn;
+/** S-mode may use all CBO instructions; CBO.INVAL flushes, which reveals no old data. */
+const CACHE_BLOCKS = BigInt((1 << 4) | Menvcfg.CBCFE | Menvcfg.CBZE);
 
 export interface HartOptions {
   readonly id: number;
@@ -241,7 +243,7 @@ export class Hart implements HartPort {
     this.#pmp.writeCfg(0, PMP_ALL);
     this.#setBig("medeleg", 0xb1ffn);
     this.#setBig("mideleg", 0x222n);
-    this.#setBig("menvcfg", Menvcfg.STCE | Menvcfg.ADUE);
+    this.#setBig("menvcfg", Menvcfg.STCE | Menvcfg.ADUE | Menvcfg.PBMTE | CACHE_BLOCKS);
     // cycle, time and instret for S and U: the vDSO reads time directly.
     this.#set("mcounteren", 7);
     this.#set("scounteren", 7);

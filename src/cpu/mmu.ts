@@ -9,7 +9,6 @@ import type { RamRegion } from "../memory/guest-memory.ts";
 import {
   type Arg,
   bind,
-  block,
   br,
   call,
   callVoid,
@@ -33,7 +32,15 @@ import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import type { HostFunctions } from "./imports.ts";
 import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, SLOT, TLB } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
-import { Cause, get, get32, Menvcfg, Mode, Mstatus, put, put32, statusHas } from "./state.ts";
+import {
+  CACHE_BLOCK_BYTES,
+  CacheBlock,
+  Cause,
+  cacheBlockAllowed,
+  get32,
+  put,
+  put32,
+} from "./state.ts";
 import {
   codeBaseOf,
   defineFlush,
@@ -44,15 +51,7 @@ import {
   pageOf,
   tlbEntry,
 } from "./tlb.ts";
-
-const PPN_MASK = (1n << 44n) - 1n;
-
-/** satp.MODE values (10.1.11). */
-export const SatpMode = { bare: 0, sv39: 8 } as const;
-
-const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, A: 64, D: 128 } as const;
-/** Bits 63..54: N, PBMT and reserved, all of which must be zero without their extensions. */
-const PTE_RESERVED_SHIFT = 54;
+import { accessFault, defineTranslate, recordFault } from "./walk.ts";
 
 export interface MmuFunctions extends FlushFunctions {
   /** (va, size): host address of the bytes to load, or 0. */
@@ -61,6 +60,8 @@ export interface MmuFunctions extends FlushFunctions {
   readonly storeSlow: Func<"i32">;
   /** (va, size, access): host address for an atomic access, or 0. */
   readonly atomicSlow: Func<"i32">;
+  /** (operation, va, bits): what a CBO instruction of these bits does; 1, or 0 after a fault. */
+  readonly cacheBlock: Func<"i32">;
   /** (pc): address of the decoded entry to execute, or 0; sets codeBase. */
   readonly fetch: Func<"i32">;
   /** (pc): the same for an instruction that needs a slot of its own. */
@@ -71,24 +72,6 @@ export interface MmuFunctions extends FlushFunctions {
 
 const misaligned = (va: I64, size: I32): I32 => i32.and(i32.wrap_i64(va), i32.sub(size, 1));
 const pageOffset = (va: I64): I32 => i32.and(i32.wrap_i64(va), 0xfff);
-
-/** Picks a cause by the kind of access. */
-const causeFor = (access: I32, load: number, store: number, fetch: number): I32 =>
-  i32.select(
-    i32.eq(access, Access.read),
-    load,
-    i32.select(i32.eq(access, Access.write), store, fetch),
-  );
-const accessFault = (access: I32): I32 =>
-  causeFor(access, Cause.loadAccess, Cause.storeAccess, Cause.fetchAccess);
-const pageFault = (access: I32): I32 =>
-  causeFor(access, Cause.loadPage, Cause.storePage, Cause.fetchPage);
-
-/** Records a fault, to be raised by whoever called the slow path. */
-export const recordFault = (cause: Arg<"i32">, tval: Arg<"i64">): Stmt[] => [
-  put32("faultCause", cause),
-  put("faultTval", tval),
-];
 
 export function defineMmu(
   module: ModuleBuilder,
@@ -111,8 +94,7 @@ export function defineMmu(
     i32.shl(i32.shr_u(i32.sub(address, ram.offset), 12), 2);
   const slotOf = (address: I32): I32 => i32.load(codeMapWord(address), CODE_MAP_BASE);
 
-  const walk = defineWalk(module, pmp, (pa) => ramHost(pa, fixedSize(8)));
-  const translate = defineTranslate(module, pmp, walk);
+  const translate = defineTranslate(module, pmp, (pa) => ramHost(pa, fixedSize(8)));
 
   /** Enters `address` for the page of `va`, if one permission holds for the whole page. */
   const fillTlb = (table: number, va: I64, address: I32): Stmt =>
@@ -259,6 +241,47 @@ export function defineMmu(
     },
   );
 
+  /** Clears the block at `va`, or returns. */
+  const clearBlock = (va: I64): Stmt[] => {
+    const address = i32.local();
+    const slow = call(atomicSlow, va, CACHE_BLOCK_BYTES, Access.write);
+    return [
+      ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
+        set(
+          address,
+          i32.if(
+            i64.eq(i64.load(entry, TLB.write), pageOf(va)),
+            i32.add(i32.wrap_i64(va), i32.load(entry, TLB.write + 8)),
+            slow,
+          ),
+        ),
+      ]),
+      when(i32.eqz(address), [ret(zero)]),
+      ...Array.from({ length: CACHE_BLOCK_BYTES / 8 }, (_, k) => i64.store(address, 0, k * 8)),
+    ];
+  };
+  const cacheBlock = module.define(
+    "cache_block",
+    ["i32", "i64", "i32"],
+    "i32",
+    (operation, va, bits) => {
+      const isZero = i32.eq(operation, CacheBlock.zero);
+      return [
+        when(i32.eqz(cacheBlockAllowed(operation)), [
+          ...recordFault(Cause.illegal, i64.extend_i32_u(bits)),
+          ret(zero),
+        ]),
+        ...bind(i64.and(va, -CACHE_BLOCK_BYTES), (start) => [
+          when(isZero, [...clearBlock(start), ret(i32.const(1))]),
+          // There is no cache. A block that may be loaded is accepted; a fault counts as a store's.
+          when(call(atomicSlow, start, CACHE_BLOCK_BYTES, Access.read), [ret(i32.const(1))]),
+        ]),
+        put32("faultCause", i32.add(get32("faultCause"), Cause.storePage - Cause.loadPage)),
+        ret(zero),
+      ];
+    },
+  );
+
   const fetchSingle = module.define("fetch_single", ["i64"], "i32", (pc) => {
     const [pa, address, bits, slot] = [i64.local(), i32.local(), i32.local(), i32.local()];
     const half = (va: I64): Stmt[] => [
@@ -325,6 +348,7 @@ export function defineMmu(
     loadSlow,
     storeSlow,
     atomicSlow,
+    cacheBlock,
     fetch,
     fetchSingle,
     probe,
@@ -346,123 +370,6 @@ export function storeBytes(address: I32, size: I32, value: I64): Stmt[] {
       ],
     ),
   ];
-}
-
-/** (va, access, mode): the physical address, or -1 with a fault recorded. */
-function defineWalk(
-  module: ModuleBuilder,
-  pmp: PmpFunctions,
-  pteHost: (pa: I64) => I32,
-): Func<"i64"> {
-  return module.define("walk", ["i64", "i32", "i32"], "i64", (va, access, mode) => {
-    const [table, pte, entry] = [i64.local(), i64.local(), i64.local()];
-    const [shift, address, need] = [i64.local(), i32.local(), i64.local()];
-    const [walk, refused, failed, leaf] = ["walk", "refused", "failed", "leaf"].map(label);
-    const has = (bits: number): I64 => i64.and(pte, bits);
-    const offsetMask = i64.sub(i64.shl(1, shift), 1);
-    return [
-      block(failed, [
-        block(refused, [
-          // Sv39 addresses are sign-extended from bit 38.
-          br(refused, i64.ne(i64.shr_s(i64.shl(va, 25), 25), va)),
-          set(table, i64.shl(i64.and(get("satp"), PPN_MASK), 12)),
-          set(shift, 30),
-          block(leaf, [
-            loop(walk, [
-              set(entry, i64.add(table, i64.shl(i64.and(i64.shr_u(va, shift), 0x1ff), 3))),
-              set(address, pteHost(entry)),
-              br(failed, i32.eqz(address)),
-              br(failed, i32.eqz(call(pmp.check, entry, i64.add(entry, 7), Access.read, Mode.S))),
-              set(pte, i64.load(address)),
-              br(refused, i64.eqz(has(Pte.V))),
-              br(refused, i64.eq(has(Pte.R | Pte.W), Pte.W)),
-              br(refused, i64.ne(i64.shr_u(pte, PTE_RESERVED_SHIFT), 0)),
-              br(leaf, i64.ne(has(Pte.R | Pte.X), 0)),
-              br(refused, i64.ne(has(Pte.D | Pte.A | Pte.U), 0)),
-              br(refused, i64.eq(shift, 12)),
-              set(table, i64.shl(i64.and(i64.shr_u(pte, 10), PPN_MASK), 12)),
-              set(shift, i64.sub(shift, 9)),
-              br(walk),
-            ]),
-          ]),
-          when(
-            i64.ne(has(Pte.U), 0),
-            [
-              when(i32.eq(mode, Mode.S), [
-                br(refused, i32.eq(access, Access.execute)),
-                br(refused, i32.eqz(statusHas(Mstatus.SUM))),
-              ]),
-            ],
-            [br(refused, i32.eq(mode, Mode.U))],
-          ),
-          set(need, has(Pte.R | Pte.W | Pte.X)),
-          // MXR makes executable pages readable.
-          when(i32.and(i32.ne(statusHas(Mstatus.MXR), 0), i64.ne(has(Pte.X), 0)), [
-            set(need, i64.or(need, Pte.R)),
-          ]),
-          br(refused, i64.eqz(i64.and(need, i64.extend_i32_u(i32.shl(access, 1))))),
-          // A superpage must be aligned: the low bits of its PPN are zero.
-          br(refused, i64.ne(i64.and(i64.shl(i64.shr_u(pte, 10), 12), offsetMask), 0)),
-          set(need, i64.select(i32.eq(access, Access.write), Pte.A | Pte.D, Pte.A)),
-          when(i64.ne(i64.and(pte, need), need), [
-            br(refused, i64.eqz(i64.and(get("menvcfg"), Menvcfg.ADUE))),
-            br(refused, get32("probing")),
-            br(failed, i32.eqz(call(pmp.check, entry, i64.add(entry, 7), Access.write, Mode.S))),
-            set(pte, i64.or(pte, need)),
-            i64.store(address, pte),
-          ]),
-          when(i64.gt_u(shift, 12), [
-            ...noteSuperpage(i64.and(va, i64.xor(offsetMask, -1)), i64.or(va, offsetMask)),
-          ]),
-          ret(i64.or(i64.shl(i64.and(i64.shr_u(pte, 10), PPN_MASK), 12), i64.and(va, offsetMask))),
-        ]),
-        ...recordFault(pageFault(access), va),
-        ret(i64.const(-1)),
-      ]),
-      ...recordFault(accessFault(access), va),
-      ret(i64.const(-1)),
-    ];
-  });
-}
-
-const noteSuperpage = (low: I64, high: I64): Stmt[] => [
-  when(i64.lt_u(low, get("superpageLow")), [put("superpageLow", low)]),
-  when(i64.gt_u(high, get("superpageHigh")), [put("superpageHigh", high)]),
-];
-
-/** (va, size, access, mode): the physical address, or -1. The bytes lie in one page. */
-function defineTranslate(module: ModuleBuilder, pmp: PmpFunctions, walk: Func<"i64">): Func<"i64"> {
-  return module.define(
-    "translate",
-    ["i64", "i32", "i32", "i32"],
-    "i64",
-    (va, size, access, mode) => {
-      const pa = i64.local();
-      const bare = i64.eqz(i64.shr_u(get("satp"), 60));
-      return [
-        when(
-          i32.or(i32.eq(mode, Mode.M), bare),
-          [
-            // Physical addresses have 56 bits.
-            when(i64.ne(i64.shr_u(va, 56), 0), [
-              ...recordFault(accessFault(access), va),
-              ret(i64.const(-1)),
-            ]),
-            set(pa, va),
-          ],
-          [set(pa, call(walk, va, access, mode)), when(i64.eq(pa, -1), [ret(i64.const(-1))])],
-        ),
-        when(
-          i32.eqz(
-            call(pmp.check, pa, i64.add(pa, i64.extend_i32_u(i32.sub(size, 1))), access, mode),
-          ),
-          [...recordFault(accessFault(access), va), ret(i64.const(-1))],
-        ),
-        put32("cacheable", call(pmp.uniform, pageOf(pa), i64.or(pa, 0xfff))),
-        ret(pa),
-      ];
-    },
-  );
 }
 
 /**

@@ -41,9 +41,42 @@ export const MPP_SHIFT = 11;
 export const SPP_SHIFT = 8;
 
 /** menvcfg bits (3.1.18). */
-export const Menvcfg = { FIOM: 1, ADUE: 1n << 61n, STCE: 1n << 63n } as const;
+export const Menvcfg = {
+  FIOM: 1,
+  CBIE: 3 << 4,
+  CBCFE: 1 << 6,
+  CBZE: 1 << 7,
+  ADUE: 1n << 61n,
+  PBMTE: 1n << 62n,
+  STCE: 1n << 63n,
+} as const;
+
+/** The bits that senvcfg has too (10.1.10). */
+export const SENVCFG = Menvcfg.FIOM | Menvcfg.CBIE | Menvcfg.CBCFE | Menvcfg.CBZE;
 
 export const Mode = { U: 0, S: 1, M: 3 } as const;
+
+/** Bytes that a CBO instruction works on; the device tree says so too. */
+export const CACHE_BLOCK_BYTES = 64;
+
+/** The CBO instructions by number (Unprivileged ISA, chapter 19). */
+export const CacheBlock = { inval: 0, clean: 1, flush: 2, zero: 3 } as const;
+
+/** Nonzero if menvcfg and senvcfg allow a CBO instruction in the present mode (10.1.10). */
+export const cacheBlockAllowed = (operation: I32): I32 => {
+  const [bits, mode] = [i64.local(), get32("mode")];
+  const enable = i64.select(
+    i32.eq(operation, CacheBlock.zero),
+    Menvcfg.CBZE,
+    i64.select(i32.eq(operation, CacheBlock.inval), Menvcfg.CBIE, Menvcfg.CBCFE),
+  );
+  const has = (field: "menvcfg" | "senvcfg"): I32 => i64.ne(i64.and(get(field), bits), 0);
+  const allowed = i32.or(
+    i32.eq(mode, Mode.M),
+    i32.and(has("menvcfg"), i32.or(i32.eq(mode, Mode.S), has("senvcfg"))),
+  );
+  return { kind: "sequence", type: "i32", body: [set(bits, enable)], value: allowed };
+};
 
 /** Exception causes (3.1.15). */
 export const Cause = {

@@ -29,6 +29,7 @@ const MEMORY_METHODS: ReadonlySet<string> = new Set<keyof Target>([
   "amo",
   "loadReserved",
   "storeConditional",
+  "cacheBlock",
 ]);
 
 const RETURNS_STATEMENTS: ReadonlySet<string> = new Set([

@@ -30,7 +30,11 @@ export type SystemOperation =
   | "sret"
   | "wfi"
   | "sfence.vma"
+  | "sfence.inval"
   | "fence.i";
+
+/** What is done to the cache block at rs1. */
+export type CacheBlockOperation = "inval" | "clean" | "flush" | "zero";
 
 export interface Target {
   /** Integer source register. */
@@ -77,6 +81,7 @@ export interface Target {
     next: (old: I64, operand: I64) => I64,
   ): Stmt[];
   system(operation: SystemOperation): Stmt[];
+  cacheBlock(operation: CacheBlockOperation): Stmt[];
   /** No effect beyond the passing of the instruction. */
   nop(): Stmt[];
 }

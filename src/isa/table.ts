@@ -1,10 +1,18 @@
 /** The instruction table. To add an instruction, add a row to a file of `rows/`. */
 import { type CompressedRow, operandNames, type Row } from "./row.ts";
-import { ATOMIC_ROWS, BASE_ROWS, SYSTEM_ROWS } from "./rows/base.ts";
+import { ATOMIC_ROWS, BASE_ROWS, CACHE_BLOCK_ROWS, SYSTEM_ROWS } from "./rows/base.ts";
+import { BITMANIP_ROWS } from "./rows/bitmanip.ts";
 import { COMPRESSED_ROWS } from "./rows/compressed.ts";
 import { FLOAT_ROWS } from "./rows/float.ts";
 
-export const ROWS: readonly Row[] = [...BASE_ROWS, ...ATOMIC_ROWS, ...FLOAT_ROWS, ...SYSTEM_ROWS];
+export const ROWS: readonly Row[] = [
+  ...BASE_ROWS,
+  ...ATOMIC_ROWS,
+  ...FLOAT_ROWS,
+  ...SYSTEM_ROWS,
+  ...BITMANIP_ROWS,
+  ...CACHE_BLOCK_ROWS,
+];
 export { COMPRESSED_ROWS };
 
 const BY_NAME = new Map(ROWS.map((row) => [row.name, row]));

@@ -5,6 +5,7 @@
  * timer/sifive,clint, interrupt-controller/sifive,plic-1.0.0 and riscv,aplic, virtio/mmio.
  */
 import { Interrupt } from "../cpu/hart-port.ts";
+import { CACHE_BLOCK_BYTES } from "../cpu/state.ts";
 import { TIMEBASE_HZ } from "../irq/timebase.ts";
 import type { DeviceNode, Properties } from "../platform/device-node.ts";
 import { cells64, type TreeNode } from "./fdt.ts";
@@ -43,8 +44,7 @@ export interface TreeOptions {
   readonly stdout: string;
 }
 
-/** Bytes of a cache block for the Zicbom, Zicbop and Zicboz instructions. */
-const CACHE_BLOCK_BYTES = 64;
+/** Where the tree says how long a cache block is, for the instructions that work on one. */
 const BLOCK_SIZE_PROPERTIES: { readonly [extension: string]: string } = {
   zicbom: "riscv,cbom-block-size",
   zicbop: "riscv,cbop-block-size",

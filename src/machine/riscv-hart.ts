@@ -3,10 +3,14 @@ import { HART_MEMORY_BYTES, Hart } from "../cpu/hart.ts";
 import type { HartModel } from "./hart-model.ts";
 
 /** What the device tree says of it; exactly what works is advertised. */
-const EXTENSIONS = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc"];
+const EXTENSIONS = [
+  ...["i", "m", "a", "f", "d", "c"],
+  ...["zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zba", "zbb", "zbs"],
+  ...["sstc", "svadu", "svinval", "svnapot", "svpbmt"],
+];
 
 export const RISCV_HART: HartModel = {
   memoryBytes: HART_MEMORY_BYTES,
-  cpu: { extensions: EXTENSIONS, mmu: "sv39" },
+  cpu: { extensions: EXTENSIONS, mmu: "sv57" },
   create: (parts) => new Hart(parts),
 };

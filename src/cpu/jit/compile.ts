@@ -64,10 +64,13 @@ class CoreImports implements RegionFunctions {
   }
 
   get mmu(): RegionFunctions["mmu"] {
-    const use = () => this.#use("atomic_slow", ["i64", "i32", "i32"], "i32");
+    const use = (name: string, params: readonly ValType[]) => this.#use(name, params, "i32");
     return {
       get atomicSlow() {
-        return use();
+        return use("atomic_slow", ["i64", "i32", "i32"]);
+      },
+      get cacheBlock() {
+        return use("cache_block", ["i32", "i64", "i32"]);
       },
     };
   }

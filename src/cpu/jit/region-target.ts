@@ -88,6 +88,10 @@ export class RegionTarget extends HartTarget {
     return this.#context.registers.readX(this.#instruction.decoded[source]);
   }
 
+  protected rs1(): I32 {
+    return i32.const(this.#instruction.decoded.rs1);
+  }
+
   setX(value: I64): Stmt[] {
     const { rd } = this.#instruction.decoded;
     if (rd !== 0) return [this.#context.registers.writeX(rd, value)];

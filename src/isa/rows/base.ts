@@ -1,7 +1,13 @@
 /** RV64I and Zifencei (Unprivileged ISA, chapters 2 to 6), M (chapter 13). */
 import { type I32, type I64, i64, letIn } from "../../wasm/expr.ts";
 import { type Row, row } from "../row.ts";
-import type { LoadWidth, Semantics, StoreWidth, Target } from "../semantics.ts";
+import type {
+  CacheBlockOperation,
+  LoadWidth,
+  Semantics,
+  StoreWidth,
+  Target,
+} from "../semantics.ts";
 
 type Binary = (a: I64, b: I64) => I64;
 
@@ -252,4 +258,27 @@ export const SYSTEM_ROWS: readonly Row[] = [
   I("mret", "0011000 00010 00000 000 00000 1110011", "", (m) => m.system("mret")),
   I("wfi", "0001000 00101 00000 000 00000 1110011", "", (m) => m.system("wfi")),
   I("sfence.vma", "0001001 rs2 rs1 000 00000 1110011", "rs1, rs2", (m) => m.system("sfence.vma")),
+  // Invalidations take effect at once, so that there is nothing to order (Svinval).
+  row("svinval", "sinval.vma", "0001011 rs2 rs1 000 00000 1110011", "rs1, rs2", (m) =>
+    m.system("sfence.vma"),
+  ),
+  row("svinval", "sfence.w.inval", "0001100 00000 00000 000 00000 1110011", "", (m) =>
+    m.system("sfence.inval"),
+  ),
+  row("svinval", "sfence.inval.ir", "0001100 00001 00000 000 00000 1110011", "", (m) =>
+    m.system("sfence.inval"),
+  ),
+];
+
+const cbo = (extension: string, operation: CacheBlockOperation, number: string): Row =>
+  row(extension, `cbo.${operation}`, `${number} rs1 010 00000 0001111`, "(rs1)", (m) =>
+    m.cacheBlock(operation),
+  );
+
+/** Zicbom and Zicboz (Unprivileged ISA, chapter 19). */
+export const CACHE_BLOCK_ROWS: readonly Row[] = [
+  cbo("zicbom", "inval", "000000000000"),
+  cbo("zicbom", "clean", "000000000001"),
+  cbo("zicbom", "flush", "000000000010"),
+  cbo("zicboz", "zero", "000000000100"),
 ];
