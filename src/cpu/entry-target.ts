@@ -166,20 +166,20 @@ export class EntryTarget extends HartTarget {
 
   load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
     const size = BYTES[width];
-    const host = i32.local();
+    const slow = (va: I64): I32 => {
+      const host = i32.local();
+      const body = [
+        set(host, call(this.core.mmu.loadSlow, va, size)),
+        when(i32.eqz(host), this.trap),
+        when(get32("attention"), this.#next.attend),
+      ];
+      return i32.seq(body, host);
+    };
     return bind(address, (va) =>
-      bind(tlbEntry(this.dataTlb, va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, TLB.read),
-          [set(host, hostOf(entry, va, TLB.read))],
-          [
-            set(host, call(this.core.mmu.loadSlow, va, size)),
-            when(i32.eqz(host), this.trap),
-            when(get32("attention"), this.#next.attend),
-          ],
-        ),
-        ...use(i64[width](host)),
-      ]),
+      bind(tlbEntry(this.dataTlb, va), (entry) => {
+        const hit = hits(entry, va, size, TLB.read);
+        return bind(i64[width](i32.if(hit, hostOf(entry, va, TLB.read), slow(va), true)), use);
+      }),
     );
   }
 

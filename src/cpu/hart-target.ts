@@ -23,11 +23,9 @@ import {
   type I64,
   i32,
   i64,
-  type Local,
   type Stmt,
   set,
   when,
-  whenLikely,
 } from "../wasm/expr.ts";
 import type { FpuFuncs } from "./fpu/index.ts";
 import { TLB } from "./layout.ts";
@@ -176,21 +174,20 @@ export abstract class HartTarget implements Target {
     va: I64,
     size: number,
     access: number,
-    use: (host: Local<"i32">) => readonly Stmt[],
+    use: (host: I32) => readonly Stmt[],
   ): Stmt[] {
-    const host = i32.local();
     const table = access === Access.write ? TLB.write : TLB.read;
-    return bind(tlbEntry(this.dataTlb, va), (entry) => [
-      whenLikely(
-        hits(entry, va, size, table),
-        [set(host, hostOf(entry, va, table))],
-        [
-          set(host, call(this.core.mmu.atomicSlow, va, size, access)),
-          when(i32.eqz(host), this.trap),
-        ],
-      ),
-      ...use(host),
-    ]);
+    const slow = (): I32 => {
+      const host = i32.local();
+      const body = [
+        set(host, call(this.core.mmu.atomicSlow, va, size, access)),
+        when(i32.eqz(host), this.trap),
+      ];
+      return i32.seq(body, host);
+    };
+    return bind(tlbEntry(this.dataTlb, va), (entry) =>
+      bind(i32.if(hits(entry, va, size, table), hostOf(entry, va, table), slow(), true), use),
+    );
   }
 }
 

@@ -259,10 +259,11 @@ export const SLOT = {
   storesLeft: 2048 * ENTRY.bytes + 24,
   bytes: 2048 * ENTRY.bytes + 64,
   /**
-   * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700; a
-   * slot is 32 KiB, so this bounds the cache to 33 MiB.
+   * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700, a
+   * compiler at work more than 2000. A slot is 32 KiB: this bounds the cache to 132 MiB, of which the
+   * host commits what is used.
    */
-  count: 1024,
+  count: 4096,
 } as const;
 
 const PAGE = 0x1_0000;

@@ -1,4 +1,5 @@
 /** Lowers the statements of one function to the bytes of a code-section entry. */
+import { type Allocation, allocate } from "./allocate.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import type { Expr, Func, Label, Local, Signature, Stmt } from "./expr.ts";
 import { Op, TYPE_CODE, type ValType } from "./opcodes.ts";
@@ -29,7 +30,7 @@ export function emitFunction(
   body: readonly Stmt[],
   indices: Indices,
 ): FunctionCode {
-  const emitter = new Emitter(params, indices);
+  const emitter = new Emitter(params, allocate(params, body), indices);
   emitter.stmts(body);
   // A function with a result leaves by `return` on every path, so its end cannot be reached.
   if (result !== undefined) emitter.code.u8(Op.unreachable);
@@ -39,14 +40,15 @@ export function emitFunction(
 
 class Emitter {
   readonly code = new ByteWriter();
-  readonly #locals = new Map<Local, number>();
-  readonly #declared: ValType[] = [];
+  readonly #locals: ReadonlyMap<Local, number>;
+  readonly #declared: readonly ValType[];
   readonly #labels: (Label | undefined)[] = [];
   readonly #hints: BranchHint[] = [];
   readonly #indices: Indices;
 
-  constructor(params: readonly Local[], indices: Indices) {
-    for (const param of params) this.#locals.set(param, this.#locals.size);
+  constructor(params: readonly Local[], { indices: numbers, types }: Allocation, indices: Indices) {
+    this.#locals = new Map([...params.map((param, k) => [param, k] as const), ...numbers]);
+    this.#declared = types;
     this.#indices = indices;
   }
 
@@ -138,9 +140,7 @@ class Emitter {
       return;
     }
     this.#expr(stmt.cond);
-    if (stmt.likely !== undefined) {
-      this.#hints.push({ offset: this.code.length, likely: stmt.likely });
-    }
+    this.#hint(stmt.likely);
     this.code.u8(Op.if);
     this.code.u8(EMPTY_BLOCK);
     this.#labels.push(undefined);
@@ -151,6 +151,10 @@ class Emitter {
     }
     this.#labels.pop();
     this.code.u8(Op.end);
+  }
+
+  #hint(likely: boolean | undefined): void {
+    if (likely !== undefined) this.#hints.push({ offset: this.code.length, likely });
   }
 
   #expr(node: Expr): void {
@@ -197,6 +201,7 @@ class Emitter {
         return;
       case "conditional":
         this.#expr(node.cond);
+        this.#hint(node.likely);
         code.u8(Op.if);
         code.u8(TYPE_CODE[node.type]);
         this.#labels.push(undefined);
@@ -248,13 +253,7 @@ class Emitter {
   }
 
   #local(local: Local): number {
-    let index = this.#locals.get(local);
-    if (index === undefined) {
-      index = this.#locals.size;
-      this.#locals.set(local, index);
-      this.#declared.push(local.type);
-    }
-    return index;
+    return this.#locals.get(local) ?? 0;
   }
 
   #depth(target: Label): number {

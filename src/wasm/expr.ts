@@ -5,7 +5,7 @@
  * knows the operand at translation time. An expression is a tree and not a graph: used twice it is
  * evaluated twice, so bind it with `bind` first.
  */
-import { constant, foldBinary, foldStored, foldUnary } from "./fold.ts";
+import { binaryFolder, constant, foldStored, foldUnary } from "./fold.ts";
 import type { Expr, Func, I32, Label, Local, Signature, Stmt } from "./node.ts";
 import { LOADS, NUMERIC, STORES, type ValType, VECTOR } from "./opcodes.ts";
 
@@ -46,7 +46,7 @@ type Builders<T extends ValType> = NumericBuilders<T> &
     readonly local: () => Local<T>;
     readonly select: (cond: Arg<"i32">, then: Arg<T>, otherwise: Arg<T>) => Expr<T>;
     /** Evaluates only the side that is taken, unlike `select`. */
-    readonly if: (cond: Arg<"i32">, then: Arg<T>, otherwise: Arg<T>) => Expr<T>;
+    readonly if: (cond: Arg<"i32">, then: Arg<T>, otherwise: Arg<T>, likely?: boolean) => Expr<T>;
     readonly seq: (body: readonly Stmt[], value: Arg<T>) => Expr<T>;
   };
 
@@ -65,38 +65,46 @@ function builders<T extends ValType>(type: T): Builders<T> {
         no: arg(type, otherwise),
       };
     },
-    if: (cond: Arg<"i32">, then: Arg<T>, otherwise: Arg<T>): Expr<T> => {
+    if: (cond: Arg<"i32">, then: Arg<T>, otherwise: Arg<T>, likely?: boolean): Expr<T> => {
       const test = arg("i32", cond);
       if (test.kind === "const") return arg(type, test.value !== 0 ? then : otherwise);
       const [yes, no] = [arg(type, then), arg(type, otherwise)];
-      return { kind: "conditional", type, cond: test, yes, no };
+      return { kind: "conditional", type, cond: test, yes, no, likely };
     },
     seq: (body: readonly Stmt[], value: Arg<T>): Expr<T> =>
       body.length === 0
         ? arg(type, value)
         : { kind: "sequence", type, body, value: arg(type, value) },
   };
+  // The translator makes thousands of nodes for each region: these are among its hottest functions.
   for (const [name, [code, params, result]] of Object.entries(NUMERIC[type])) {
-    made[name] = (...given: Arg<ValType>[]): Expr => {
-      const args = given.map((value, k) => arg(params[k], value));
-      const folded =
-        args.length === 1
-          ? foldUnary(code, args[0])
-          : result === type
-            ? foldBinary(name, type, args[0] as Expr<T>, args[1] as Expr<T>)
-            : undefined;
-      return folded ?? { kind: "numeric", type: result, code, args };
+    if (params.length === 1) {
+      made[name] = (given: Arg<ValType>): Expr => {
+        const operand = arg(params[0], given);
+        return foldUnary(code, operand) ?? { kind: "numeric", type: result, code, args: [operand] };
+      };
+      continue;
+    }
+    const fold = result === type ? binaryFolder(name, type) : undefined;
+    made[name] = (left: Arg<ValType>, right: Arg<ValType>): Expr => {
+      const [a, b] = [arg(params[0], left), arg(params[1], right)];
+      return (
+        fold?.(a as Expr<T>, b as Expr<T>) ?? { kind: "numeric", type: result, code, args: [a, b] }
+      );
     };
   }
   for (const [name, [code, bytes]] of Object.entries(LOADS[type])) {
+    const align = Math.log2(bytes);
     made[name] = (addr: Arg<"i32">, offset = 0): Expr<T> => {
-      return { kind: "load", type, code, align: Math.log2(bytes), offset, addr: arg("i32", addr) };
+      return { kind: "load", type, code, align, offset, addr: arg("i32", addr) };
     };
   }
   for (const [name, [code, bytes]] of Object.entries(STORES[type])) {
-    made[name] = (addr: Arg<"i32">, value: Arg<T>, offset = 0): Stmt => {
-      const stored = foldStored(code, arg(type, value));
-      return { kind: "store", ...stored, align: Math.log2(bytes), offset, addr: arg("i32", addr) };
+    const align = Math.log2(bytes);
+    made[name] = (addr: Arg<"i32">, given: Arg<T>, offset = 0): Stmt => {
+      const stored = foldStored(code, arg(type, given));
+      const { code: op, value } = stored ?? { code, value: arg(type, given) };
+      return { kind: "store", code: op, align, offset, addr: arg("i32", addr), value };
     };
   }
   return made as unknown as Builders<T>;

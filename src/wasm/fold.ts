@@ -32,23 +32,32 @@ const FOLD: Record<string, Folder> = {
   xor: (a, b) => a ^ b,
 };
 
-export function foldBinary<T extends ValType>(
+type BinaryFolder<T extends ValType> = (a: Expr<T>, b: Expr<T>) => Expr<T> | undefined;
+
+/** What simplifies the instruction of a name with two operands, if anything does. */
+export function binaryFolder<T extends ValType>(
   name: string,
   type: T,
-  a: Expr<T>,
-  b: Expr<T>,
-): Expr<T> | undefined {
+): BinaryFolder<T> | undefined {
   if (type === "f32" || type === "f64") {
-    return name === "copysign" ? (foldCopySign(type, a, b) as Expr<T> | undefined) : undefined;
+    if (name !== "copysign") return undefined;
+    return (a, b) => foldCopySign(type, a, b) as Expr<T> | undefined;
   }
-  if (name === "xor" && isSame(a, b)) return constant(type, 0);
-  if (isConst(b, 0) && /^(add|sub|or|xor|shl|shr_s|shr_u)$/.test(name)) return a;
-  if (isConst(a, 0) && /^(add|or|xor)$/.test(name)) return b;
-  if (name === "and" && isConst(b, -1)) return a;
+  const ignoresRightZero = /^(add|sub|or|xor|shl|shr_s|shr_u)$/.test(name);
+  const ignoresLeftZero = /^(add|or|xor)$/.test(name);
+  const isXor = name === "xor";
+  const isAnd = name === "and";
   const fold = FOLD[name];
-  if (fold === undefined || a.kind !== "const" || b.kind !== "const") return undefined;
-  const value = fold(BigInt(a.value), BigInt(b.value));
-  return constant(type, BigInt.asIntN(type === "i32" ? 32 : 64, value));
+  const bits = type === "i32" ? 32 : 64;
+  return (a, b) => {
+    if (isXor && isSame(a, b)) return constant(type, 0);
+    if (a.kind !== "const" && b.kind !== "const") return undefined;
+    if (ignoresRightZero && isConst(b, 0)) return a;
+    if (ignoresLeftZero && isConst(a, 0)) return b;
+    if (isAnd && isConst(b, -1)) return a;
+    if (fold === undefined || a.kind !== "const" || b.kind !== "const") return undefined;
+    return constant(type, BigInt.asIntN(bits, fold(BigInt(a.value), BigInt(b.value))));
+  };
 }
 
 /** Whether two expressions compute the same from the same variables. */
@@ -116,6 +125,7 @@ function isNumeric(node: Expr, ...codes: readonly number[]): node is Numeric<Val
 
 /** A simpler expression for a numeric instruction with one operand, or undefined. */
 export function foldUnary(code: number, operand: Expr): Expr | undefined {
+  if (operand.kind === "local") return undefined;
   const reinterpretation = REINTERPRETATIONS.get(code);
   if (reinterpretation !== undefined) return foldReinterpret(code, reinterpretation, operand);
   if (code === OP.wrap) return foldWrap(operand);
@@ -165,17 +175,23 @@ function lowWord(node: Expr): Expr | undefined {
   return mask.kind === "const" && BigInt.asUintN(32, BigInt(mask.value)) === 0n ? value : undefined;
 }
 
-/** The store instruction and the value for a store, of the type that the value has already. */
-export function foldStored(code: number, value: Expr): { code: number; value: Expr } {
+interface Stored {
+  readonly code: number;
+  readonly value: Expr;
+}
+
+/** A store instruction and a value for it of the type that the value has already, if it has another. */
+export function foldStored(code: number, value: Expr): Stored | undefined {
+  if (value.kind !== "numeric") return undefined;
   if (code === STORES.i64.store32[0]) {
     if (isNumeric(value, OP.extendS, OP.extendU)) {
-      return foldStored(STORES.i32.store[0], value.args[0]);
+      const stored = { code: STORES.i32.store[0], value: value.args[0] };
+      return foldStored(stored.code, stored.value) ?? stored;
     }
     const low = lowWord(value);
-    return low === undefined ? { code, value } : foldStored(code, low);
+    return low && (foldStored(code, low) ?? { code, value: low });
   }
-  const back = value.kind === "numeric" ? REINTERPRETATIONS.get(value.code) : undefined;
-  if (value.kind !== "numeric" || back === undefined) return { code, value };
-  if (code !== STORES[back.to].store[0]) return { code, value };
+  const back = REINTERPRETATIONS.get(value.code);
+  if (back === undefined || code !== STORES[back.to].store[0]) return undefined;
   return { code: STORES[back.from].store[0], value: value.args[0] };
 }

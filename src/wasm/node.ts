@@ -78,6 +78,8 @@ interface Conditional<T extends ValType> extends Node<T> {
   readonly cond: Expr<"i32">;
   readonly yes: Expr<T>;
   readonly no: Expr<T>;
+  /** A branch hint for the engine: whether the condition usually holds. */
+  readonly likely: boolean | undefined;
 }
 
 interface Sequence<T extends ValType> extends Node<T> {

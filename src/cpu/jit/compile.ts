@@ -36,7 +36,7 @@ import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
 import { ExitInfo, enter, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
 import { structure } from "./structure.ts";
-import { planWindows, type Window, type Windows } from "./windows.ts";
+import { planWindows, type Windows } from "./windows.ts";
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -169,6 +169,8 @@ class Translation {
   readonly #successors: readonly (readonly number[])[];
   readonly #analysis: readonly BlockRegisters[];
   readonly #windows: Windows;
+  /** A bit for each register that a window is shared off. */
+  readonly #sharedBases: number;
   /** Ways out in the middle of a block, and those that go on at `exitPc`. */
   readonly #leaves = new Map<string, Exit>();
   readonly #exits = new Map<string, Exit>();
@@ -183,6 +185,7 @@ class Translation {
     this.#successors = region.blocks.map(successorsOf);
     this.#analysis = analyse(region, this.#successors);
     this.#windows = planWindows(region, this.#successors);
+    this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
   }
 
   body(): Stmt[] {
@@ -323,7 +326,7 @@ class Translation {
       const all = { leave, exit, windowUse, taken: [], computed: () => [], ...edges };
       const code = instruction.row.semantics(new RegionTarget(context, instruction, all));
       const written = fieldsOf(instruction.row).writes(instruction.decoded).x;
-      return [...code, ...this.#closeWindows(({ base }) => ((written >>> base) & 1) !== 0)];
+      return [...code, ...this.#closeWindows(written)];
     };
     const charge = set(this.#budget, i32.sub(this.#budget, instructions.length));
     return [
@@ -339,11 +342,12 @@ class Translation {
     ];
   }
 
-  /** A window holds for one value of its base register. */
-  #closeWindows(isStale: (window: Window) => boolean): Stmt[] {
-    return this.#windows.shared
-      .filter(isStale)
-      .flatMap(({ read, write }) => [set(read, 0), set(write, 0)]);
+  /** A window holds for one value of its base register: closes those of the registers in a set. */
+  #closeWindows(written: number): Stmt[] {
+    if ((written & this.#sharedBases) === 0) return [];
+    return this.#windows.shared.flatMap(({ base, read, write }) =>
+      ((written >>> base) & 1) === 0 ? [] : [set(read, 0), set(write, 0)],
+    );
   }
 
   #taken(node: number, { end }: Block, to: (edge: Edge) => readonly Stmt[]): readonly Stmt[] {
@@ -420,7 +424,7 @@ class Translation {
         when(i64.ne(result, expected), [ret(result)]),
       ]),
       set(this.#budget, get32("budget")),
-      ...this.#closeWindows(() => true),
+      ...this.#closeWindows(-1),
       ...(next.block === undefined
         ? [ret(expected)]
         : this.#registers.load(this.#liveIn([next.block]))),

@@ -65,7 +65,6 @@ const DYNAMIC = 7;
 export class RegionTarget extends HartTarget {
   protected readonly core: RegionFunctions;
   protected readonly dataTlb: I32;
-  protected readonly trap: readonly Stmt[];
   readonly #context: RegionContext;
   readonly #instruction: Instruction;
   readonly #edges: Edges;
@@ -74,14 +73,14 @@ export class RegionTarget extends HartTarget {
     super();
     this.core = context.core;
     this.dataTlb = i32.const(context.dataTlb);
-    this.trap = [
-      put32("regionExit", edges.exit),
-      put32("regionStatus", RegionStatus.trap),
-      br(edges.leave),
-    ];
     this.#context = context;
     this.#instruction = instruction;
     this.#edges = edges;
+  }
+
+  protected get trap(): readonly Stmt[] {
+    const { exit, leave } = this.#edges;
+    return [put32("regionExit", exit), put32("regionStatus", RegionStatus.trap), br(leave)];
   }
 
   x(source: XSource): I64 {
@@ -168,33 +167,30 @@ export class RegionTarget extends HartTarget {
   }
 
   load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
-    const { leave, exit } = this.#edges;
+    const { leave, exit, windowUse } = this.#edges;
     const size = BYTES[width];
-    const host = i32.local();
-    const slow = (va: I64): Stmt[] => [
-      set(host, call(this.core.regionLoad, va, size, exit)),
-      br(leave, i32.eqz(host)),
-    ];
-    const { windowUse } = this.#edges;
+    const slow = (va: I64): I32 => {
+      const host = i32.local();
+      const body = [
+        set(host, call(this.core.regionLoad, va, size, exit)),
+        br(leave, i32.eqz(host)),
+      ];
+      return i32.seq(body, host);
+    };
     if (windowUse !== undefined) {
-      const value = i64.local();
       const { window } = windowUse;
+      const fast = i64[width](window.read, this.#displacement(window));
       return [
         ...this.#open(windowUse),
-        whenLikely(
-          window.read,
-          [set(value, i64[width](window.read, this.#displacement(window)))],
-          [...slow(address), set(value, i64[width](host))],
-        ),
-        ...use(value),
+        ...bind(i64.if(window.read, fast, i64[width](slow(address)), true), use),
       ];
     }
     const table = this.#context.dataTlb + TLB.read;
     return bind(address, (va) =>
-      bind(tlbEntry(i32.const(0), va), (entry) => [
-        whenLikely(hits(entry, va, size, table), [set(host, hostOf(entry, va, table))], slow(va)),
-        ...use(i64[width](host)),
-      ]),
+      bind(tlbEntry(i32.const(0), va), (entry) => {
+        const hit = hits(entry, va, size, table);
+        return bind(i64[width](i32.if(hit, hostOf(entry, va, table), slow(va), true)), use);
+      }),
     );
   }
 
@@ -242,19 +238,16 @@ export class RegionTarget extends HartTarget {
     // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
     const all = forStores ? [window.read, window.write] : [window.read];
     const look = bind(i64.add(base, window.low), (va) =>
-      bind(tlbEntry(i32.const(0), va), (entry) => [
-        whenLikely(
-          i32.and(
-            i64.eq(i64.load(entry, table), i64.and(va, -4096)),
-            i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
-          ),
-          [
-            set(wanted, hostOf(entry, va, table)),
-            ...all.filter((w) => w !== wanted).map((w) => set(w, wanted)),
-          ],
-          mayBeOpen ? [] : all.map((w) => set(w, 0)),
-        ),
-      ]),
+      bind(tlbEntry(i32.const(0), va), (entry) => {
+        const fits = i32.and(
+          i64.eq(i64.load(entry, table), i64.and(va, -4096)),
+          i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
+        );
+        return [
+          set(wanted, i32.if(fits, hostOf(entry, va, table), 0, true)),
+          ...all.filter((w) => w !== wanted).map((w) => set(w, wanted)),
+        ];
+      }),
     );
     return mayBeOpen ? [when(i32.eqz(wanted), look)] : look;
   }
