@@ -34,12 +34,12 @@ test("what a loop sets anew in every turn is free after its last use", () => {
 });
 
 test("what only one way sets may be read as the zero that it began with", () => {
-  const [a, b, skip] = [i32.local(), i32.local(), label("skip")];
+  const [a, b, c, skip] = [i32.local(), i32.local(), i32.local(), label("skip")];
   const after = [set(b, 2), use(b)];
   for (const first of [
-    when(1, [set(a, 1)]),
-    block(skip, [br(skip, 1), set(a, 1)]),
-    run(i32.if(1, i32.seq([set(a, 1)], 1), 0)),
+    when(c, [set(a, 1)]),
+    block(skip, [br(skip, c), set(a, 1)]),
+    run(i32.if(c, i32.seq([set(a, 1)], 1), 0)),
   ]) {
     expect(new Set(numbersOf([...after, first, use(a), ...after], a, b).numbers).size).toBe(2);
   }
