@@ -155,7 +155,7 @@ class Scan {
     this.#list(body);
     this.#loops.pop();
     for (const range of loop.touched) {
-      if (range.first < loop.start) this.#touch(range);
+      if (range.first <= loop.start) this.#touch(range);
     }
   }
 
@@ -182,7 +182,7 @@ class Scan {
   #touch(range: Range): void {
     range.last = this.#mentions;
     if (!range.reusable) return;
-    for (const loop of this.#loops) if (range.first < loop.start) loop.touched.push(range);
+    for (const loop of this.#loops) if (range.first <= loop.start) loop.touched.push(range);
   }
 }
 
