@@ -219,10 +219,10 @@ export const TRANSLATION = { base: 0xc_0000, rowBytes: 8, rows: 0x8000, firstOp:
 export const MAX_REGIONS = 4096;
 
 /**
- * A link: where a direct call of a region leads, as a copy of the row of `TRANSLATION` that it enters
- * by; all zero while that is not known. Link 0 is never used.
+ * A link: where a call of a region has led, as a copy of the row of `TRANSLATION` that it enters by,
+ * and the address that was called (i64); all zero while that is not known. Link 0 is never used.
  */
-export const LINK = { base: 0x10_0000, bytes: 8, count: 0x1_0000 } as const;
+export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x1_0000 } as const;
 
 /**
  * What a region relies on, by its index in the function table: the mapping it was last checked under

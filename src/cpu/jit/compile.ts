@@ -34,7 +34,7 @@ import type { Block, Edge, Instruction, Region } from "./discover.ts";
 import { analyse, type BlockRegisters } from "./liveness.ts";
 import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
-import { ExitInfo, enter, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
+import { ExitInfo, enter, enterAgain, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
 import { structure } from "./structure.ts";
 import { planWindows, type Windows } from "./windows.ts";
 
@@ -50,8 +50,8 @@ export interface RegionPlace {
   readonly record: number;
   /** Address of the TLB tables for data that it goes through. */
   readonly dataTlb: number;
-  /** A fresh link for a direct call of a place, or 0 if there is none left. */
-  readonly link: (at: number) => number;
+  /** A fresh link for a call, or 0 if there is none left. */
+  readonly link: () => number;
 }
 
 /** The functions of the core that regions call, declared when they are first used. */
@@ -402,19 +402,21 @@ class Translation {
     target: I64,
     next: Edge,
     to: (edge: Edge) => readonly Stmt[],
-    direct?: { readonly target: number; readonly page: number | undefined },
+    direct?: { readonly target: number },
   ): Stmt[] {
     const { pageBase, depth } = this.#parameters;
     const result = i64.local();
-    const link = direct?.page === undefined ? 0 : this.#place.link(direct.target);
+    const link = this.#place.link();
     const deeper = i32.add(depth, 1);
     const expected = this.#pc(next.at);
     const resume = (from: I64): I64 =>
       call(this.#core.resume, from, target, expected, deeper, link);
     const first =
-      link === 0 || direct?.page === undefined
+      link === 0
         ? resume(i64.const(RegionResult.refused))
-        : enter(i32.const(link), i64.add(pageBase, direct.page * 4096), deeper);
+        : direct === undefined
+          ? enterAgain(link, target, deeper)
+          : enter(i32.const(link), i64.add(pageBase, direct.target & ~0xfff), deeper);
     return [
       ...this.#registers.store(this.#analysis[node].dirty),
       put32("budget", this.#budget),

@@ -20,7 +20,7 @@ import { ExitInfo } from "./runtime.ts";
  */
 export const MAX_INSTRUCTIONS = 1000;
 
-/** Pages a region may touch, with those of the functions that it calls. */
+/** Pages that a region may be made from. */
 export const MAX_PAGES = REGION_RECORD.maxPages;
 
 /** Instructions of a leaf that becomes part of its callers, and how often that may happen. */
@@ -29,6 +29,8 @@ const MAX_INLINED_CALLS = 40;
 
 const PAGE_BYTES = 4096;
 const RA = 1;
+const T1 = 6;
+const T3 = 28;
 /** The link registers of calls by convention: ra and t0 (Unprivileged ISA, 2.5.1). */
 const isLink = (register: number): boolean => register === RA || register === 5;
 
@@ -48,13 +50,7 @@ type Terminator =
   | { readonly kind: "branch"; readonly target: Edge; readonly next: Edge }
   /** A jump, or a call of an inlined leaf, or the return from one. */
   | { readonly kind: "jump"; readonly target: Edge }
-  /** `page`: the distance of the callee's page, if that is one of the region's. */
-  | {
-      readonly kind: "call";
-      readonly target: number;
-      readonly page: number | undefined;
-      readonly next: Edge;
-    }
+  | { readonly kind: "call"; readonly target: number; readonly next: Edge }
   /** `next` is where a computed call returns to; `dispatch` the block that knows a jump's targets. */
   | {
       readonly kind: "computed";
@@ -167,7 +163,13 @@ class Discovery {
 
   #follow(context: number, start: number): void {
     let at = start;
+    let length = 0;
     while (!this.#found.has(keyOf(context, at)) && this.#found.size < MAX_INSTRUCTIONS) {
+      length++;
+      if (length > ExitInfo.maxCharge) {
+        this.#addLeader(keyOf(context, at));
+        return;
+      }
       const instruction = this.#read(at);
       if (instruction === undefined) return;
       this.#found.set(keyOf(context, at), instruction);
@@ -189,11 +191,12 @@ class Discovery {
           }
           return;
         case "computed":
-          if (context !== 0 && isReturn(instruction)) {
+          if (context !== 0) {
             const { parent, returnTo } = this.#contexts[context];
-            this.#addLeader(keyOf(parent, returnTo));
+            if (isReturn(instruction)) this.#addLeader(keyOf(parent, returnTo));
+            else this.#addReturn(parent, returnTo);
           } else if (isLink(decoded.rd)) this.#addReturn(context, next);
-          else if (context === 0 && !isReturn(instruction)) this.#followJump(at);
+          else if (!isReturn(instruction)) this.#followJump(at);
           return;
         default:
           at = next;
@@ -216,8 +219,6 @@ class Discovery {
       this.#contexts.length <= MAX_INLINED_CALLS &&
       this.#isLeaf(target);
     if (!inline) {
-      // The callee's page is checked with the region's own, so that the call need not look.
-      this.#half(target);
       this.#addReturn(context, next);
       return;
     }
@@ -232,7 +233,10 @@ class Discovery {
     else this.#addLeader(keyOf(context, next));
   }
 
-  /** Whether the function is short, calls nothing, and leaves by its link register alone. */
+  /**
+   * Whether the function is short, calls nothing, and leaves by its link register alone; or is an
+   * entry of a procedure linkage table, which goes on to the function that it stands for.
+   */
   #isLeaf(start: number): boolean {
     const known = this.#leaves.get(start);
     if (known !== undefined) return known;
@@ -250,7 +254,7 @@ class Discovery {
       const { row, decoded } = instruction;
       const flow = flowOf(row);
       const next = at + decoded.length;
-      if (flow === "computed") isLeaf = isReturn(instruction);
+      if (flow === "computed") isLeaf = isReturn(instruction) || isLinkageJump(instruction);
       else if (fieldsOf(row).writes(decoded).x & (1 << RA)) isLeaf = false;
       else if (flow === "jump") work.push(at + decoded.imm);
       else work.push(next, ...(flow === "branch" ? [at + decoded.imm] : []));
@@ -332,17 +336,19 @@ class Discovery {
         const callee = this.#inlined.get(keyOf(context, at));
         if (callee !== undefined) return { kind: "jump", target: edge(target, callee) };
         if (!isLink(decoded.rd)) return { kind: "jump", target: edge(target) };
-        const page = Math.floor(target / PAGE_BYTES);
-        const known = (this.#pages.get(page) ?? 0) !== 0;
-        return { kind: "call", target, page: known ? page : undefined, next: edge(next) };
+        return { kind: "call", target, next: edge(next) };
       }
       default: {
-        if (context !== 0 && isReturn(instruction)) {
+        if (context !== 0) {
           const { parent, returnTo } = this.#contexts[context];
-          return { kind: "jump", target: edge(returnTo, parent) };
+          const back = edge(returnTo, parent);
+          // What a linkage table leads to is called from here, to return to the caller directly.
+          return isReturn(instruction)
+            ? { kind: "jump", target: back }
+            : { kind: "computed", next: back, dispatch: undefined };
         }
         const isCall = isLink(decoded.rd);
-        const isJump = !isCall && context === 0 && !isReturn(instruction);
+        const isJump = !isCall && !isReturn(instruction);
         return {
           kind: "computed",
           next: isCall ? edge(next) : undefined,
@@ -356,4 +362,9 @@ class Discovery {
 /** Whether it jumps to the link register, and links nothing itself. */
 function isReturn({ row, decoded }: Instruction): boolean {
   return flowOf(row) === "computed" && decoded.rd === 0 && decoded.rs1 === RA && decoded.imm === 0;
+}
+
+/** Whether it is the last instruction of an entry of a procedure linkage table: `jalr t1, t3`. */
+function isLinkageJump({ row, decoded }: Instruction): boolean {
+  return flowOf(row) === "computed" && decoded.rd === T1 && decoded.rs1 === T3;
 }

@@ -48,21 +48,21 @@ export const RegionStatus = {
 } as const;
 
 /**
- * Where in a region an instruction is, packed for the slow paths of memory accesses: bits 31..13 its
- * place in half-words from the entry's page (signed), bit 12 whether it is four bytes long, bits 11..0
- * the instructions of its block up to and with it.
+ * Where in a region an instruction is, packed for the slow paths of memory accesses: bits 31..10 its
+ * place in half-words from the entry's page (signed), bit 9 whether it is four bytes long, bits 8..0
+ * the instructions of its block up to and with it. Functions that are called may be a MiB away.
  */
 export const ExitInfo = {
   pack: (at: number, length: number, charge: number): number =>
-    ((at >> 1) << 13) | (length === 4 ? 1 << 12 : 0) | charge,
+    ((at >> 1) << 10) | (length === 4 ? 1 << 9 : 0) | charge,
   /** Distance from the entry's page in bytes. */
-  place: (info: I32): I64 => i64.extend_i32_s(i32.shl(i32.shr_s(info, 13), 1)),
-  charge: (info: I32): I32 => i32.and(info, 0xfff),
+  place: (info: I32): I64 => i64.extend_i32_s(i32.shl(i32.shr_s(info, 10), 1)),
+  charge: (info: I32): I32 => i32.and(info, 0x1ff),
   /** The same for the instruction that follows. */
-  next: (info: I32): I32 => i32.add(info, i32.shl(i32.add(i32.and(i32.shr_u(info, 12), 1), 1), 13)),
+  next: (info: I32): I32 => i32.add(info, i32.shl(i32.add(i32.and(i32.shr_u(info, 9), 1), 1), 10)),
   /** Places beyond this do not fit. */
-  maxDistance: 1 << 18,
-  maxCharge: 0xfff,
+  maxDistance: 1 << 22,
+  maxCharge: 0x1ff,
 } as const;
 
 /**
@@ -85,6 +85,15 @@ export const enter = (row: I32, page: I64, depth: I32): I64 =>
     depth,
   );
 
+/** Calls the region that a link leads to if the call before went to the same address. */
+export const enterAgain = (link: number, target: I64, depth: I32): I64 =>
+  i64.if(
+    i64.eq(i64.load(link, LINK.target), target),
+    enter(i32.const(link), pageOf(target), depth),
+    RegionResult.refused,
+    true,
+  );
+
 /** Calls the region that the op of a decoded entry stands for. */
 export function enterByOp(op: I32, page: I64, depth: I32): I64 {
   const row = i32.local();
@@ -99,7 +108,7 @@ export interface RegionRuntime {
   readonly dispatch: Func<"i64">;
   /**
    * (result, target, expected, depth, link): goes on after a call that has not come back to where it
-   * should. A refusal through a link that leads nowhere yet makes the link.
+   * should. A refusal through a link that leads nowhere, or elsewhere by now, makes the link.
    */
   readonly resume: Func<"i64">;
   /** (record, pageBase): whether a region may run under the present mapping. */
@@ -183,10 +192,19 @@ function defineResume(module: ModuleBuilder, dispatch: Func<"i64">): Func<"i64">
         when(i64.eq(result, RegionResult.refused), [
           set(result, target),
           logCall(target),
-          // A link that was made before refuses for a reason that will not go away by trying again.
-          when(i32.load16_u(link), [ret(target)]),
           ...lookUp(target, op, target),
-          when(link, [i64.store(link, i64.load(rowOf(op)))]),
+          when(link, [
+            // What refuses although the link leads to it will do so again.
+            when(
+              i32.and(
+                i64.eq(i64.load(link), i64.load(rowOf(op))),
+                i64.eq(i64.load(link, LINK.target), target),
+              ),
+              [ret(target)],
+            ),
+            i64.store(link, i64.load(rowOf(op))),
+            i64.store(link, target, LINK.target),
+          ]),
         ]),
         ret(call(dispatch, result, depth, expected)),
       ];

@@ -354,12 +354,15 @@ export class Translator {
 
   /** Frees the links of a region, and those of others that lead to it. */
   #unlink({ index, links }: Translated): void {
-    for (const link of links) this.#data.setBigUint64(linkOf(link), 0n, true);
+    const clear = (at: number): void => {
+      this.#data.setBigUint64(at, 0n, true);
+      this.#data.setBigUint64(at + LINK.target, 0n, true);
+    };
+    for (const link of links) clear(linkOf(link));
     this.#freeLinks.push(...links);
     for (const region of this.#live) {
       for (const link of region.links) {
-        const at = linkOf(link);
-        if (this.#data.getUint16(at, true) === index) this.#data.setBigUint64(at, 0n, true);
+        if (this.#data.getUint16(linkOf(link), true) === index) clear(linkOf(link));
       }
     }
   }
