@@ -31,10 +31,17 @@ import { usesFloat } from "../handlers.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { get, get32, put, put32 } from "../state.ts";
 import type { Block, Edge, Instruction, Region } from "./discover.ts";
-import { analyse, type BlockRegisters } from "./liveness.ts";
+import { analyse, type BlockRegisters, isCall } from "./liveness.ts";
 import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
-import { ExitInfo, enter, enterAgain, MAX_CALL_DEPTH, REGION_SIGNATURE, RegionResult } from "./runtime.ts";
+import {
+  ExitInfo,
+  enter,
+  enterAgain,
+  MAX_CALL_DEPTH,
+  REGION_SIGNATURE,
+  RegionResult,
+} from "./runtime.ts";
 import { structure } from "./structure.ts";
 import { planWindows, type Windows } from "./windows.ts";
 
@@ -288,20 +295,21 @@ class Translation {
   }
 
   /** Leaves for another place, with what is dirty at the end of a block stored. */
-  #exit(node: number, pc: I64): Stmt[] {
-    return [set(this.#exitPc, pc), br(exitFor(this.#exits, this.#analysis[node].dirty))];
+  #exit(node: number, pc: I64, dirty = this.#analysis[node].dirty): Stmt[] {
+    return [set(this.#exitPc, pc), br(exitFor(this.#exits, dirty))];
   }
 
   /** Looks at the budget at the end of each turn of a loop. */
   #backEdge(from: number, target: number): Stmt[] {
-    const { at, end } = this.#region.blocks[target];
+    const { blocks } = this.#region;
+    const { at, end } = blocks[target];
+    // What was dirty before a call has been stored by it, and the callee may have changed it.
+    const dirty = isCall(blocks[from]) ? NO_REGISTERS : this.#analysis[from].dirty;
+    const pc = end.kind === "dispatch" ? this.#jumpTarget : this.#pc(at);
     return [
       whenUnlikely(i32.le_s(this.#budget, 0), [
         set(this.#budget, call(this.#core.poll, this.#budget)),
-        when(
-          i32.le_s(this.#budget, 0),
-          this.#exit(from, end.kind === "dispatch" ? this.#jumpTarget : this.#pc(at)),
-        ),
+        when(i32.le_s(this.#budget, 0), this.#exit(from, pc, dirty)),
       ]),
     ];
   }

@@ -37,7 +37,12 @@ export function analyse(
   return effects.map((_, k) => ({ liveIn: liveIn[k], dirty: dirty[k] }));
 }
 
-function effectsOf({ instructions, end }: Block): Effects {
+/** Whether the block ends in a call that the region makes, after which it goes on. */
+export const isCall = ({ end }: Block): boolean =>
+  end.kind === "call" || (end.kind === "computed" && end.next !== undefined);
+
+function effectsOf(block: Block): Effects {
+  const { instructions } = block;
   let reads = NO_REGISTERS;
   let writes = NO_REGISTERS;
   let writesBeforeFault: RegisterSet | undefined;
@@ -47,8 +52,12 @@ function effectsOf({ instructions, end }: Block): Effects {
     if (accessesMemory(row)) writesBeforeFault ??= writes;
     writes = union(writes, fields.writes(decoded));
   }
-  const isCall = end.kind === "call" || (end.kind === "computed" && end.next !== undefined);
-  return { reads, writes, writesBeforeFault: writesBeforeFault ?? writes, isCall };
+  return {
+    reads,
+    writes,
+    writesBeforeFault: writesBeforeFault ?? writes,
+    isCall: isCall(block),
+  };
 }
 
 /** For each block, what is dirty at its end: forward, until nothing changes. */

@@ -12,6 +12,7 @@ import type { Row } from "../../isa/row.ts";
 import { i32, type Local } from "../../wasm/expr.ts";
 import { BYTES } from "../hart-target.ts";
 import type { Block, Instruction, Region } from "./discover.ts";
+import { isCall } from "./liveness.ts";
 import { fieldsOf } from "./registers.ts";
 
 /** Bytes that a window may span: the wider, the more often it would not fit into one page. */
@@ -176,8 +177,7 @@ function solveOpen(
   const work = blocks.map((_, k) => k);
   for (let k = work.pop(); k !== undefined; k = work.pop()) {
     // After a call all registers are loaded anew.
-    const { end } = blocks[k];
-    if (end.kind === "call" || (end.kind === "computed" && end.next !== undefined)) continue;
+    if (isCall(blocks[k])) continue;
     const out = opened[k] | (openAtStart[k] & ~closed[k]);
     for (const next of successors[k]) {
       if ((openAtStart[next] | out) === openAtStart[next]) continue;
