@@ -120,6 +120,7 @@ export class Hart implements HartPort {
     this.#pmp.update();
     // The log of fills is gone: the flush touches all entries.
     this.#set("tlbFills", TLB_LOG.count);
+    this.#setBig("interpretOnce", -1n);
     this.#exports.flush_all();
     this.#exports.update_contexts_now();
     this.#executed = 0;
@@ -295,6 +296,7 @@ export class Hart implements HartPort {
       allocateSlot: (host) => this.#code.allocateSlot(host >>> 0),
       releaseSlot: (slot) => this.#code.releaseSlot(slot),
       dropTranslations: (slot) => this.#translator?.dropSlot(slot),
+      retreated: (record) => this.#translator?.retreated(record),
       mmioRead: (gpa, size) => this.#mmioRead(gpa, size),
       mmioWrite: (gpa, size) => this.#mmioWrite(gpa, size),
       time,

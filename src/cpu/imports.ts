@@ -15,6 +15,8 @@ export interface HostFunctions {
   readonly releaseSlot: Func<undefined>;
   /** Translated code has used its budget: how many more instructions it may run. */
   readonly poll: Func<"i32">;
+  /** A region, by the address of its record, has retreated often. */
+  readonly retreated: Func<undefined>;
   /** MMIO load of a size at a physical address; the value is left in `scratch`. 0 = access fault. */
   readonly mmioRead: Func<"i32">;
   /** MMIO store of the low `size` bytes of `scratch`. 0 = access fault. */
@@ -40,6 +42,7 @@ export function importHost(module: ModuleBuilder): HostFunctions {
     dropTranslations: module.importFunction(host, "dropTranslations", ["i32"], undefined),
     releaseSlot: module.importFunction(host, "releaseSlot", ["i32"], undefined),
     poll: module.importFunction(host, "poll", [], "i32"),
+    retreated: module.importFunction(host, "retreated", ["i32"], undefined),
     mmioRead: module.importFunction(host, "mmioRead", ["f64", "i32"], "i32"),
     mmioWrite: module.importFunction(host, "mmioWrite", ["f64", "i32"], "i32"),
     time: module.importFunction(host, "time", [], "f64"),

@@ -28,6 +28,7 @@ import {
   set,
   when,
   whenLikely,
+  whenUnlikely,
 } from "../wasm/expr.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { csrRows, defineCsrs } from "./csrs.ts";
@@ -106,7 +107,8 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
   });
   const outOfLine = defineOutOfLine(module, core);
   module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
-  for (const func of [mmu.atomicSlow, mmu.cacheBlock, ...Object.values(fpu)]) module.export(func);
+  for (const func of [mmu.atomicSlow, mmu.cacheBlock, mmu.openPage, ...Object.values(fpu)])
+    module.export(func);
   defineRun(module, core, outOfLine, options.exact);
   return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
 }
@@ -304,6 +306,7 @@ function translatedBody(core: CoreFunctions, s: LoopState, exact: boolean): Stmt
   const isRefused = i64.eq(s.target, RegionResult.refused);
   const hasLeft = i32.and(i32.wrap_i64(s.target), 1);
   return [
+    whenUnlikely(i64.eq(get("interpretOnce"), pcOf(s)), [put("interpretOnce", -1), ...replaced]),
     put32("budget", i32.add(s.budget, 1)),
     set(s.target, enterByOp(s.op, i64.and(pcOf(s), -4096), i32.const(0))),
     when(isRefused, replaced),

@@ -73,6 +73,8 @@ const WIDE = [
   "generation",
   /** The last number given to any mapping. */
   "lastGeneration",
+  /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
+  "interpretOnce",
 ] as const;
 
 /** 32-bit fields. */
@@ -227,7 +229,8 @@ export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x1_0000 } a
 /**
  * What a region relies on, by its index in the function table: the mapping it was last checked under
  * (i64 generation, i64 address of the entry's page), then what is checked: i32 address of the TLB
- * tables for data, i32 number of pages, and for each page i32 distance in pages, i32 code slot.
+ * tables for data, i32 number of pages, i32 retreats (see `windows.ts`), and for each page i32 distance
+ * in pages, i32 code slot.
  */
 export const REGION_RECORD = {
   base: 0x6_0000,
@@ -236,9 +239,10 @@ export const REGION_RECORD = {
   pageBase: 8,
   dataTlb: 16,
   pageCount: 20,
-  pages: 24,
+  retreats: 24,
+  pages: 32,
   pageBytes: 8,
-  maxPages: 9,
+  maxPages: 8,
 } as const;
 
 export const CODE_MAP_BASE = 0x20_0000;

@@ -5,13 +5,12 @@
  * have changed are stored. An exception leaves at the exact instruction: the slow path has recorded
  * it, and the caller delivers it.
  */
-import { FPU_FUNCTIONS, type FpuFunction } from "../../isa/fpu.ts";
 import {
   block,
   br,
   brTable,
   call,
-  type Func,
+  callVoid,
   type I64,
   i32,
   i64,
@@ -25,14 +24,13 @@ import {
   whenUnlikely,
 } from "../../wasm/expr.ts";
 import { ModuleBuilder } from "../../wasm/module-builder.ts";
-import type { ValType } from "../../wasm/opcodes.ts";
-import type { FpuFuncs } from "../fpu/index.ts";
 import { usesFloat } from "../handlers.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { get, get32, put, put32 } from "../state.ts";
+import { CoreImports } from "./core-imports.ts";
 import type { Block, Edge, Instruction, Region } from "./discover.ts";
 import { analyse, type BlockRegisters, isCall } from "./liveness.ts";
-import { type Edges, type RegionFunctions, RegionTarget } from "./region-target.ts";
+import { type Edges, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
 import {
   ExitInfo,
@@ -41,9 +39,11 @@ import {
   MAX_CALL_DEPTH,
   REGION_SIGNATURE,
   RegionResult,
+  RegionStatus,
 } from "./runtime.ts";
+
 import { structure } from "./structure.ts";
-import { planWindows, type Windows } from "./windows.ts";
+import { NO_WINDOWS, planWindows, type Windows } from "./windows.ts";
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -59,63 +59,8 @@ export interface RegionPlace {
   readonly dataTlb: number;
   /** A fresh link for a call, or 0 if there is none left. */
   readonly link: () => number;
-}
-
-/** The functions of the core that regions call, declared when they are first used. */
-class CoreImports implements RegionFunctions {
-  readonly #module: ModuleBuilder;
-  readonly #known = new Map<string, Func>();
-
-  constructor(module: ModuleBuilder) {
-    this.#module = module;
-  }
-
-  get mmu(): RegionFunctions["mmu"] {
-    const use = (name: string, params: readonly ValType[]) => this.#use(name, params, "i32");
-    return {
-      get atomicSlow() {
-        return use("atomic_slow", ["i64", "i32", "i32"]);
-      },
-      get cacheBlock() {
-        return use("cache_block", ["i32", "i64", "i32"]);
-      },
-    };
-  }
-
-  readonly fpu: FpuFuncs = new Proxy({} as FpuFuncs, {
-    get: (_target, name) => {
-      const { params, result } = FPU_FUNCTIONS[name as FpuFunction];
-      return this.#use(name as string, params, result);
-    },
-  });
-
-  get regionLoad(): Func<"i32"> {
-    return this.#use("region_load", ["i64", "i32", "i32"], "i32");
-  }
-
-  get regionStore(): Func<"i32"> {
-    return this.#use("region_store", ["i64", "i32", "i64", "i32"], "i32");
-  }
-
-  get resume(): Func<"i64"> {
-    return this.#use("resume", ["i64", "i64", "i64", "i32", "i32"], "i64");
-  }
-
-  get validate(): Func<"i32"> {
-    return this.#use("validate", ["i32", "i64"], "i32");
-  }
-
-  get poll(): Func<"i32"> {
-    return this.#use("poll", ["i32"], "i32");
-  }
-
-  #use<R extends ValType>(name: string, params: readonly ValType[], result: R): Func<R> {
-    const known = this.#known.get(name);
-    if (known !== undefined) return known as Func<R>;
-    const func = this.#module.importFunction("core", name, params, result);
-    this.#known.set(name, func);
-    return func;
-  }
+  /** Whether windows have paid off in this code before. */
+  readonly useWindows: boolean;
 }
 
 export function compileRegion(
@@ -181,6 +126,8 @@ class Translation {
   /** Ways out in the middle of a block, and those that go on at `exitPc`. */
   readonly #leaves = new Map<string, Exit>();
   readonly #exits = new Map<string, Exit>();
+  readonly #retreats = new Map<string, Exit>();
+  readonly #retreatPlace = i32.local();
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
     this.#region = region;
@@ -191,7 +138,7 @@ class Translation {
     this.#parameters = parameters;
     this.#successors = region.blocks.map(successorsOf);
     this.#analysis = analyse(region, this.#successors);
-    this.#windows = planWindows(region, this.#successors);
+    this.#windows = place.useWindows ? planWindows(region, this.#successors) : NO_WINDOWS;
     this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
   }
 
@@ -287,7 +234,28 @@ class Translation {
         ret(i64.const(RegionResult.left)),
       ];
     }
+    for (const { dirty, label } of this.#retreats.values()) {
+      body = [block(label, body), ...this.#retreat(dirty)];
+    }
     return [...body];
+  }
+
+  /** Leaves for the interpreter, before the instruction that `retreatPlace` names. */
+  #retreat(dirty: RegisterSet): Stmt[] {
+    const { record } = this.#place;
+    const [pc, count] = [i64.local(), i32.local()];
+    return [
+      ...this.#registers.store(dirty),
+      set(pc, i64.add(this.#parameters.pageBase, ExitInfo.place(this.#retreatPlace))),
+      put("pc", pc),
+      put("interpretOnce", pc),
+      put32("budget", i32.sub(this.#budget, ExitInfo.charge(this.#retreatPlace))),
+      put32("regionStatus", RegionStatus.relook),
+      set(count, i32.add(i32.load(record, REGION_RECORD.retreats), 1)),
+      i32.store(record, count, REGION_RECORD.retreats),
+      when(i32.eq(count, RETREATS_NOTED), [callVoid(this.#core.retreated, record)]),
+      ret(i64.const(RegionResult.left)),
+    ];
   }
 
   #pc(at: number): I64 {
@@ -321,7 +289,9 @@ class Translation {
       block === undefined ? this.#exit(node, this.#pc(at)) : goTo(block);
     const transfers = end.kind !== "next";
     const plain = transfers ? instructions.slice(0, -1) : instructions;
-    const leave = exitFor(this.#leaves, this.#analysis[node].dirty);
+    const { dirty } = this.#analysis[node];
+    const leave = exitFor(this.#leaves, dirty);
+    const retreat = exitFor(this.#retreats, dirty);
     const lower = (instruction: Instruction, k: number, edges: Partial<Edges>): Stmt[] => {
       const exit = ExitInfo.pack(instruction.at, instruction.decoded.length, k + 1);
       const context = {
@@ -329,9 +299,20 @@ class Translation {
         registers: this.#registers,
         pageBase: this.#parameters.pageBase,
         dataTlb: this.#place.dataTlb,
+        place: this.#retreatPlace,
       };
+      const retreatAt = ExitInfo.pack(instruction.at, instruction.decoded.length, k);
       const windowUse = this.#windows.uses.get(instruction);
-      const all = { leave, exit, windowUse, taken: [], computed: () => [], ...edges };
+      const all = {
+        leave,
+        exit,
+        retreat,
+        retreatAt,
+        windowUse,
+        taken: [],
+        computed: () => [],
+        ...edges,
+      };
       const code = instruction.row.semantics(new RegionTarget(context, instruction, all));
       const written = fieldsOf(instruction.row).writes(instruction.decoded).x;
       return [...code, ...this.#closeWindows(written)];
@@ -442,6 +423,9 @@ class Translation {
     ];
   }
 }
+
+/** After so many retreats of a region it is looked at whether its windows pay off. */
+export const RETREATS_NOTED = 1024;
 
 function exitFor(exits: Map<string, Exit>, dirty: RegisterSet): Label {
   const key = `${dirty.x}:${dirty.f}`;

@@ -12,6 +12,7 @@ import {
   i32,
   i64,
   type Label,
+  type Local,
   run,
   type Stmt,
   set,
@@ -22,6 +23,7 @@ import { hostFusesMultiplyAdd } from "../fpu/host-fma.ts";
 import { inlineFpu } from "../fpu/inline.ts";
 import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
 import { TLB } from "../layout.ts";
+import { Access } from "../pmp.ts";
 import { get32, put32 } from "../state.ts";
 import { tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
@@ -33,6 +35,7 @@ import type { Window, WindowUse } from "./windows.ts";
 export interface RegionFunctions extends DataFunctions {
   readonly regionLoad: Func<"i32">;
   readonly regionStore: Func<"i32">;
+  readonly openPage: Func<"i32">;
 }
 
 /** What all instructions of a region share. */
@@ -43,6 +46,8 @@ export interface RegionContext {
   readonly pageBase: I64;
   /** Address of the TLB tables for data. */
   readonly dataTlb: number;
+  /** `ExitInfo` of the instruction at which the region retreats. */
+  readonly place: Local<"i32">;
 }
 
 /** Where control goes from an instruction; each list of statements leaves the instruction. */
@@ -51,6 +56,9 @@ export interface Edges {
   readonly leave: Label;
   /** `ExitInfo` of the instruction. */
   readonly exit: number;
+  /** Leaves the region before the instruction that `place` names, whose `ExitInfo` is `retreatAt`. */
+  readonly retreat: Label;
+  readonly retreatAt: number;
   /** The window that a load or store goes through, if there is one. */
   readonly windowUse: WindowUse | undefined;
   /** The target of a branch or direct jump. */
@@ -179,11 +187,8 @@ export class RegionTarget extends HartTarget {
     };
     if (windowUse !== undefined) {
       const { window } = windowUse;
-      const fast = i64[width](window.read, this.#displacement(window));
-      return [
-        ...this.#open(windowUse),
-        ...bind(i64.if(window.read, fast, i64[width](slow(address)), true), use),
-      ];
+      const value = i64[width](window.read, this.#displacement(window));
+      return [...this.#open(windowUse), ...bind(value, use)];
     }
     const table = this.#context.dataTlb + TLB.read;
     return bind(address, (va) =>
@@ -204,11 +209,7 @@ export class RegionTarget extends HartTarget {
       const { window } = windowUse;
       return [
         ...this.#open(windowUse),
-        whenLikely(
-          window.write,
-          [i64[width](window.write, value, this.#displacement(window))],
-          slow(address),
-        ),
+        i64[width](window.write, value, this.#displacement(window)),
       ];
     }
     const table = this.#context.dataTlb + TLB.write;
@@ -228,27 +229,33 @@ export class RegionTarget extends HartTarget {
     return this.#instruction.decoded.imm - low;
   }
 
-  /** Opens a window if the TLB knows its page and it lies in one. */
+  /** Opens a window, or retreats. */
   #open({ window, open }: WindowUse): Stmt[] {
     if (open === undefined) return [];
     const { forStores, mayBeOpen } = open;
+    const { retreat, retreatAt } = this.#edges;
     const table = this.#context.dataTlb + (forStores ? TLB.write : TLB.read);
     const wanted = forStores ? window.write : window.read;
     const base = this.#context.registers.readX(window.base);
-    // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
-    const all = forStores ? [window.read, window.write] : [window.read];
-    const look = bind(i64.add(base, window.low), (va) =>
-      bind(tlbEntry(i32.const(0), va), (entry) => {
-        const fits = i32.and(
-          i64.eq(i64.load(entry, table), i64.and(va, -4096)),
-          i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
-        );
-        return [
-          set(wanted, i32.if(fits, hostOf(entry, va, table), 0, true)),
-          ...all.filter((w) => w !== wanted).map((w) => set(w, wanted)),
-        ];
-      }),
-    );
+    const access = forStores ? Access.write : Access.read;
+    const look = bind(i64.add(base, window.low), (va) => [
+      set(this.#context.place, retreatAt),
+      br(retreat, i32.gt_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span)),
+      ...bind(tlbEntry(i32.const(0), va), (entry) => [
+        set(
+          wanted,
+          i32.if(
+            i64.eq(i64.load(entry, table), i64.and(va, -4096)),
+            hostOf(entry, va, table),
+            call(this.#context.core.openPage, va, access),
+            true,
+          ),
+        ),
+      ]),
+      br(retreat, i32.eqz(wanted)),
+      // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
+      ...(forStores && window.read !== window.write ? [set(window.read, wanted)] : []),
+    ]);
     return mayBeOpen ? [when(i32.eqz(wanted), look)] : look;
   }
 

@@ -14,6 +14,7 @@ import {
   br,
   call,
   callIndirect,
+  callVoid,
   type Func,
   type I32,
   type I64,
@@ -134,6 +135,9 @@ export function defineRuntime(
     () => [ret(i64.const(RegionResult.refused))],
     { export: true },
   );
+  module.define("retreated", ["i32"], undefined, (record) => [callVoid(host.retreated, record)], {
+    export: true,
+  });
   const dispatch = defineDispatch(module);
   return {
     dispatch,

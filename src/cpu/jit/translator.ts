@@ -19,7 +19,7 @@ import {
   TLB,
   TRANSLATION,
 } from "../layout.ts";
-import { compileRegion, type MemoryShape } from "./compile.ts";
+import { compileRegion, type MemoryShape, RETREATS_NOTED } from "./compile.ts";
 import { discover, type Region } from "./discover.ts";
 import { linkOf, recordOf } from "./runtime.ts";
 
@@ -49,6 +49,15 @@ const MAX_FUNCTION_BYTES = 4096n;
 
 const PAGE_BYTES = 4096;
 
+/**
+ * A region that has retreated `RETREATS_NOTED` times in less than this many ticks is translated anew
+ * without windows: a retreat costs some 0.3 µs, so that it has lost more than a tenth of its time.
+ */
+const MIN_RETREAT_TICKS = (TIMEBASE_HZ * RETREATS_NOTED * 3) / 1e6;
+
+/** Places that were found to do better without windows; beyond it all get another chance. */
+const MAX_WITHOUT_WINDOWS = 4096;
+
 interface Translated {
   /** Index in the function table. */
   readonly index: number;
@@ -58,6 +67,10 @@ interface Translated {
   readonly slots: readonly number[];
   /** Numbers of the links of its calls. */
   readonly links: readonly number[];
+  /** Host address of the code that it begins with. */
+  readonly origin: number;
+  /** When its retreats were looked at last. */
+  lookedAt: number;
 }
 
 /** "eager" translates whatever is met, at any cost: for tests. */
@@ -91,6 +104,8 @@ export class Translator {
   readonly #freeRows: number[] = [];
   readonly #freeLinks: number[] = [];
   readonly #live = new Set<Translated>();
+  /** Origins of regions whose windows did not pay off. */
+  readonly #withoutWindows = new Set<number>();
   #credit = FIRST_CREDIT;
   /** When the last sample was taken. */
   #sampledAt = 0;
@@ -146,9 +161,26 @@ export class Translator {
     this.#data.setUint32(FIELD.attention, 1, true);
   }
 
+  /** Drops the region with this record if it retreats much of the time. */
+  retreated(record: number): void {
+    const index = (record - REGION_RECORD.base) / REGION_RECORD.bytes;
+    const region = [...this.#live].find((live) => live.index === index);
+    if (region === undefined) return;
+    const now = this.#options.now();
+    if (now - region.lookedAt > MIN_RETREAT_TICKS) {
+      region.lookedAt = now;
+      this.#data.setUint32(record + REGION_RECORD.retreats, 0, true);
+      return;
+    }
+    if (this.#withoutWindows.size >= MAX_WITHOUT_WINDOWS) this.#withoutWindows.clear();
+    this.#withoutWindows.add(region.origin);
+    this.#drop(region);
+  }
+
   /** Forgets everything, as at power-on. */
   clear(): void {
     this.#dropAll();
+    this.#withoutWindows.clear();
     this.#samples.clear();
     this.#credit = FIRST_CREDIT;
   }
@@ -205,7 +237,8 @@ export class Translator {
     );
     if (!region.entries.some((block) => region.blocks[block].at === offset)) return false;
     this.#replace(slot, Number(start - base));
-    this.#compile(region, slots);
+    const origin = this.#data.getUint32(slot + SLOT.host, true) + Number(start - base);
+    this.#compile(region, slots, origin);
     return true;
   }
 
@@ -222,7 +255,7 @@ export class Translator {
     }
   }
 
-  #compile(region: Region, slots: ReadonlyMap<number, number>): void {
+  #compile(region: Region, slots: ReadonlyMap<number, number>, origin: number): void {
     if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
       this.#dropAll();
     }
@@ -231,7 +264,12 @@ export class Translator {
     const dataTlb = this.#data.getUint32(FIELD.dataTlb, true);
     const bytes = compileRegion(
       region,
-      { record: recordOf(index), dataTlb, link: () => this.#link(links) },
+      {
+        record: recordOf(index),
+        dataTlb,
+        link: () => this.#link(links),
+        useWindows: !this.#withoutWindows.has(origin),
+      },
       this.#options.shape,
     );
     const { memory, core, table } = this.#options;
@@ -242,7 +280,9 @@ export class Translator {
     const pages = region.pages.map((distance) => ({ distance, slot: slots.get(distance) ?? 0 }));
     this.#writeRecord(index, dataTlb, pages);
     table.set(index, instance.exports.region);
-    this.#install({ index, links, slots: pages.map((page) => page.slot) }, region, slots);
+    const lookedAt = this.#options.now();
+    const made = { index, links, slots: pages.map((page) => page.slot), origin, lookedAt };
+    this.#install(made, region, slots);
   }
 
   /** Where the log of computed jumps says that the one at an offset has led, as offsets. */
@@ -278,6 +318,7 @@ export class Translator {
     data.setBigInt64(record + REGION_RECORD.generation, -1n, true);
     data.setUint32(record + REGION_RECORD.dataTlb, dataTlb, true);
     data.setUint32(record + REGION_RECORD.pageCount, pages.length, true);
+    data.setUint32(record + REGION_RECORD.retreats, 0, true);
     for (const [k, { distance, slot }] of pages.entries()) {
       const at = record + REGION_RECORD.pages + k * REGION_RECORD.pageBytes;
       data.setInt32(at, distance, true);

@@ -2,9 +2,12 @@
  * One check for all accesses off the same base register.
  *
  * Where several loads and stores use one base register and it does not change between them, the TLB
- * is asked once, at the first of them, whether all their bytes lie in one page that it knows. If so
- * the *window*, a local, holds the host address of the lowest byte, and each access needs no more than
- * a look at whether the window is open. It is closed when the register is written, and after calls.
+ * is asked once, at the first of them, whether all their bytes lie in one page of RAM. If so the
+ * *window*, a local, holds the host address of the lowest byte, and the accesses go through it without
+ * any check. It is closed when the register is written, and after calls.
+ *
+ * Where a window cannot be opened the region *retreats*: it is left just before the access, for the
+ * interpreter to go on. One that does so much of the time is translated anew without windows.
  */
 
 import { accessOf } from "../../isa/flow.ts";
@@ -24,7 +27,7 @@ export interface Window {
   /** Displacement from the register to the lowest byte, and bytes from there to the end. */
   readonly low: number;
   readonly span: number;
-  /** Host address of the lowest byte for loads and for stores; 0: closed. */
+  /** Host address of the lowest byte for loads and for stores, or of both; 0: closed. */
   readonly read: Local<"i32">;
   readonly write: Local<"i32">;
 }
@@ -60,6 +63,8 @@ interface Group {
   readonly fromStart: boolean;
   toEnd: boolean;
 }
+
+export const NO_WINDOWS: Windows = { uses: new Map(), shared: [] };
 
 export function planWindows(
   { blocks }: Region,
@@ -132,7 +137,8 @@ function windowOf(base: number, accesses: readonly Access[]): Window | undefined
   const low = Math.min(...accesses.map((access) => access.low));
   const high = Math.max(...accesses.map((access) => access.high));
   if (high - low > MAX_SPAN) return undefined;
-  return { base, low, span: high - low, read: i32.local(), write: i32.local() };
+  const read = i32.local();
+  return { base, low, span: high - low, read, write: read };
 }
 
 /** Registers whose accesses all over the region fit one window, and profit from keeping it open. */
@@ -150,7 +156,8 @@ function sharedWindows(groups: readonly Group[]): Map<number, Window> {
       base,
       list.flatMap(({ accesses }) => accesses),
     );
-    if (window !== undefined) windows.set(base, window);
+    // Pages that are only read may be such that stores are refused.
+    if (window !== undefined) windows.set(base, { ...window, write: i32.local() });
   }
   return windows;
 }
