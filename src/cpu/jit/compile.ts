@@ -5,6 +5,8 @@
  * have changed are stored. An exception leaves at the exact instruction: the slow path has recorded
  * it, and the caller delivers it.
  */
+
+import { accessesMemory } from "../../isa/flow.ts";
 import {
   block,
   br,
@@ -43,7 +45,7 @@ import {
 } from "./runtime.ts";
 
 import { structure } from "./structure.ts";
-import { NO_WINDOWS, planWindows, type Windows } from "./windows.ts";
+import { NO_WINDOWS, planWindows, type Windows, type WindowUse } from "./windows.ts";
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -101,10 +103,15 @@ interface Parameters {
   readonly depth: Local<"i32">;
 }
 
-/** A way out of the region: what it stores, and where the code that does so is. */
-interface Exit {
+/** The ways out of the region with the same registers to store. */
+interface WayOut {
   readonly dirty: RegisterSet;
-  readonly label: Label;
+  /** Goes on at `exitPc`. */
+  readonly exit: Label;
+  /** In the middle of a block, as `regionExit` and `regionStatus` say; undefined if nothing does. */
+  leave: Label | undefined;
+  /** Before the instruction that `retreatPlace` names. */
+  retreat: Label | undefined;
 }
 
 class Translation {
@@ -123,10 +130,7 @@ class Translation {
   readonly #windows: Windows;
   /** A bit for each register that a window is shared off. */
   readonly #sharedBases: number;
-  /** Ways out in the middle of a block, and those that go on at `exitPc`. */
-  readonly #leaves = new Map<string, Exit>();
-  readonly #exits = new Map<string, Exit>();
-  readonly #retreats = new Map<string, Exit>();
+  readonly #waysOut = new Map<string, WayOut>();
   readonly #retreatPlace = i32.local();
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
@@ -214,47 +218,44 @@ class Translation {
 
   /** The code, followed by that of the ways out: each is the end of a block around the code. */
   #withExits(code: readonly Stmt[]): Stmt[] {
-    const info = i32.local();
+    const last = label("last");
     let body = code;
-    for (const { dirty, label } of this.#exits.values()) {
-      body = [
-        block(label, body),
-        ...this.#registers.store(dirty),
-        put32("budget", this.#budget),
-        ret(this.#exitPc),
-      ];
+    for (const { dirty, exit, leave, retreat } of this.#waysOut.values()) {
+      if (retreat !== undefined) {
+        body = [
+          block(retreat, body),
+          put32("regionExit", this.#retreatPlace),
+          put32("regionStatus", RegionStatus.retreat),
+        ];
+      }
+      if (leave !== undefined) {
+        body = [block(leave, body), set(this.#exitPc, RegionResult.left)];
+      }
+      body = [block(exit, body), ...this.#registers.store(dirty), br(last)];
     }
-    for (const { dirty, label } of this.#leaves.values()) {
-      body = [
-        block(label, body),
-        ...this.#registers.store(dirty),
-        set(info, get32("regionExit")),
-        put("pc", i64.add(this.#parameters.pageBase, ExitInfo.place(info))),
-        put32("budget", i32.sub(this.#budget, ExitInfo.charge(info))),
-        ret(i64.const(RegionResult.left)),
-      ];
-    }
-    for (const { dirty, label } of this.#retreats.values()) {
-      body = [block(label, body), ...this.#retreat(dirty)];
-    }
-    return [...body];
+    return [
+      block(last, body),
+      whenUnlikely(i64.eq(this.#exitPc, RegionResult.left), this.#leave()),
+      put32("budget", this.#budget),
+      ret(this.#exitPc),
+    ];
   }
 
-  /** Leaves for the interpreter, before the instruction that `retreatPlace` names. */
-  #retreat(dirty: RegisterSet): Stmt[] {
+  /** Sets pc and the budget for a region that is left in the middle of a block. */
+  #leave(): Stmt[] {
     const { record } = this.#place;
-    const [pc, count] = [i64.local(), i32.local()];
+    const [info, pc, count] = [i32.local(), i64.local(), i32.local()];
     return [
-      ...this.#registers.store(dirty),
-      set(pc, i64.add(this.#parameters.pageBase, ExitInfo.place(this.#retreatPlace))),
+      set(info, get32("regionExit")),
+      set(this.#budget, i32.sub(this.#budget, ExitInfo.charge(info))),
+      set(pc, i64.add(this.#parameters.pageBase, ExitInfo.place(info))),
       put("pc", pc),
-      put("interpretOnce", pc),
-      put32("budget", i32.sub(this.#budget, ExitInfo.charge(this.#retreatPlace))),
-      put32("regionStatus", RegionStatus.relook),
-      set(count, i32.add(i32.load(record, REGION_RECORD.retreats), 1)),
-      i32.store(record, count, REGION_RECORD.retreats),
-      when(i32.eq(count, RETREATS_NOTED), [callVoid(this.#core.retreated, record)]),
-      ret(i64.const(RegionResult.left)),
+      when(i32.eq(get32("regionStatus"), RegionStatus.retreat), [
+        put("interpretOnce", pc),
+        set(count, i32.add(i32.load(record, REGION_RECORD.retreats), 1)),
+        i32.store(record, count, REGION_RECORD.retreats),
+        when(i32.eq(count, RETREATS_NOTED), [callVoid(this.#core.retreated, record)]),
+      ]),
     ];
   }
 
@@ -264,7 +265,17 @@ class Translation {
 
   /** Leaves for another place, with what is dirty at the end of a block stored. */
   #exit(node: number, pc: I64, dirty = this.#analysis[node].dirty): Stmt[] {
-    return [set(this.#exitPc, pc), br(exitFor(this.#exits, dirty))];
+    return [set(this.#exitPc, pc), br(this.#wayOut(dirty).exit)];
+  }
+
+  #wayOut(dirty: RegisterSet): WayOut {
+    const key = `${dirty.x}:${dirty.f}`;
+    let way = this.#waysOut.get(key);
+    if (way === undefined) {
+      way = { dirty, exit: label("exit"), leave: undefined, retreat: undefined };
+      this.#waysOut.set(key, way);
+    }
+    return way;
   }
 
   /** Looks at the budget at the end of each turn of a loop. */
@@ -289,9 +300,9 @@ class Translation {
       block === undefined ? this.#exit(node, this.#pc(at)) : goTo(block);
     const transfers = end.kind !== "next";
     const plain = transfers ? instructions.slice(0, -1) : instructions;
-    const { dirty } = this.#analysis[node];
-    const leave = exitFor(this.#leaves, dirty);
-    const retreat = exitFor(this.#retreats, dirty);
+    const way = instructions.some(({ row }) => accessesMemory(row))
+      ? this.#wayOut(this.#analysis[node].dirty)
+      : undefined;
     const lower = (instruction: Instruction, k: number, edges: Partial<Edges>): Stmt[] => {
       const exit = ExitInfo.pack(instruction.at, instruction.decoded.length, k + 1);
       const context = {
@@ -303,10 +314,10 @@ class Translation {
       };
       const retreatAt = ExitInfo.pack(instruction.at, instruction.decoded.length, k);
       const windowUse = this.#windows.uses.get(instruction);
+      const ways = way === undefined ? UNUSED : labelsFor(way, windowUse);
       const all = {
-        leave,
+        ...ways,
         exit,
-        retreat,
         retreatAt,
         windowUse,
         taken: [],
@@ -333,10 +344,12 @@ class Translation {
 
   /** A window holds for one value of its base register: closes those of the registers in a set. */
   #closeWindows(written: number): Stmt[] {
-    if ((written & this.#sharedBases) === 0) return [];
-    return this.#windows.shared.flatMap(({ base, read, write }) =>
-      ((written >>> base) & 1) === 0 ? [] : [set(read, 0), set(write, 0)],
-    );
+    const closing: Stmt[] = [];
+    if ((written & this.#sharedBases) === 0) return closing;
+    for (const { base, read, write } of this.#windows.shared) {
+      if (((written >>> base) & 1) !== 0) closing.push(set(read, 0), set(write, 0));
+    }
+    return closing;
   }
 
   #taken(node: number, { end }: Block, to: (edge: Edge) => readonly Stmt[]): readonly Stmt[] {
@@ -427,14 +440,14 @@ class Translation {
 /** After so many retreats of a region it is looked at whether its windows pay off. */
 export const RETREATS_NOTED = 1024;
 
-function exitFor(exits: Map<string, Exit>, dirty: RegisterSet): Label {
-  const key = `${dirty.x}:${dirty.f}`;
-  let exit = exits.get(key);
-  if (exit === undefined) {
-    exit = { dirty, label: label("exit") };
-    exits.set(key, exit);
-  }
-  return exit.label;
+/** For instructions that cannot leave the region. */
+const UNUSED = { leave: label("unused"), retreat: label("unused") };
+
+/** Makes the ways out that an access to memory needs. */
+function labelsFor(way: WayOut, use: WindowUse | undefined): { leave: Label; retreat: Label } {
+  way.leave ??= label("leave");
+  if (use?.open !== undefined) way.retreat ??= label("retreat");
+  return { leave: way.leave, retreat: way.retreat ?? way.leave };
 }
 
 /** Targets of computed jumps that are told apart one after the other. */

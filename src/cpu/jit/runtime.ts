@@ -46,6 +46,8 @@ export const RegionStatus = {
   trap: 1,
   /** Look at interrupts and requests, then go on at pc. */
   relook: 2,
+  /** The same, but the instruction at pc is to be interpreted. */
+  retreat: 3,
 } as const;
 
 /**
