@@ -28,6 +28,11 @@ import { linkOf, recordOf } from "./runtime.ts";
  * much as translating it does.
  */
 const HOT_SAMPLES = 4;
+/**
+ * Each time that a function is translated again, for the code of it that has been executed meanwhile,
+ * it needs twice the samples: the engine optimises a new module from scratch.
+ */
+const MAX_DOUBLINGS = 8;
 /** Addresses whose samples are counted; beyond it counting starts anew. */
 const MAX_COUNTED = 4096;
 
@@ -104,6 +109,8 @@ export class Translator {
   readonly #freeRows: number[] = [];
   readonly #freeLinks: number[] = [];
   readonly #live = new Set<Translated>();
+  /** How often the code from an origin on has been translated, up to `MAX_DOUBLINGS`. */
+  readonly #times = new Map<number, number>();
   /** Origins of regions whose windows did not pay off. */
   readonly #withoutWindows = new Set<number>();
   #credit = FIRST_CREDIT;
@@ -137,19 +144,17 @@ export class Translator {
     const op = this.#data.getUint16(entry + ENTRY.op, true);
     if (op >= TRANSLATION.firstOp || op === SpecialOp.straddle) return;
     if (this.#options.policy === "eager") {
-      this.#translateHere();
+      this.#translateHere(Number.POSITIVE_INFINITY);
       return;
     }
     const count = (this.#samples.get(entry) ?? 0) + 1;
-    if (count < HOT_SAMPLES) {
-      if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();
-      this.#samples.set(entry, count);
-    } else if (this.#credit >= 0) {
-      this.#samples.delete(entry);
-      this.#translateHere();
-      this.#sampledAt = this.#options.now();
-      this.#credit -= this.#sampledAt - now;
-    }
+    if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();
+    this.#samples.set(entry, count);
+    // Looked at when the count has doubled: what is translated again and again has to wait longer.
+    if (count < HOT_SAMPLES || (count & (count - 1)) !== 0 || this.#credit < 0) return;
+    if (this.#translateHere(count / HOT_SAMPLES)) this.#samples.delete(entry);
+    this.#sampledAt = this.#options.now();
+    this.#credit -= this.#sampledAt - now;
   }
 
   /** Drops every region that was made from the page with this code slot. */
@@ -181,6 +186,7 @@ export class Translator {
   clear(): void {
     this.#dropAll();
     this.#withoutWindows.clear();
+    this.#times.clear();
     this.#samples.clear();
     this.#credit = FIRST_CREDIT;
   }
@@ -189,12 +195,18 @@ export class Translator {
     for (const region of [...this.#live]) this.#drop(region);
   }
 
-  /** Translates the function around the hart's pc, or failing that the code from there on. */
-  #translateHere(): void {
+  /**
+   * Translates the function around the hart's pc, or failing that the code from there on. `heat` is how
+   * often as many samples were met as the first translation needs; false if that is not yet enough.
+   */
+  #translateHere(heat: number): boolean {
     const pc = this.#data.getBigUint64(FIELD.pc, true);
     const start = this.#options.policy === "eager" ? undefined : this.#functionAround(pc);
-    if (start !== undefined && this.#translate(start, pc)) return;
-    this.#translate(pc, pc);
+    if (start !== undefined) {
+      const outcome = this.#translate(start, pc, heat);
+      if (outcome !== "elsewhere") return outcome === "done";
+    }
+    return this.#translate(pc, pc, heat) !== "later";
   }
 
   /** The nearest place before `pc` that was called. */
@@ -209,11 +221,14 @@ export class Translator {
     return nearest;
   }
 
-  /** Translates from `start` on, if that leads to `pc`. */
-  #translate(start: bigint, pc: bigint): boolean {
+  /** Translates from `start` on, if that leads to `pc` and is not done too often. */
+  #translate(start: bigint, pc: bigint, heat: number): "done" | "later" | "elsewhere" {
     const base = start & ~0xfffn;
     const slot = this.#slotAt(base);
-    if (slot === 0) return false;
+    if (slot === 0) return "elsewhere";
+    const origin = this.#data.getUint32(slot + SLOT.host, true) + Number(start - base);
+    const times = this.#times.get(origin) ?? 0;
+    if (2 ** times > heat) return "later";
     const slots = new Map<number, number>([[0, slot]]);
     const eager = this.#options.policy === "eager";
     const offset = Number(pc - base);
@@ -235,11 +250,12 @@ export class Translator {
       Number(start - base),
       offset,
     );
-    if (!region.entries.some((block) => region.blocks[block].at === offset)) return false;
+    if (!region.entries.some((block) => region.blocks[block].at === offset)) return "elsewhere";
     this.#replace(slot, Number(start - base));
-    const origin = this.#data.getUint32(slot + SLOT.host, true) + Number(start - base);
+    if (this.#times.size >= MAX_COUNTED) this.#times.clear();
+    this.#times.set(origin, Math.min(times + 1, MAX_DOUBLINGS));
     this.#compile(region, slots, origin);
-    return true;
+    return "done";
   }
 
   /** Drops the region that begins at a place: a larger one comes, which has more of its code. */
