@@ -21,6 +21,9 @@ const OPTIONAL: readonly string[] = ["zba", "zbb", "zbc", "zbs", "svinval", "Zfh
 /** Extensions that QEMU 7.2 has not; the newer one does. */
 const NEWER: readonly string[] = ["zicond", "zicbom", "zicboz"];
 
+/** Extensions of paging, of which the self-tests need all details. */
+const NEWER_PAGING: readonly string[] = ["svinval", "svnapot", "svpbmt"];
+
 /** Instructions that QEMU 7.2 gets wrong: it counts the zeros of all 64 bits if the word is zero. */
 const WRONG: readonly string[] = ["ctzw"];
 
@@ -51,7 +54,7 @@ export const QEMU_7_2: Qemu = { command: ["qemu-system-riscv64"], cpu: cpuModel(
 export function newerQemu(): Qemu {
   const script = fileURLToPath(new URL("newer-qemu", import.meta.url));
   const command = execFileSync(script, { encoding: "utf8" }).trim().split(" ");
-  const on = NEWER.map((name) => `${name}=on`);
+  const on = [...NEWER, ...NEWER_PAGING].map((name) => `${name}=on`);
   return { command, cpu: ["rv64,h=off,v=off", ...on].join(",") };
 }
 

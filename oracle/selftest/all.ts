@@ -3,6 +3,7 @@ import { csrTests } from "./csrs.ts";
 import { delegationTests } from "./delegation.ts";
 import { interruptTests } from "./interrupts.ts";
 import { memoryTests } from "./memory.ts";
+import { pagingExtensionTests } from "./paging-extensions.ts";
 import { pmpTests } from "./pmp.ts";
 import type { Selftest } from "./script.ts";
 import { permissionTests } from "./sv39-permissions.ts";
@@ -15,6 +16,7 @@ export const SELFTESTS: readonly Selftest[] = [
   ...delegationTests(),
   ...permissionTests(),
   ...walkTests(),
+  ...pagingExtensionTests(),
   ...pmpTests(),
   ...interruptTests(),
   ...memoryTests(),

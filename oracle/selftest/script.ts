@@ -128,6 +128,8 @@ export interface Selftest {
   readonly name: string;
   /** Why QEMU 7.2 cannot run it, or undefined if it can. */
   readonly notOnQemu: string | undefined;
+  /** It uses extensions that QEMU 7.2 has not, or not in full. */
+  readonly needsNewerQemu?: boolean;
   readonly program: Program;
   /** Names of the checks by number, from 1. */
   readonly checks: readonly string[];
