@@ -11,7 +11,12 @@ import {
   type RunExit,
 } from "./hart-port.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
-import { type TranslationPolicy, Translator, type TranslatorStats } from "./jit/translator.ts";
+import {
+  type CodeSpace,
+  type TranslationPolicy,
+  Translator,
+  type TranslatorStats,
+} from "./jit/translator.ts";
 import {
   CSR_MAP_BASE,
   F_BASE,
@@ -76,12 +81,9 @@ export class Hart implements HartPort {
   readonly #data: DataView;
   readonly #code: CodeCache;
   readonly #pmp: PmpRegisters;
-  readonly #exports: Exports;
-  readonly #table = new WebAssembly.Table({
-    element: "anyfunc",
-    initial: MAX_REGIONS,
-    maximum: MAX_REGIONS,
-  });
+  #core: WebAssembly.Module | undefined;
+  #exports: Exports;
+  #table = newTable();
   readonly #translator: Translator | undefined;
   #exact: Exports | undefined;
   #executed = 0;
@@ -257,14 +259,35 @@ export class Hart implements HartPort {
       policy,
       memory,
       shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
-      table: this.#table,
+      ...this.#codeSpace(),
+      renew: () => this.#renewCodeSpace(),
       now: this.#options.time,
-      core: this.#exports as unknown as Record<string, CallableFunction>,
       decode: (entry) => this.#code.decode(entry),
     });
   }
 
+  #codeSpace(): CodeSpace {
+    return { table: this.#table, core: this.#exports as unknown as CodeSpace["core"] };
+  }
+
+  /** Another instance of the same code, with an empty table. */
+  #renewCodeSpace(): CodeSpace {
+    this.#table = newTable();
+    this.#exports = this.#instantiate(false);
+    this.#exact = undefined;
+    return this.#codeSpace();
+  }
+
   #instantiate(exact: boolean): Exports {
+    const module = (exact ? undefined : this.#core) ?? this.#build(exact);
+    if (!exact) this.#core = module;
+    const instance = new WebAssembly.Instance(module, {
+      host: { memory: this.#options.memory, table: this.#table, ...this.#hostFunctions() },
+    });
+    return instance.exports as unknown as Exports;
+  }
+
+  #build(exact: boolean): WebAssembly.Module {
     const { memory, ram, id } = this.#options;
     const built = buildInterpreter({
       hartId: id,
@@ -276,10 +299,7 @@ export class Hart implements HartPort {
     for (const [k, number] of built.csrNumbers.entries()) {
       this.#data.setUint8(CSR_MAP_BASE + number, k + 1);
     }
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(built.bytes), {
-      host: { memory, table: this.#table, ...this.#hostFunctions() },
-    });
-    return instance.exports as unknown as Exports;
+    return new WebAssembly.Module(built.bytes);
   }
 
   #hostFunctions(): Record<string, (...args: number[]) => unknown> {
@@ -355,5 +375,8 @@ export class Hart implements HartPort {
     this.#data.setBigUint64(FIELD[field], BigInt.asUintN(64, value), true);
   }
 }
+
+const newTable = (): WebAssembly.Table =>
+  new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });
 
 const isShared = (memory: WebAssembly.Memory): boolean => !(memory.buffer instanceof ArrayBuffer);

@@ -60,6 +60,12 @@ const PAGE_BYTES = 4096;
  */
 const MIN_RETREAT_TICKS = (TIMEBASE_HZ * RETREATS_NOTED * 3) / 1e6;
 
+/**
+ * Regions dropped before all of them get a new table. Some engines keep every instance that has ever
+ * imported a table for as long as the table lives; each takes up to 100 KiB.
+ */
+const MAX_GARBAGE = 1024;
+
 /** Places that were found to do better without windows; beyond it all get another chance. */
 const MAX_WITHOUT_WINDOWS = 4096;
 
@@ -81,13 +87,19 @@ interface Translated {
 /** "eager" translates whatever is met, at any cost: for tests. */
 export type TranslationPolicy = "hot" | "eager";
 
-export interface TranslatorOptions {
+/** Where regions live: they import both, and are called through the table. */
+export interface CodeSpace {
+  readonly table: WebAssembly.Table;
+  /** Exports of the core module. */
+  readonly core: Record<string, CallableFunction>;
+}
+
+export interface TranslatorOptions extends CodeSpace {
   readonly policy: TranslationPolicy;
   readonly memory: WebAssembly.Memory;
   readonly shape: MemoryShape;
-  readonly table: WebAssembly.Table;
-  /** Exports of the core module, which regions import. */
-  readonly core: Record<string, CallableFunction>;
+  /** A fresh code space; nothing may be left in the old one. */
+  readonly renew: () => CodeSpace;
   /** Ticks of `TIMEBASE_HZ`. */
   readonly now: () => number;
   /** Decodes the entry at an address, which nothing has executed yet. */
@@ -118,12 +130,16 @@ export class Translator {
   #sampledAt = 0;
   #compiled = 0;
   #dropped = 0;
+  #space: CodeSpace;
+  /** Regions dropped in this code space. */
+  #garbage = 0;
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
     this.#data = new DataView(options.memory.buffer);
+    this.#space = options;
     // Function 0 and link 0 stand for "not known yet".
-    options.table.set(0, options.core.unlinked);
+    this.#space.table.set(0, this.#space.core.unlinked);
     for (let index = MAX_REGIONS - 1; index > 0; index--) this.#freeIndices.push(index);
     for (let link = LINK.count - 1; link > 0; link--) this.#freeLinks.push(link);
     for (let row = TRANSLATION.rows - 1; row >= 0; row--) this.#freeRows.push(row);
@@ -139,6 +155,7 @@ export class Translator {
     const earned = (now - this.#sampledAt) * TRANSLATION_SHARE;
     this.#credit = Math.min(MAX_CREDIT, this.#credit + earned);
     this.#sampledAt = now;
+    if (this.#garbage >= MAX_GARBAGE) this.#renewSpace();
     const entry = this.#entryAtPc();
     if (entry === 0) return;
     const op = this.#data.getUint16(entry + ENTRY.op, true);
@@ -189,6 +206,13 @@ export class Translator {
     this.#times.clear();
     this.#samples.clear();
     this.#credit = FIRST_CREDIT;
+  }
+
+  #renewSpace(): void {
+    this.#dropAll();
+    this.#garbage = 0;
+    this.#space = this.#options.renew();
+    this.#space.table.set(0, this.#space.core.unlinked);
   }
 
   #dropAll(): void {
@@ -288,7 +312,8 @@ export class Translator {
       },
       this.#options.shape,
     );
-    const { memory, core, table } = this.#options;
+    const { memory } = this.#options;
+    const { core, table } = this.#space;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       host: { memory, table },
       core,
@@ -394,7 +419,7 @@ export class Translator {
       }
       this.#freeRows.push(row);
     }
-    this.#options.table.set(region.index, null);
+    this.#space.table.set(region.index, null);
     this.#freeIndices.push(region.index);
     this.#unlink(region);
     for (const slot of region.slots) {
@@ -407,6 +432,7 @@ export class Translator {
     }
     this.#live.delete(region);
     this.#dropped++;
+    this.#garbage++;
   }
 
   /** Frees the links of a region, and those of others that lead to it. */

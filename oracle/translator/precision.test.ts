@@ -1,0 +1,304 @@
+/** Programs whose translation has to give way at the right instruction, against the interpreter. */
+import { expect, test } from "vitest";
+import { DEVICE, finish, RAM } from "./testing/programs.ts";
+
+/** Counts traps in s10, sums up what they say in s11, and goes on after the instruction. */
+const HANDLER = `
+  la t6, handler
+  csrw mtvec, t6
+  j start
+handler:
+  csrr t6, mcause
+  add s11, s11, t6
+  csrr t6, mtval
+  xor s11, s11, t6
+  csrr t6, mepc
+  add s11, s11, t6
+  addi t6, t6, 4
+  csrw mepc, t6
+  addi s10, s10, 1
+  mret
+start:
+  li sp, ${RAM + 0x10_0000}
+`;
+/** What every program ends with: the number of its instructions, in x31. */
+const END = "csrr t6, minstret\nend:\n  j end";
+
+function agree(source: string) {
+  const program = `${HANDLER}${source}\n${END}`;
+  const expected = finish(program, { translate: "never" });
+  for (const slice of [1, 7, 50, 1000]) {
+    const actual = finish(program, { translate: "eager", slice });
+    expect(actual.registers).toEqual(expected.registers);
+    expect(actual.instructions).toBe(expected.instructions);
+    expect(actual.accesses).toEqual(expected.accesses);
+    expect(Buffer.compare(actual.memory, expected.memory)).toBe(0);
+    expect(actual.machine.hart.translation?.compiled).toBeGreaterThan(0);
+  }
+  return expected;
+}
+
+test("faults in the middle of nested calls", () => {
+  const { registers } = agree(`
+  li s0, 200
+outer:
+  call first
+  addi s0, s0, -1
+  bnez s0, outer
+  j done
+first:
+  addi sp, sp, -16
+  sd ra, 8(sp)
+  addi s1, s1, 1
+  call second
+  addi s1, s1, 2
+  ld ra, 8(sp)
+  addi sp, sp, 16
+  ret
+second:
+  addi s2, s2, 3
+  li t0, 0x40000000
+  andi t1, s0, 7
+  bnez t1, fine
+  ld s3, 0(t0)           # nothing is there
+  sd s2, 8(t0)
+fine:
+  sd s2, -64(sp)
+  ld s4, -64(sp)
+  ret
+done:`);
+  expect(registers[26]).toBe(50n);
+});
+
+test("recursion deeper than calls of regions may be", () => {
+  const { registers } = agree(`
+  li s0, 20
+again:
+  li a0, 3000
+  call sum
+  add s1, s1, a0
+  addi s0, s0, -1
+  bnez s0, again
+  j done
+sum:
+  beqz a0, bottom
+  addi sp, sp, -16
+  sd ra, 8(sp)
+  sd a0, 0(sp)
+  addi a0, a0, -1
+  call sum
+  ld t0, 0(sp)
+  add a0, a0, t0
+  ld ra, 8(sp)
+  addi sp, sp, 16
+bottom:
+  ret
+done:`);
+  expect(registers[9]).toBe(20n * ((3000n * 3001n) / 2n));
+});
+
+test("a jump out of nested calls, and one that returns twice", () => {
+  agree(`
+  li s0, 300
+again:
+  mv s3, sp
+  la s4, landed
+  call one
+landed:
+  add s1, s1, a0
+  mv sp, s3
+  addi s0, s0, -1
+  bnez s0, again
+  j done
+one:
+  addi sp, sp, -32
+  call two
+  j fail
+two:
+  addi sp, sp, -32
+  andi a0, s0, 3
+  call three
+  j fail
+three:
+  addi sp, sp, -32
+  jr s4                  # past two callers
+fail:
+  addi s2, s2, 1
+  j done
+done:`);
+});
+
+test("loads and stores of a device in a hot loop", () => {
+  const { accesses } = agree(`
+  li s0, 500
+  li t0, ${DEVICE}
+loop:
+  lw t1, 4(t0)
+  add s1, s1, t1
+  sw s0, 8(t0)
+  lbu t2, 12(t0)
+  sh s1, 16(t0)
+  addi s0, s0, -1
+  bnez s0, loop`);
+  expect(accesses).toHaveLength(2000);
+});
+
+test("accesses off one register that do not fit one page", () => {
+  agree(`
+  li s0, 400
+  li t0, ${RAM + 0x8_0ff0}
+loop:
+  sd s0, 0(t0)
+  sd s1, 8(t0)
+  sd s0, 16(t0)          # on the next page
+  ld t1, 12(t0)          # on both
+  add s1, s1, t1
+  sw s1, 14(t0)
+  lhu t2, 17(t0)
+  add s1, s1, t2
+  addi s0, s0, -1
+  bnez s0, loop`);
+});
+
+test("stores into the code that is running, and into the code around it", () => {
+  agree(`
+  li s0, 300
+  la s2, patched
+  li s3, 0x00148493      # addi s1, s1, 1
+  li s4, 0x00548493      # addi s1, s1, 5
+loop:
+  sw s3, 0(s2)
+  fence.i
+patched:
+  addi s1, s1, 0
+  xor s3, s3, s4
+  xor s4, s3, s4
+  xor s3, s3, s4
+  addi s0, s0, -1
+  bnez s0, loop`);
+});
+
+/** Sv39 with RAM at its own address, and two pages of code at another one that is changed. */
+const PAGING = `
+  li t0, ${RAM + 0x20_0000}
+  li t1, ${(BigInt(RAM >>> 12) << 10n) | 0xcfn}
+  sd t1, 16(t0)          # the GiB of RAM, for S-mode
+  li t1, ${(BigInt((RAM + 0x20_1000) >>> 12) << 10n) | 1n}
+  sd t1, 8(t0)
+  li t0, ${RAM + 0x20_1000}
+  li t1, ${(BigInt((RAM + 0x20_2000) >>> 12) << 10n) | 1n}
+  sd t1, 0(t0)
+  li t0, -1
+  csrw pmpaddr0, t0
+  li t0, 0x1f
+  csrw pmpcfg0, t0
+  li t0, ${(8n << 60n) | BigInt((RAM + 0x20_0000) >>> 12)}
+  csrw satp, t0
+  sfence
+`;
+const ENTRY = RAM + 0x20_2000;
+const pageAt = (address: number): bigint => (BigInt(address >>> 12) << 10n) | 0xcfn;
+const TO_SUPERVISOR = `
+  la t0, supervisor
+  csrw mepc, t0
+  li t0, 0x1800
+  csrc mstatus, t0
+  li t0, 0x800
+  csrs mstatus, t0
+  mret
+supervisor:`;
+
+test("pages of code that are mapped elsewhere", () => {
+  const [one, two] = [RAM + 0x10_0000, RAM + 0x11_0000];
+  const addi = (imm: number): number => (imm << 20) | 0x0004_8493;
+  const { registers } = agree(`
+  li t0, ${one}
+  li t1, ${addi(1)}
+  sw t1, 0(t0)
+  li t1, 0x8067          # ret
+  sw t1, 4(t0)
+  li t0, ${two}
+  li t1, ${addi(10)}
+  sw t1, 0(t0)
+  li t1, 0x8067
+  sw t1, 4(t0)
+  fence.i
+  ${PAGING}
+  ${TO_SUPERVISOR}
+  li s0, 200
+  li s2, ${ENTRY}
+  li s3, ${pageAt(one)}
+  li s4, ${pageAt(two)}
+  li s5, 0x40000000
+loop:
+  sd s3, 0(s2)
+  sfence.vma s5, zero
+  jalr ra, 0(s5)
+  jalr ra, 0(s5)
+  sd s4, 0(s2)
+  sfence
+  jalr ra, 0(s5)
+  addi s0, s0, -1
+  bnez s0, loop
+  ecall`);
+  expect(registers[9]).toBe(200n * 12n);
+});
+
+test("one page of code at two addresses", () => {
+  const code = RAM + 0x10_0000;
+  const { registers } = agree(`
+  li t0, ${code}
+  li t1, 0x00000517      # auipc a0, 0
+  sw t1, 0(t0)
+  li t1, 0x00a484b3      # add s1, s1, a0
+  sw t1, 4(t0)
+  li t1, 0x8067
+  sw t1, 8(t0)
+  fence.i
+  ${PAGING}
+  li t0, ${ENTRY}
+  li t1, ${pageAt(code)}
+  sd t1, 0(t0)
+  sd t1, 24(t0)
+  sfence
+  ${TO_SUPERVISOR}
+  li s0, 200
+  li s5, 0x40000000
+  li s6, 0x40003000
+loop:
+  jalr ra, 0(s5)
+  jalr ra, 0(s6)
+  addi s0, s0, -1
+  bnez s0, loop
+  ecall`);
+  expect(registers[9]).toBe(200n * (0x4000_0000n + 0x4000_3000n));
+});
+
+test("permissions that change in a loop", () => {
+  const { registers } = agree(`
+  ${PAGING}
+  ${TO_SUPERVISOR}
+  li s0, 100
+  li s2, ${ENTRY}
+  li s3, ${pageAt(RAM + 0x10_0000)}
+  andi s4, s3, -8        # no W, no X
+  ori s4, s4, 3
+  li s5, 0x40000000
+loop:
+  sd s3, 0(s2)
+  sfence.vma s5, zero
+  sd s0, 0(s5)
+  sd s0, 8(s5)
+  ld s6, 0(s5)
+  sd s4, 0(s2)
+  sfence.vma s5, zero
+  ld s7, 8(s5)
+  sd s6, 8(s5)           # refused
+  ld s8, 8(s5)
+  add s1, s1, s8
+  addi s0, s0, -1
+  bnez s0, loop
+  ecall`);
+  // The refused stores, the ECALL, and minstret, which is not S-mode's.
+  expect(registers[26]).toBe(102n);
+});
