@@ -177,17 +177,20 @@ export abstract class HartTarget implements Target {
     use: (host: I32) => readonly Stmt[],
   ): Stmt[] {
     const table = access === Access.write ? TLB.write : TLB.read;
-    const slow = (): I32 => {
-      const host = i32.local();
-      const body = [
-        set(host, call(this.core.mmu.atomicSlow, va, size, access)),
-        when(i32.eqz(host), this.trap),
-      ];
-      return i32.seq(body, host);
-    };
-    return bind(tlbEntry(this.dataTlb, va), (entry) =>
-      bind(i32.if(hits(entry, va, size, table), hostOf(entry, va, table), slow(), true), use),
-    );
+    return bind(tlbEntry(this.dataTlb, va), (entry) => {
+      const miss = this.atomicMiss(va, size, access);
+      return bind(i32.if(hits(entry, va, size, table), hostOf(entry, va, table), miss, true), use);
+    });
+  }
+
+  /** Host address for an atomic access to a page that the TLB does not know. */
+  protected atomicMiss(va: I64, size: number, access: number): I32 {
+    const host = i32.local();
+    const body = [
+      set(host, call(this.core.mmu.atomicSlow, va, size, access)),
+      when(i32.eqz(host), this.trap),
+    ];
+    return i32.seq(body, host);
   }
 }
 

@@ -107,8 +107,7 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
   });
   const outOfLine = defineOutOfLine(module, core);
   module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
-  for (const func of [mmu.atomicSlow, mmu.cacheBlock, mmu.openPage, ...Object.values(fpu)])
-    module.export(func);
+  for (const func of [mmu.atomicSlow, mmu.cacheBlock, ...Object.values(fpu)]) module.export(func);
   defineRun(module, core, outOfLine, options.exact);
   return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
 }

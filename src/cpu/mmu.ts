@@ -62,11 +62,6 @@ export interface MmuFunctions extends FlushFunctions {
   readonly atomicSlow: Func<"i32">;
   /** (operation, va, bits): what a CBO instruction of these bits does; 1, or 0 after a fault. */
   readonly cacheBlock: Func<"i32">;
-  /**
-   * (va, access): host address of a byte in a page of RAM that may be accessed all over without any
-   * effect on its page table, or 0. Then the TLB knows the page.
-   */
-  readonly openPage: Func<"i32">;
   /** (pc): address of the decoded entry to execute, or 0; sets codeBase. */
   readonly fetch: Func<"i32">;
   /** (pc): the same for an instruction that needs a slot of its own. */
@@ -287,24 +282,6 @@ export function defineMmu(
     },
   );
 
-  const openPage = module.define("open_page", ["i64", "i32"], "i32", (va, access) => {
-    const [pa, address] = [i64.local(), i32.local()];
-    return [
-      put32("probing", 1),
-      set(pa, call(translate, va, 1, access, get32("dataMode"))),
-      put32("probing", 0),
-      when(i64.eq(pa, -1), [ret(zero)]),
-      set(address, ramHost(pa, fixedSize(1))),
-      when(i32.or(i32.eqz(address), i32.eqz(get32("cacheable"))), [ret(zero)]),
-      when(
-        i32.eq(access, Access.write),
-        [when(slotOf(address), [ret(zero)]), fillTlb(TLB.write, va, address)],
-        [fillTlb(TLB.read, va, address)],
-      ),
-      ret(address),
-    ];
-  });
-
   const fetchSingle = module.define("fetch_single", ["i64"], "i32", (pc) => {
     const [pa, address, bits, slot] = [i64.local(), i32.local(), i32.local(), i32.local()];
     const half = (va: I64): Stmt[] => [
@@ -372,7 +349,6 @@ export function defineMmu(
     storeSlow,
     atomicSlow,
     cacheBlock,
-    openPage,
     fetch,
     fetchSingle,
     probe,

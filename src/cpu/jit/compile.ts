@@ -6,7 +6,7 @@
  * it, and the caller delivers it.
  */
 
-import { accessesMemory } from "../../isa/flow.ts";
+import { accessesMemory, accessOf } from "../../isa/flow.ts";
 import {
   block,
   br,
@@ -45,7 +45,7 @@ import {
 } from "./runtime.ts";
 
 import { structure } from "./structure.ts";
-import { NO_WINDOWS, planWindows, type Windows, type WindowUse } from "./windows.ts";
+import { NO_WINDOWS, planWindows, type Windows } from "./windows.ts";
 
 export interface MemoryShape {
   /** Pages of 64 KiB. */
@@ -61,8 +61,8 @@ export interface RegionPlace {
   readonly dataTlb: number;
   /** A fresh link for a call, or 0 if there is none left. */
   readonly link: () => number;
-  /** Whether windows have paid off in this code before. */
-  readonly useWindows: boolean;
+  /** Whether retreats from what the TLB does not know have been rare in this code so far. */
+  readonly lean: boolean;
 }
 
 export function compileRegion(
@@ -142,7 +142,7 @@ class Translation {
     this.#parameters = parameters;
     this.#successors = region.blocks.map(successorsOf);
     this.#analysis = analyse(region, this.#successors);
-    this.#windows = place.useWindows ? planWindows(region, this.#successors) : NO_WINDOWS;
+    this.#windows = place.lean ? planWindows(region, this.#successors) : NO_WINDOWS;
     this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
   }
 
@@ -228,8 +228,9 @@ class Translation {
           put32("regionStatus", RegionStatus.retreat),
         ];
       }
-      if (leave !== undefined) {
-        body = [block(leave, body), set(this.#exitPc, RegionResult.left)];
+      if (leave !== undefined) body = [block(leave, body)];
+      if (leave !== undefined || retreat !== undefined) {
+        body = [...body, set(this.#exitPc, RegionResult.left)];
       }
       body = [block(exit, body), ...this.#registers.store(dirty), br(last)];
     }
@@ -278,19 +279,14 @@ class Translation {
     return way;
   }
 
-  /** Looks at the budget at the end of each turn of a loop. */
+  /** Leaves at the end of a turn of a loop if the budget is used up: whoever enters again asks for more. */
   #backEdge(from: number, target: number): Stmt[] {
     const { blocks } = this.#region;
     const { at, end } = blocks[target];
     // What was dirty before a call has been stored by it, and the callee may have changed it.
     const dirty = isCall(blocks[from]) ? NO_REGISTERS : this.#analysis[from].dirty;
     const pc = end.kind === "dispatch" ? this.#jumpTarget : this.#pc(at);
-    return [
-      whenUnlikely(i32.le_s(this.#budget, 0), [
-        set(this.#budget, call(this.#core.poll, this.#budget)),
-        when(i32.le_s(this.#budget, 0), this.#exit(from, pc, dirty)),
-      ]),
-    ];
+    return [whenUnlikely(i32.le_s(this.#budget, 0), this.#exit(from, pc, dirty))];
   }
 
   #block(node: number, code: Block, goTo: (target: number) => readonly Stmt[]): Stmt[] {
@@ -310,11 +306,14 @@ class Translation {
         registers: this.#registers,
         pageBase: this.#parameters.pageBase,
         dataTlb: this.#place.dataTlb,
+        lean: this.#place.lean,
         place: this.#retreatPlace,
       };
+      const { row } = instruction;
       const retreatAt = ExitInfo.pack(instruction.at, instruction.decoded.length, k);
       const windowUse = this.#windows.uses.get(instruction);
-      const ways = way === undefined ? UNUSED : labelsFor(way, windowUse);
+      const ways =
+        way === undefined ? UNUSED : labelsFor(way, context.lean && accessOf(row) !== undefined);
       const all = {
         ...ways,
         exit,
@@ -324,8 +323,8 @@ class Translation {
         computed: () => [],
         ...edges,
       };
-      const code = instruction.row.semantics(new RegionTarget(context, instruction, all));
-      const written = fieldsOf(instruction.row).writes(instruction.decoded).x;
+      const code = row.semantics(new RegionTarget(context, instruction, all));
+      const written = fieldsOf(row).writes(instruction.decoded).x;
       return [...code, ...this.#closeWindows(written)];
     };
     const charge = set(this.#budget, i32.sub(this.#budget, instructions.length));
@@ -443,11 +442,11 @@ export const RETREATS_NOTED = 1024;
 /** For instructions that cannot leave the region. */
 const UNUSED = { leave: label("unused"), retreat: label("unused") };
 
-/** Makes the ways out that an access to memory needs. */
-function labelsFor(way: WayOut, use: WindowUse | undefined): { leave: Label; retreat: Label } {
-  way.leave ??= label("leave");
-  if (use?.open !== undefined) way.retreat ??= label("retreat");
-  return { leave: way.leave, retreat: way.retreat ?? way.leave };
+/** Makes the ways out that an access to memory needs: plain ones in lean regions only retreat. */
+function labelsFor(way: WayOut, retreats: boolean): { leave: Label; retreat: Label } {
+  way.retreat ??= label("retreat");
+  if (!retreats) way.leave ??= label("leave");
+  return { leave: way.leave ?? way.retreat, retreat: way.retreat };
 }
 
 /** Targets of computed jumps that are told apart one after the other. */

@@ -42,10 +42,6 @@ export class CoreImports implements RegionFunctions {
     return this.#use("region_store", ["i64", "i32", "i64", "i32"], "i32");
   }
 
-  get openPage(): Func<"i32"> {
-    return this.#use("open_page", ["i64", "i32"], "i32");
-  }
-
   get retreated(): Func<undefined> {
     return this.#use("retreated", ["i32"], undefined);
   }

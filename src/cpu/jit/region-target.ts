@@ -23,7 +23,6 @@ import { hostFusesMultiplyAdd } from "../fpu/host-fma.ts";
 import { inlineFpu } from "../fpu/inline.ts";
 import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
 import { TLB } from "../layout.ts";
-import { Access } from "../pmp.ts";
 import { get32, put32 } from "../state.ts";
 import { tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
@@ -35,7 +34,6 @@ import type { Window, WindowUse } from "./windows.ts";
 export interface RegionFunctions extends DataFunctions {
   readonly regionLoad: Func<"i32">;
   readonly regionStore: Func<"i32">;
-  readonly openPage: Func<"i32">;
 }
 
 /** What all instructions of a region share. */
@@ -46,6 +44,8 @@ export interface RegionContext {
   readonly pageBase: I64;
   /** Address of the TLB tables for data. */
   readonly dataTlb: number;
+  /** Whether the region retreats from whatever the TLB does not know, rather than asking the MMU. */
+  readonly lean: boolean;
   /** `ExitInfo` of the instruction at which the region retreats. */
   readonly place: Local<"i32">;
 }
@@ -194,6 +194,9 @@ export class RegionTarget extends HartTarget {
     return bind(address, (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => {
         const hit = hits(entry, va, size, table);
+        if (this.#context.lean) {
+          return [...this.#retreatUnless(hit), ...bind(i64[width](hostOf(entry, va, table)), use)];
+        }
         return bind(i64[width](i32.if(hit, hostOf(entry, va, table), slow(va), true)), use);
       }),
     );
@@ -214,14 +217,24 @@ export class RegionTarget extends HartTarget {
     }
     const table = this.#context.dataTlb + TLB.write;
     return bind(address, (va) =>
-      bind(tlbEntry(i32.const(0), va), (entry) => [
-        whenLikely(
-          hits(entry, va, size, table),
-          [i64[width](hostOf(entry, va, table), value)],
-          slow(va),
-        ),
-      ]),
+      bind(tlbEntry(i32.const(0), va), (entry) => {
+        const hit = hits(entry, va, size, table);
+        const fast = i64[width](hostOf(entry, va, table), value);
+        if (this.#context.lean) return [...this.#retreatUnless(hit), fast];
+        return [whenLikely(hit, [fast], slow(va))];
+      }),
     );
+  }
+
+  protected override atomicMiss(va: I64, size: number, access: number): I32 {
+    if (!this.#context.lean) return super.atomicMiss(va, size, access);
+    return i32.seq(this.#retreatUnless(i32.const(0)), 0);
+  }
+
+  /** Leaves the instruction to the interpreter, which fills the TLB or does what is to be done. */
+  #retreatUnless(condition: I32): Stmt[] {
+    const { retreat, retreatAt } = this.#edges;
+    return [set(this.#context.place, retreatAt), br(retreat, i32.eqz(condition))];
   }
 
   /** From a window's lowest byte to this instruction's bytes. */
@@ -233,29 +246,22 @@ export class RegionTarget extends HartTarget {
   #open({ window, open }: WindowUse): Stmt[] {
     if (open === undefined) return [];
     const { forStores, mayBeOpen } = open;
-    const { retreat, retreatAt } = this.#edges;
     const table = this.#context.dataTlb + (forStores ? TLB.write : TLB.read);
     const wanted = forStores ? window.write : window.read;
     const base = this.#context.registers.readX(window.base);
-    const access = forStores ? Access.write : Access.read;
-    const look = bind(i64.add(base, window.low), (va) => [
-      set(this.#context.place, retreatAt),
-      br(retreat, i32.gt_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span)),
-      ...bind(tlbEntry(i32.const(0), va), (entry) => [
-        set(
-          wanted,
-          i32.if(
+    const look = bind(i64.add(base, window.low), (va) =>
+      bind(tlbEntry(i32.const(0), va), (entry) => [
+        ...this.#retreatUnless(
+          i32.and(
             i64.eq(i64.load(entry, table), i64.and(va, -4096)),
-            hostOf(entry, va, table),
-            call(this.#context.core.openPage, va, access),
-            true,
+            i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
           ),
         ),
+        set(wanted, hostOf(entry, va, table)),
+        // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
+        ...(forStores && window.read !== window.write ? [set(window.read, wanted)] : []),
       ]),
-      br(retreat, i32.eqz(wanted)),
-      // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
-      ...(forStores && window.read !== window.write ? [set(window.read, wanted)] : []),
-    ]);
+    );
     return mayBeOpen ? [when(i32.eqz(wanted), look)] : look;
   }
 

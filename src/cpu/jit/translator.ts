@@ -56,7 +56,7 @@ const PAGE_BYTES = 4096;
 
 /**
  * A region that has retreated `RETREATS_NOTED` times in less than this many ticks is translated anew
- * without windows: a retreat costs some 0.3 µs, so that it has lost more than a tenth of its time.
+ * without: a retreat costs some 0.3 µs, so that it has lost more than a tenth of its time.
  */
 const MIN_RETREAT_TICKS = (TIMEBASE_HZ * RETREATS_NOTED * 3) / 1e6;
 
@@ -66,8 +66,8 @@ const MIN_RETREAT_TICKS = (TIMEBASE_HZ * RETREATS_NOTED * 3) / 1e6;
  */
 const MAX_GARBAGE = 1024;
 
-/** Places that were found to do better without windows; beyond it all get another chance. */
-const MAX_WITHOUT_WINDOWS = 4096;
+/** Places that were found to do better without retreats; beyond it all get another chance. */
+const MAX_CAREFUL = 4096;
 
 interface Translated {
   /** Index in the function table. */
@@ -123,8 +123,8 @@ export class Translator {
   readonly #live = new Set<Translated>();
   /** How often the code from an origin on has been translated, up to `MAX_DOUBLINGS`. */
   readonly #times = new Map<number, number>();
-  /** Origins of regions whose windows did not pay off. */
-  readonly #withoutWindows = new Set<number>();
+  /** Origins of regions that retreated much of the time: they ask the MMU now. */
+  readonly #careful = new Set<number>();
   #credit = FIRST_CREDIT;
   /** When the last sample was taken. */
   #sampledAt = 0;
@@ -194,15 +194,15 @@ export class Translator {
       this.#data.setUint32(record + REGION_RECORD.retreats, 0, true);
       return;
     }
-    if (this.#withoutWindows.size >= MAX_WITHOUT_WINDOWS) this.#withoutWindows.clear();
-    this.#withoutWindows.add(region.origin);
+    if (this.#careful.size >= MAX_CAREFUL) this.#careful.clear();
+    this.#careful.add(region.origin);
     this.#drop(region);
   }
 
   /** Forgets everything, as at power-on. */
   clear(): void {
     this.#dropAll();
-    this.#withoutWindows.clear();
+    this.#careful.clear();
     this.#times.clear();
     this.#samples.clear();
     this.#credit = FIRST_CREDIT;
@@ -308,7 +308,7 @@ export class Translator {
         record: recordOf(index),
         dataTlb,
         link: () => this.#link(links),
-        useWindows: !this.#withoutWindows.has(origin),
+        lean: !this.#careful.has(origin),
       },
       this.#options.shape,
     );

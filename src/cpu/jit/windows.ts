@@ -7,9 +7,10 @@
  * any check. It is closed when the register is written, and after calls.
  *
  * Where a window cannot be opened the region *retreats*: it is left just before the access, for the
- * interpreter to go on. One that does so much of the time is translated anew without windows.
+ * interpreter to go on. So do single accesses that the TLB does not know. A call of the MMU in their
+ * place would have the engine save and restore all registers around it. A region that retreats much of
+ * the time is translated anew, without windows and with such calls.
  */
-
 import { accessOf } from "../../isa/flow.ts";
 import type { Row } from "../../isa/row.ts";
 import { i32, type Local } from "../../wasm/expr.ts";
