@@ -29,10 +29,12 @@ export function writeReport(path: string, report: Report): void {
 export function render({ workloads, systems, results, runs, promptMs }: Report): string {
   const [cpu] = cpus();
   const names = systems.map(({ name }) => name);
-  const rows = workloads.map(({ name, kind }) => {
-    const cells = names.map((system) => format(results.get(name)?.get(system)));
-    return `| ${[name, kind, ...cells, ratio(results, name)?.toFixed(2) ?? ""].join(" | ")} |`;
-  });
+  const rows = workloads.map(({ name, kind }) => [
+    name,
+    kind,
+    ...names.map((system) => format(results.get(name)?.get(system))),
+    ratio(results, name)?.toFixed(2) ?? "",
+  ]);
   const means = (["compute", "storm"] as const).map((kind) => {
     const ratios = workloads.flatMap((workload) =>
       workload.kind === kind ? (ratio(results, workload.name) ?? []) : [],
@@ -52,13 +54,29 @@ export function render({ workloads, systems, results, runs, promptMs }: Report):
     "",
     "Seconds, or work in a second where marked /s. The ratio is the speed in Chromium over that in QEMU.",
     "",
-    `| workload | kind | ${names.join(" | ")} | ratio |`,
-    `|---|---|${names.map(() => "---:|").join("")}---:|`,
-    ...rows,
+    ...table([["workload", "kind", ...names, "ratio"], ...rows], TEXT_COLUMNS),
     "",
     ...means,
     "",
   ].join("\n");
+}
+
+/** The first columns are text; the rest are numbers, which are set flush right. */
+const TEXT_COLUMNS = 2;
+
+/** Lines of a table whose first row is its head. */
+function table(rows: readonly (readonly string[])[], textColumns: number): string[] {
+  const widths = rows[0].map((_, k) => Math.max(...rows.map((row) => row[k].length)));
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const [head, ...body] = rows.map((row) =>
+    line(
+      row.map((cell, k) => (k < textColumns ? cell.padEnd(widths[k]) : cell.padStart(widths[k]))),
+    ),
+  );
+  const rule = widths.map((width, k) =>
+    k < textColumns ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
+  );
+  return [head, line(rule), ...body];
 }
 
 function format(measured: readonly Measured[] | undefined): string {

@@ -13,11 +13,11 @@
  *     0x0000_6000  computed jumps that were taken
  *     0x0000_a000  functions that were called
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
- *     0x0006_0000  records of regions
  *     0x000c_0000  ways into translated code
  *     0x0010_0000  links between regions
  *     0x0020_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
- *     0x0040_0000  code slots
+ *     0x0040_0000  records of regions
+ *     0x0050_0000  code slots
  */
 
 const STATE_BASE = 0x100;
@@ -226,6 +226,10 @@ export const MAX_REGIONS = 4096;
  */
 export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x1_0000 } as const;
 
+export const CODE_MAP_BASE = 0x20_0000;
+/** RAM pages that the code map can cover: 2 GiB. */
+const CODE_MAP_PAGES = 0x8_0000;
+
 /**
  * What a region relies on, by its index in the function table: the mapping it was last checked under
  * (i64 generation, i64 address of the entry's page), then what is checked: i32 address of the TLB
@@ -233,8 +237,8 @@ export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x1_0000 } a
  * in pages, i32 code slot.
  */
 export const REGION_RECORD = {
-  base: 0x6_0000,
-  bytes: 96,
+  base: CODE_MAP_BASE + CODE_MAP_PAGES * 4,
+  bytes: 256,
   generation: 0,
   pageBase: 8,
   dataTlb: 16,
@@ -242,16 +246,12 @@ export const REGION_RECORD = {
   retreats: 24,
   pages: 32,
   pageBytes: 8,
-  maxPages: 8,
+  maxPages: 28,
 } as const;
-
-export const CODE_MAP_BASE = 0x20_0000;
-/** RAM pages that the code map can cover: 2 GiB. */
-const CODE_MAP_PAGES = 0x8_0000;
 
 /** A code slot: decoded entries for each half-word of a page, an end mark, and where the page is. */
 export const SLOT = {
-  base: CODE_MAP_BASE + CODE_MAP_PAGES * 4,
+  base: REGION_RECORD.base + MAX_REGIONS * REGION_RECORD.bytes,
   entries: 2048,
   /** The end mark's place. */
   end: 2048 * ENTRY.bytes,

@@ -50,8 +50,8 @@ describe("discovery of a region", () => {
   test("looks at no more than its cap of pages", () => {
     const asked: number[] = [];
     const jump = encode("jal", { imm: PAGE });
-    const code = new DataView(new ArrayBuffer(20 * PAGE));
-    for (let page = 0; page < 10; page++) code.setUint32(hostOf(page), jump, true);
+    const code = new DataView(new ArrayBuffer((MAX_PAGES + 10) * PAGE));
+    for (let page = 0; page < MAX_PAGES + 2; page++) code.setUint32(hostOf(page), jump, true);
     const find = (page: number) => {
       asked.push(page);
       return hostOf(page);

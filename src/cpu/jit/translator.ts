@@ -49,8 +49,11 @@ const MAX_CREDIT = TIMEBASE_HZ / 50;
  */
 const FIRST_CREDIT = -TIMEBASE_HZ * TRANSLATION_SHARE;
 
-/** From the start of a function to the place in it that is hot. */
-const MAX_FUNCTION_BYTES = 4096n;
+/**
+ * From the start of a function to the place in it that is hot: the loop of a bytecode interpreter is
+ * some ten thousand instructions long.
+ */
+const MAX_FUNCTION_BYTES = 0x1_0000n;
 
 const PAGE_BYTES = 4096;
 
