@@ -30,7 +30,7 @@ import { usesFloat } from "../handlers.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { get, get32, put, put32 } from "../state.ts";
 import { CoreImports } from "./core-imports.ts";
-import type { Block, Edge, Instruction, Region } from "./discover.ts";
+import { accessesFlags, type Block, type Edge, type Instruction, type Region } from "./discover.ts";
 import { analyse, type BlockRegisters, isCall } from "./liveness.ts";
 import { type Edges, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
@@ -135,7 +135,7 @@ class Translation {
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
     this.#region = region;
-    this.#usesFloat = region.blocks.some((b) => b.instructions.some((i) => usesFloat(i.row)));
+    this.#usesFloat = region.blocks.some((b) => b.instructions.some(usesFloatState));
     this.#registers = new Registers(this.#usesFloat);
     this.#place = place;
     this.#core = core;
@@ -437,7 +437,10 @@ class Translation {
 }
 
 /** After so many retreats of a region it is looked at whether its windows pay off. */
-export const RETREATS_NOTED = 1024;
+const RETREATS_NOTED = 1024;
+
+const usesFloatState = ({ row, decoded }: Instruction): boolean =>
+  usesFloat(row) || accessesFlags(row, decoded);
 
 /** For instructions that cannot leave the region. */
 const UNUSED = { leave: label("unused"), retreat: label("unused") };

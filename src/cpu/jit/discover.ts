@@ -8,7 +8,7 @@
  * end a path.
  */
 import { type Decoded, decode, instructionLength, newDecoded } from "../../isa/decoder.ts";
-import { flowOf } from "../../isa/flow.ts";
+import { type Flow, flowOf } from "../../isa/flow.ts";
 import type { Row } from "../../isa/row.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { fieldsOf } from "./registers.ts";
@@ -173,10 +173,10 @@ class Discovery {
       const instruction = this.#read(at);
       if (instruction === undefined) return;
       this.#found.set(keyOf(context, at), instruction);
-      const { row, decoded } = instruction;
+      const { decoded } = instruction;
       const next = at + decoded.length;
       const target = at + decoded.imm;
-      switch (flowOf(row)) {
+      switch (flowIn(instruction)) {
         case "branch":
           // The head of a loop is where a region that has used its time is entered again.
           if (target <= at && context === 0) this.#addEntry(keyOf(0, target));
@@ -252,7 +252,7 @@ class Discovery {
         break;
       }
       const { row, decoded } = instruction;
-      const flow = flowOf(row);
+      const flow = flowIn(instruction);
       const next = at + decoded.length;
       if (flow === "computed") isLeaf = isReturn(instruction) || isLinkageJump(instruction);
       else if (fieldsOf(row).writes(decoded).x & (1 << RA)) isLeaf = false;
@@ -279,7 +279,8 @@ class Discovery {
     const decoded = newDecoded();
     decode(bits, decoded);
     const { row } = decoded;
-    if (row === undefined || flowOf(row) === "hart") return undefined;
+    if (row === undefined || (flowOf(row) === "hart" && !accessesFlags(row, decoded)))
+      return undefined;
     return { row, decoded, at };
   }
 
@@ -312,9 +313,8 @@ class Discovery {
         return { at: start, instructions, end: { kind: "next", next: edge(at) } };
       }
       instructions.push(instruction);
-      const { row, decoded } = instruction;
-      const next = at + decoded.length;
-      if (flowOf(row) !== "next") {
+      const next = at + instruction.decoded.length;
+      if (flowIn(instruction) !== "next") {
         return { at: start, instructions, end: this.#terminator(context, instruction, edge) };
       }
       at = next;
@@ -358,6 +358,19 @@ class Discovery {
     }
   }
 }
+
+/** CSR number of the accrued floating-point exceptions. */
+const FFLAGS = 0x001;
+
+/** Whether it reads or writes fflags, as functions of the C library do: all other CSRs are the hart's. */
+export const accessesFlags = (row: Row, { imm }: Decoded): boolean =>
+  row.extension === "zicsr" && imm === FFLAGS;
+
+/** How control goes on after an instruction of a region. */
+const flowIn = ({ row }: Instruction): Flow => {
+  const flow = flowOf(row);
+  return flow === "hart" ? "next" : flow;
+};
 
 /** Whether it jumps to the link register, and links nothing itself. */
 function isReturn({ row, decoded }: Instruction): boolean {

@@ -67,6 +67,8 @@ export interface Edges {
   readonly computed: (target: I64) => readonly Stmt[];
 }
 
+const FFLAGS_MASK = 31;
+
 /** The dynamic rounding mode. */
 const DYNAMIC = 7;
 
@@ -265,9 +267,21 @@ export class RegionTarget extends HartTarget {
     return mayBeOpen ? [when(i32.eqz(wanted), look)] : look;
   }
 
-  /** @throws Error always: regions end before such instructions. */
-  csr(): Stmt[] {
-    throw new Error("a CSR instruction in a region");
+  /** Only of fflags: regions end before accesses to other CSRs. */
+  csr(
+    operand: "rs1" | "zimm",
+    writes: "always" | "unless-zero",
+    next: (old: I64, operand: I64) => I64,
+  ): Stmt[] {
+    const old = i64.extend_i32_u(get32("fflags"));
+    // The field of rs1 holds the immediate of the forms that have one.
+    if (writes === "unless-zero" && this.#instruction.decoded.rs1 === 0) return this.setX(old);
+    const value = operand === "rs1" ? this.x("rs1") : this.zimm();
+    return bind(old, (flags) => [
+      put32("fflags", i32.and(i32.wrap_i64(next(flags, value)), FFLAGS_MASK)),
+      this.markFloatDirty(),
+      ...this.setX(flags),
+    ]);
   }
 
   /** @throws Error always: regions end before such instructions. */

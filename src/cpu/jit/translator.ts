@@ -19,7 +19,7 @@ import {
   TLB,
   TRANSLATION,
 } from "../layout.ts";
-import { compileRegion, type MemoryShape, RETREATS_NOTED } from "./compile.ts";
+import { compileRegion, type MemoryShape } from "./compile.ts";
 import { discover, type Region } from "./discover.ts";
 import { linkOf, recordOf } from "./runtime.ts";
 
@@ -58,19 +58,19 @@ const MAX_FUNCTION_BYTES = 0x1_0000n;
 const PAGE_BYTES = 4096;
 
 /**
- * A region that has retreated `RETREATS_NOTED` times in less than this many ticks is translated anew
- * without: a retreat costs some 0.3 µs, so that it has lost more than a tenth of its time.
+ * A region that has retreated `RETREATS_NOTED` times in less than 3 ms is translated anew without: a
+ * retreat costs some 0.4 µs, so that it has lost a tenth of the time of all.
  */
-const MIN_RETREAT_TICKS = (TIMEBASE_HZ * RETREATS_NOTED * 3) / 1e6;
+const MIN_RETREAT_TICKS = (TIMEBASE_HZ * 3) / 1000;
+
+/** Places that were found to do better without retreats; beyond it all get another chance. */
+const MAX_CAREFUL = 4096;
 
 /**
  * Regions dropped before all of them get a new table. Some engines keep every instance that has ever
  * imported a table for as long as the table lives; each takes up to 100 KiB.
  */
 const MAX_GARBAGE = 1024;
-
-/** Places that were found to do better without retreats; beyond it all get another chance. */
-const MAX_CAREFUL = 4096;
 
 interface Translated {
   /** Index in the function table. */
