@@ -3,17 +3,22 @@
  * browsers, in QEMU and on the host. `npm run bench -- --help` has the options.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, linkSync, rmSync } from "node:fs";
+import { linkSync, readdirSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chromium } from "@playwright/test";
 import { build } from "vite";
 import { startSite } from "../cli/start.ts";
-import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
 import { render, writeReport } from "./report.ts";
 import { measureStartup } from "./startup.ts";
-import { browserSystem, hostSystem, type Measured, qemuSystem, type System } from "./systems.ts";
-import { WORKLOADS } from "./workloads.ts";
+import {
+  browserSystem,
+  hostSystem,
+  launch,
+  type Measured,
+  qemuSystem,
+  type System,
+} from "./systems.ts";
+import { WORKLOADS, type Workload } from "./workloads.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = `${ROOT}bench/.cache`;
@@ -47,7 +52,7 @@ async function main(): Promise<void> {
   const only = values.only?.split(",");
   const workloads = WORKLOADS.filter(({ name }) => only?.includes(name) ?? true);
   const runs = Number(values.runs);
-  if (!existsSync(`${CACHE}/disk.squashfs`)) {
+  if (isDiskOutOfDate()) {
     execFileSync(`${ROOT}bench/disk/build`, { stdio: "inherit" });
   }
   const root = `${CACHE}/site`;
@@ -69,16 +74,8 @@ async function main(): Promise<void> {
     systems.push(system);
     for (const workload of workloads) {
       if (wanted === "host" && workload.host !== true) continue;
-      const list: Measured[] = [];
+      const list = await measure(system, workload, runs);
       results.get(workload.name)?.set(wanted, list);
-      for (let run = 0; run < runs; run++) {
-        try {
-          list.push(await system.run(workload));
-        } catch (error) {
-          process.stderr.write(`${wanted}: ${(error as Error).message}\n`);
-          break;
-        }
-      }
       const values = list.map(({ value }) => value.toFixed(2)).join(" ");
       process.stdout.write(`${wanted.padEnd(10)} ${workload.name.padEnd(16)} ${values}\n`);
     }
@@ -90,12 +87,27 @@ async function main(): Promise<void> {
   if (values.write) writeReport(RESULTS, report);
 }
 
+/** Whether something that the disk is made of has changed since, or there is none. */
+function isDiskOutOfDate(): boolean {
+  const built = statSync(`${CACHE}/disk.squashfs`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = readdirSync(`${ROOT}bench/disk`);
+  return sources.some((name) => statSync(`${ROOT}bench/disk/${name}`).mtimeMs > built);
+}
+
+/** A workload that fails is reported, and is left out of the table. */
+async function measure(system: System, workload: Workload, runs: number): Promise<Measured[]> {
+  const list: Measured[] = [];
+  try {
+    while (list.length < runs) list.push(await system.run(workload));
+  } catch (error) {
+    process.stderr.write(`${system.name}: ${(error as Error).message}\n`);
+    return [];
+  }
+  return list;
+}
+
 async function startup(url: string): Promise<number> {
-  const executablePath = findBrowser("chromium");
-  const browser = await chromium.launch({
-    args: CHROMIUM_ARGS,
-    ...(executablePath !== undefined && { executablePath }),
-  });
+  const browser = await launch("chromium");
   try {
     return await measureStartup(browser, url);
   } finally {

@@ -71,16 +71,18 @@ async function runIn(console: Console, { name, command, rate }: Workload): Promi
   return { value: Number(value), isRate: true };
 }
 
-export async function browserSystem(
-  kind: "chromium" | "firefox",
-  siteUrl: string,
-): Promise<System> {
+type BrowserKind = "chromium" | "firefox";
+
+export function launch(kind: BrowserKind): Promise<Browser> {
   const executablePath = findBrowser(kind);
   const path = executablePath === undefined ? {} : { executablePath };
-  const browser: Browser =
-    kind === "chromium"
-      ? await chromium.launch({ args: CHROMIUM_ARGS, ...path })
-      : await firefox.launch({ channel: "moz-firefox", ...path });
+  return kind === "chromium"
+    ? chromium.launch({ args: CHROMIUM_ARGS, ...path })
+    : firefox.launch({ channel: "moz-firefox", ...path });
+}
+
+export async function browserSystem(kind: BrowserKind, siteUrl: string): Promise<System> {
+  const browser = await launch(kind);
   const page = await (await browser.newContext()).newPage();
   const append = encodeURIComponent(`console=hvc0 ${APPEND}`);
   await page.goto(`${siteUrl}?disk=./disk.squashfs&ram=${RAM_MIB}&append=${append}`);

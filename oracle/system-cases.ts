@@ -55,6 +55,17 @@ function sret(random: Random): Case {
   return c.finish();
 }
 
+/** Goes on in another mode, by MRET with mstatus from T1. */
+function returnTo(c: Case, mode: Mode): void {
+  c.place(csrw("mstatus", T1));
+  // AUIPC, ADDI, CSRRW and MRET are sixteen bytes.
+  c.place(encode("auipc", { rd: T1, imm: 0 }));
+  c.place(encode("addi", { rd: T1, rs1: T1, imm: 16 }));
+  c.place(csrw("mepc", T1));
+  c.place(encode("mret"));
+  c.mode = mode;
+}
+
 /** Something is always pending, so that WFI goes on at once; it is legal, or it is not. */
 function wfi(random: Random): Case {
   const c = new Case(random);
@@ -79,14 +90,8 @@ function wfi(random: Random): Case {
     c.place(csrw("mie", T0));
     c.place(csrw("mip", T0));
   }
-  c.place(csrw("mstatus", T1));
-  // AUIPC, ADDI, CSRRW and MRET are sixteen bytes.
-  c.place(encode("auipc", { rd: T1, imm: 0 }));
-  c.place(encode("addi", { rd: T1, rs1: T1, imm: 16 }));
-  c.place(csrw("mepc", T1));
-  c.place(encode("mret"));
+  returnTo(c, mode);
   c.place(encode("wfi"));
-  c.mode = mode;
   return c.finish();
 }
 
@@ -130,13 +135,7 @@ const cacheBlock =
     c.setX(rs1, BigInt(SCRATCH + random.below(8 * SCRATCH_WORDS)) + nowhere);
     if (mode !== "M") {
       c.setX(T1, (mode === "S" ? 1n : 0n) << Mstatus.MPP_SHIFT);
-      c.place(csrw("mstatus", T1));
-      // AUIPC, ADDI, CSRRW and MRET are sixteen bytes.
-      c.place(encode("auipc", { rd: T1, imm: 0 }));
-      c.place(encode("addi", { rd: T1, rs1: T1, imm: 16 }));
-      c.place(csrw("mepc", T1));
-      c.place(encode("mret"));
-      c.mode = mode;
+      returnTo(c, mode);
     }
     c.place(encode(name, { rs1 }));
     return c.finish();

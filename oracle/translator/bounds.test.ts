@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { MAX_REGIONS } from "../../src/cpu/layout.ts";
-import { finish, RAM } from "./testing/programs.ts";
+import { ENTRY, finish, PAGED, PAGING, pageAt, RAM, TO_SUPERVISOR } from "./testing/programs.ts";
 
 const END = "csrr t6, minstret\nend:\n  j end";
 const MIB = 1 << 20;
@@ -76,26 +76,11 @@ done:`,
 
 test("mapping and unmapping without end takes no memory", { timeout: 120_000 }, () => {
   const rounds = 8000;
-  const entry = RAM + 0x20_2000;
-  const page = (address: number): bigint => (BigInt(address >>> 12) << 10n) | 0xcfn;
   const { grown, mostLive, registers } = memoryOver(
     `
   la t0, trap
   csrw mtvec, t0
-  li t0, ${RAM + 0x20_0000}
-  li t1, ${page(RAM)}
-  sd t1, 16(t0)
-  li t1, ${(BigInt((RAM + 0x20_1000) >>> 12) << 10n) | 1n}
-  sd t1, 8(t0)
-  li t0, ${RAM + 0x20_1000}
-  li t1, ${(BigInt(entry >>> 12) << 10n) | 1n}
-  sd t1, 0(t0)
-  li t0, -1
-  csrw pmpaddr0, t0
-  li t0, 0x1f
-  csrw pmpcfg0, t0
-  li t0, ${(8n << 60n) | BigInt((RAM + 0x20_0000) >>> 12)}
-  csrw satp, t0
+  ${PAGING}
   # A function of two instructions in each of sixteen pages.
   li t0, ${RAM + 0x10_0000}
   li t1, 0x00148493      # addi s1, s1, 1
@@ -109,23 +94,14 @@ fill:
   addi t3, t3, -1
   bnez t3, fill
   fence.i
-  la t0, supervisor
-  csrw mepc, t0
-  li t0, 0x1800
-  csrc mstatus, t0
-  li t0, 0x800
-  csrs mstatus, t0
-  mret
-trap:
-  j done
-supervisor:
+  ${TO_SUPERVISOR}
   li s0, ${rounds}
-  li s2, ${entry}
-  li s5, 0x40000000
+  li s2, ${ENTRY}
+  li s5, ${PAGED}
 loop:
   andi t0, s0, 15
   slli t0, t0, 10
-  li t1, ${page(RAM + 0x10_0000)}
+  li t1, ${pageAt(RAM + 0x10_0000)}
   add t1, t1, t0
   sd t1, 0(s2)
   sfence.vma s5, zero
@@ -139,6 +115,7 @@ inner:
   addi s0, s0, -1
   bnez s0, loop
   ecall
+trap:
 done:`,
     rounds,
   );

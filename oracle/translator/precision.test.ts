@@ -1,6 +1,15 @@
 /** Programs whose translation has to give way at the right instruction, against the interpreter. */
 import { expect, test } from "vitest";
-import { DEVICE, finish, RAM } from "./testing/programs.ts";
+import {
+  DEVICE,
+  ENTRY,
+  finish,
+  PAGED,
+  PAGING,
+  pageAt,
+  RAM,
+  TO_SUPERVISOR,
+} from "./testing/programs.ts";
 
 /** Counts traps in s10, sums up what they say in s11, and goes on after the instruction. */
 const HANDLER = `
@@ -178,36 +187,6 @@ patched:
   bnez s0, loop`);
 });
 
-/** Sv39 with RAM at its own address, and two pages of code at another one that is changed. */
-const PAGING = `
-  li t0, ${RAM + 0x20_0000}
-  li t1, ${(BigInt(RAM >>> 12) << 10n) | 0xcfn}
-  sd t1, 16(t0)          # the GiB of RAM, for S-mode
-  li t1, ${(BigInt((RAM + 0x20_1000) >>> 12) << 10n) | 1n}
-  sd t1, 8(t0)
-  li t0, ${RAM + 0x20_1000}
-  li t1, ${(BigInt((RAM + 0x20_2000) >>> 12) << 10n) | 1n}
-  sd t1, 0(t0)
-  li t0, -1
-  csrw pmpaddr0, t0
-  li t0, 0x1f
-  csrw pmpcfg0, t0
-  li t0, ${(8n << 60n) | BigInt((RAM + 0x20_0000) >>> 12)}
-  csrw satp, t0
-  sfence
-`;
-const ENTRY = RAM + 0x20_2000;
-const pageAt = (address: number): bigint => (BigInt(address >>> 12) << 10n) | 0xcfn;
-const TO_SUPERVISOR = `
-  la t0, supervisor
-  csrw mepc, t0
-  li t0, 0x1800
-  csrc mstatus, t0
-  li t0, 0x800
-  csrs mstatus, t0
-  mret
-supervisor:`;
-
 test("pages of code that are mapped elsewhere", () => {
   const [one, two] = [RAM + 0x10_0000, RAM + 0x11_0000];
   const addi = (imm: number): number => (imm << 20) | 0x0004_8493;
@@ -229,7 +208,7 @@ test("pages of code that are mapped elsewhere", () => {
   li s2, ${ENTRY}
   li s3, ${pageAt(one)}
   li s4, ${pageAt(two)}
-  li s5, 0x40000000
+  li s5, ${PAGED}
 loop:
   sd s3, 0(s2)
   sfence.vma s5, zero
@@ -263,15 +242,15 @@ test("one page of code at two addresses", () => {
   sfence
   ${TO_SUPERVISOR}
   li s0, 200
-  li s5, 0x40000000
-  li s6, 0x40003000
+  li s5, ${PAGED}
+  li s6, ${PAGED + 0x3000}
 loop:
   jalr ra, 0(s5)
   jalr ra, 0(s6)
   addi s0, s0, -1
   bnez s0, loop
   ecall`);
-  expect(registers[9]).toBe(200n * (0x4000_0000n + 0x4000_3000n));
+  expect(registers[9]).toBe(200n * (2n * BigInt(PAGED) + 0x3000n));
 });
 
 test("permissions that change in a loop", () => {
@@ -283,7 +262,7 @@ test("permissions that change in a loop", () => {
   li s3, ${pageAt(RAM + 0x10_0000)}
   andi s4, s3, -8        # no W, no X
   ori s4, s4, 3
-  li s5, 0x40000000
+  li s5, ${PAGED}
 loop:
   sd s3, 0(s2)
   sfence.vma s5, zero

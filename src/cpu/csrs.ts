@@ -17,6 +17,7 @@ import {
   when,
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
+import { FFLAGS } from "./handlers.ts";
 import type { HostFunctions } from "./imports.ts";
 import { CSR_MAP_BASE, PMP, PMP_ENTRIES, type WideField } from "./layout.ts";
 import type { MmuFunctions } from "./mmu.ts";
@@ -30,8 +31,10 @@ import {
   mip,
   put,
   put32,
+  readFlags,
   SENVCFG,
   statusHas,
+  writeFlags,
 } from "./state.ts";
 import type { TrapFunctions } from "./traps.ts";
 import { SatpMode } from "./walk.ts";
@@ -331,19 +334,17 @@ function timerRows(host: HostFunctions, mmu: MmuFunctions): CsrRow[] {
 }
 
 function floatRows(traps: TrapFunctions): CsrRow[] {
-  const flags = (): I64 => i64.extend_i32_u(get32("fflags"));
   const frm = (): I64 => i64.extend_i32_u(get32("frm"));
-  const setFlags = (value: I64): Stmt => put32("fflags", i32.and(i32.wrap_i64(value), 31));
   const setFrm = (value: I64): Stmt => put32("frm", i32.and(i32.wrap_i64(value), 7));
   const after = (): Stmt[] => [markFloatDirty(), callVoid(traps.updateContexts)];
   return [
-    floatRow(0x001, "fflags", flags, (value) => [setFlags(value), markFloatDirty()]),
+    floatRow(FFLAGS, "fflags", readFlags, (value) => [writeFlags(value), markFloatDirty()]),
     floatRow(0x002, "frm", frm, (value) => [setFrm(value), ...after()]),
     floatRow(
       0x003,
       "fcsr",
-      () => i64.or(i64.shl(frm(), 5), flags()),
-      (value) => [setFlags(value), setFrm(i64.shr_u(value, 5)), ...after()],
+      () => i64.or(i64.shl(frm(), 5), readFlags()),
+      (value) => [writeFlags(value), setFrm(i64.shr_u(value, 5)), ...after()],
     ),
   ];
 }

@@ -17,7 +17,7 @@ import {
   whenLikely,
 } from "../wasm/expr.ts";
 import type { CsrFunctions } from "./csrs.ts";
-import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "./hart-target.ts";
+import { BYTES, type DataFunctions, HartTarget } from "./hart-target.ts";
 import type { HostFunctions } from "./imports.ts";
 import type { RegionRuntime } from "./jit/runtime.ts";
 import { ENTRY, F_BASE, TLB, X_BASE, X_SINK } from "./layout.ts";
@@ -34,11 +34,11 @@ import {
   mip,
   put,
   put32,
+  recordFault,
   statusHas,
 } from "./state.ts";
-import { tlbEntry } from "./tlb.ts";
+import { hits, hostOf, tlbEntry } from "./tlb.ts";
 import type { TrapFunctions } from "./traps.ts";
-import { recordFault } from "./walk.ts";
 
 /** The generated functions that instructions call. */
 export interface CoreFunctions extends DataFunctions {

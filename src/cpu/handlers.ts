@@ -3,6 +3,7 @@
  * be simpler for it. The decoder stores a handler's number in each decoded entry.
  */
 
+import type { Decoded } from "../isa/decoder.ts";
 import { flowOf } from "../isa/flow.ts";
 import type { Row } from "../isa/row.ts";
 import { COMPRESSED_ROWS, expansionOf, hasField, ROWS } from "../isa/table.ts";
@@ -88,3 +89,10 @@ export function isInline(row: Row): boolean {
 export const needsHart = (row: Row): boolean => flowOf(row) === "hart";
 
 export const usesFloat = (row: Row): boolean => row.extension === "f" || row.extension === "d";
+
+/** CSR number of the accrued floating-point exceptions. */
+export const FFLAGS = 0x001;
+
+/** Whether it reads or writes fflags, as functions of the C library do: all other CSRs are the hart's. */
+export const accessesFlags = (row: Row, { imm }: Decoded): boolean =>
+  row.extension === "zicsr" && imm === FFLAGS;

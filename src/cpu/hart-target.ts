@@ -27,13 +27,13 @@ import {
   set,
   when,
 } from "../wasm/expr.ts";
+import { CacheBlock } from "./cache-block.ts";
 import type { FpuFuncs } from "./fpu/index.ts";
 import { TLB } from "./layout.ts";
 import type { MmuFunctions } from "./mmu.ts";
 import { Access } from "./pmp.ts";
-import { CacheBlock, Cause, get, get32, markFloatDirty, put, put32 } from "./state.ts";
-import { tlbEntry } from "./tlb.ts";
-import { recordFault } from "./walk.ts";
+import { Cause, get, get32, markFloatDirty, put, put32, recordFault } from "./state.ts";
+import { hits, hostOf, tlbEntry } from "./tlb.ts";
 
 /** The generated functions that data-path instructions call. */
 export interface DataFunctions {
@@ -193,13 +193,6 @@ export abstract class HartTarget implements Target {
     return i32.seq(body, host);
   }
 }
-
-/** The tag matches only an access that is aligned, and so within the page. */
-export const hits = (entry: I32, va: I64, size: number, table: number): I32 =>
-  i64.eq(i64.load(entry, table), i64.and(va, -4096 | (size - 1)));
-
-export const hostOf = (entry: I32, va: I64, table: number): I32 =>
-  i32.add(i32.wrap_i64(va), i32.load(entry, table + 8));
 
 const loadBytes = (host: I32, bytes: 4 | 8): I64 =>
   bytes === 4 ? i64.load32_s(host) : i64.load(host);

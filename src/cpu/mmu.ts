@@ -29,18 +29,11 @@ import {
   whenUnlikely,
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
+import { defineCacheBlock } from "./cache-block.ts";
 import type { HostFunctions } from "./imports.ts";
 import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, SLOT, TLB } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
-import {
-  CACHE_BLOCK_BYTES,
-  CacheBlock,
-  Cause,
-  cacheBlockAllowed,
-  get32,
-  put,
-  put32,
-} from "./state.ts";
+import { Cause, get32, put, put32, recordFault } from "./state.ts";
 import {
   codeBaseOf,
   defineFlush,
@@ -49,9 +42,10 @@ import {
   logFill,
   PAGE_MASK,
   pageOf,
+  pageOffset,
   tlbEntry,
 } from "./tlb.ts";
-import { accessFault, defineTranslate, recordFault } from "./walk.ts";
+import { accessFault, defineTranslate } from "./walk.ts";
 
 export interface MmuFunctions extends FlushFunctions {
   /** (va, size): host address of the bytes to load, or 0. */
@@ -71,7 +65,6 @@ export interface MmuFunctions extends FlushFunctions {
 }
 
 const misaligned = (va: I64, size: I32): I32 => i32.and(i32.wrap_i64(va), i32.sub(size, 1));
-const pageOffset = (va: I64): I32 => i32.and(i32.wrap_i64(va), 0xfff);
 
 export function defineMmu(
   module: ModuleBuilder,
@@ -241,47 +234,6 @@ export function defineMmu(
     },
   );
 
-  /** Clears the block at `va`, or returns. */
-  const clearBlock = (va: I64): Stmt[] => {
-    const address = i32.local();
-    const slow = call(atomicSlow, va, CACHE_BLOCK_BYTES, Access.write);
-    return [
-      ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        set(
-          address,
-          i32.if(
-            i64.eq(i64.load(entry, TLB.write), pageOf(va)),
-            i32.add(i32.wrap_i64(va), i32.load(entry, TLB.write + 8)),
-            slow,
-          ),
-        ),
-      ]),
-      when(i32.eqz(address), [ret(zero)]),
-      ...Array.from({ length: CACHE_BLOCK_BYTES / 8 }, (_, k) => i64.store(address, 0, k * 8)),
-    ];
-  };
-  const cacheBlock = module.define(
-    "cache_block",
-    ["i32", "i64", "i32"],
-    "i32",
-    (operation, va, bits) => {
-      const isZero = i32.eq(operation, CacheBlock.zero);
-      return [
-        when(i32.eqz(cacheBlockAllowed(operation)), [
-          ...recordFault(Cause.illegal, i64.extend_i32_u(bits)),
-          ret(zero),
-        ]),
-        ...bind(i64.and(va, -CACHE_BLOCK_BYTES), (start) => [
-          when(isZero, [...clearBlock(start), ret(i32.const(1))]),
-          // There is no cache. A block that may be loaded is accepted; a fault counts as a store's.
-          when(call(atomicSlow, start, CACHE_BLOCK_BYTES, Access.read), [ret(i32.const(1))]),
-        ]),
-        put32("faultCause", i32.add(get32("faultCause"), Cause.storePage - Cause.loadPage)),
-        ret(zero),
-      ];
-    },
-  );
-
   const fetchSingle = module.define("fetch_single", ["i64"], "i32", (pc) => {
     const [pa, address, bits, slot] = [i64.local(), i32.local(), i32.local(), i32.local()];
     const half = (va: I64): Stmt[] => [
@@ -348,7 +300,7 @@ export function defineMmu(
     loadSlow,
     storeSlow,
     atomicSlow,
-    cacheBlock,
+    cacheBlock: defineCacheBlock(module, atomicSlow),
     fetch,
     fetchSingle,
     probe,

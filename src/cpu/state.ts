@@ -56,28 +56,6 @@ export const SENVCFG = Menvcfg.FIOM | Menvcfg.CBIE | Menvcfg.CBCFE | Menvcfg.CBZ
 
 export const Mode = { U: 0, S: 1, M: 3 } as const;
 
-/** Bytes that a CBO instruction works on; the device tree says so too. */
-export const CACHE_BLOCK_BYTES = 64;
-
-/** The CBO instructions by number (Unprivileged ISA, chapter 19). */
-export const CacheBlock = { inval: 0, clean: 1, flush: 2, zero: 3 } as const;
-
-/** Nonzero if menvcfg and senvcfg allow a CBO instruction in the present mode (10.1.10). */
-export const cacheBlockAllowed = (operation: I32): I32 => {
-  const [bits, mode] = [i64.local(), get32("mode")];
-  const enable = i64.select(
-    i32.eq(operation, CacheBlock.zero),
-    Menvcfg.CBZE,
-    i64.select(i32.eq(operation, CacheBlock.inval), Menvcfg.CBIE, Menvcfg.CBCFE),
-  );
-  const has = (field: "menvcfg" | "senvcfg"): I32 => i64.ne(i64.and(get(field), bits), 0);
-  const allowed = i32.or(
-    i32.eq(mode, Mode.M),
-    i32.and(has("menvcfg"), i32.or(i32.eq(mode, Mode.S), has("senvcfg"))),
-  );
-  return { kind: "sequence", type: "i32", body: [set(bits, enable)], value: allowed };
-};
-
 /** Exception causes (3.1.15). */
 export const Cause = {
   fetchAccess: 1,
@@ -95,6 +73,16 @@ export const Cause = {
 
 /** `faultCause` has this bit for an interrupt. */
 export const INTERRUPT_FLAG = 0x8000_0000;
+
+/** Records a fault, to be raised by whoever called the slow path. */
+export const recordFault = (cause: Arg<"i32">, tval: Arg<"i64">): Stmt[] => [
+  put32("faultCause", cause),
+  put("faultTval", tval),
+];
+
+/** The value of fflags, and a write to it. */
+export const readFlags = (): I64 => i64.extend_i32_u(get32("fflags"));
+export const writeFlags = (value: I64): Stmt => put32("fflags", i32.and(i32.wrap_i64(value), 31));
 
 /** The pending bits of mip: wires and software together. */
 export const mip = (): I64 => i64.extend_i32_u(i32.or(get32("mipLines"), get32("mipSoft")));

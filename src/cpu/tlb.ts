@@ -3,6 +3,7 @@
  * tables are.
  */
 import {
+  type Arg,
   bind,
   br,
   callVoid,
@@ -27,10 +28,26 @@ import { get, get32, Mode, put, put32 } from "./state.ts";
 export const PAGE_MASK = -4096;
 
 export const pageOf = (va: I64): I64 => i64.and(va, PAGE_MASK);
+export const pageOffset = (va: I64): I32 => i32.and(i32.wrap_i64(va), 0xfff);
 
 /** Entry for `va` in the table at `table`: bits 12..21 of the address choose it. */
 export const tlbEntry = (table: I32, va: I64): I32 =>
   i32.add(table, i32.and(i32.shr_u(i32.wrap_i64(va), 8), (TLB.entries - 1) * TLB.entryBytes));
+
+/** The tag matches only an access that is aligned, and so within the page. */
+export const hits = (entry: I32, va: I64, size: number, table: number): I32 =>
+  i64.eq(i64.load(entry, table), i64.and(va, PAGE_MASK | (size - 1)));
+
+/** Whether an entry is for the page of an access of any alignment that lies in one page. */
+export const covers = (entry: I32, va: I64, size: Arg<"i32">, table: number): I32 =>
+  i32.and(
+    i64.eq(i64.load(entry, table), pageOf(va)),
+    i32.le_u(pageOffset(va), i32.sub(4096, size)),
+  );
+
+/** Host address of what an entry that matches translates. */
+export const hostOf = (entry: I32, va: I64, table: number): I32 =>
+  i32.add(i32.wrap_i64(va), i32.load(entry, table + 8));
 
 /** codeBase for the page of `pc` whose slot is `slot`. */
 export const codeBaseOf = (pc: I64, slot: I32): I64 =>

@@ -1,6 +1,5 @@
 /** Page tables: from virtual to physical addresses (Privileged Architecture, chapter 12). */
 import {
-  type Arg,
   block,
   br,
   call,
@@ -18,7 +17,18 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
-import { Cause, get, get32, Menvcfg, Mode, Mstatus, put, put32, statusHas } from "./state.ts";
+import {
+  Cause,
+  get,
+  get32,
+  Menvcfg,
+  Mode,
+  Mstatus,
+  put,
+  put32,
+  recordFault,
+  statusHas,
+} from "./state.ts";
 import { pageOf } from "./tlb.ts";
 
 /** satp.MODE values (12.1.11). */
@@ -46,12 +56,6 @@ export const accessFault = (access: I32): I32 =>
   causeFor(access, Cause.loadAccess, Cause.storeAccess, Cause.fetchAccess);
 const pageFault = (access: I32): I32 =>
   causeFor(access, Cause.loadPage, Cause.storePage, Cause.fetchPage);
-
-/** Records a fault, to be raised by whoever called the slow path. */
-export const recordFault = (cause: Arg<"i32">, tval: Arg<"i64">): Stmt[] => [
-  put32("faultCause", cause),
-  put("faultTval", tval),
-];
 
 /** (va, access, mode): the physical address, or -1 with a fault recorded. */
 function defineWalk(

@@ -3,20 +3,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { BlockDevice } from "../virtio/devices/block.ts";
-import { EntropyDevice } from "../virtio/devices/entropy.ts";
-import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
 import { Machine } from "./machine.ts";
 import type { MachineExit, MachineOptions } from "./machine-types.ts";
+import { attachDevices, steadyEntropy } from "./testing/linux-devices.ts";
 
 const GUEST = new URL("../../public/guest/", import.meta.url);
+const hasGuest = existsSync(new URL("Image.gz", GUEST));
+const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
+
 const OPENSBI = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin";
 const PROMPT = /# /;
 const NEVER = /(?!)/;
 const LIMIT_MS = 60_000;
-
-const hasGuest = existsSync(new URL("Image.gz", GUEST));
-const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
 
 /** A machine with a person at its console. */
 class Session {
@@ -25,10 +23,9 @@ class Session {
   #output = "";
 
   constructor(options: Partial<MachineOptions>, append: string, firmware?: Uint8Array) {
-    const random = (bytes: Uint8Array) => void bytes.fill(0x5a);
     this.machine = new Machine({
       clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
-      entropy: random,
+      entropy: steadyEntropy,
       ramBytes: 128 * 1024 * 1024,
       ...options,
       events: {
@@ -39,10 +36,7 @@ class Session {
         },
       },
     });
-    this.machine.attach(this.machine.consoles.createDevice("hvc0", { cols: 100, rows: 40 }));
-    const disk = new MemoryBlockBackend({ sectors: 4096, id: "disk" });
-    this.machine.attach(new BlockDevice("blk0", disk));
-    this.machine.attach(new EntropyDevice("rng0", { fill: random }));
+    attachDevices(this.machine);
     this.machine.boot({
       kernel: guestFile("Image.gz"),
       initrd: guestFile("initramfs.cpio.gz"),

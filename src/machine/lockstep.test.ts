@@ -7,12 +7,10 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { Hart } from "../cpu/hart.ts";
 import type { Interrupt, RunExit } from "../cpu/hart-port.ts";
-import { BlockDevice } from "../virtio/devices/block.ts";
-import { EntropyDevice } from "../virtio/devices/entropy.ts";
-import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
 import type { HartParts } from "./hart-model.ts";
 import { Machine } from "./machine.ts";
 import { RISCV_HART } from "./riscv-hart.ts";
+import { attachDevices, steadyEntropy } from "./testing/linux-devices.ts";
 
 const GUEST = new URL("../../public/guest/", import.meta.url);
 const hasGuest = existsSync(new URL("Image.gz", GUEST));
@@ -108,10 +106,9 @@ class Twin<H extends Hart> {
 
   constructor(clock: { nowMs: () => number }, create: (parts: HartParts) => H) {
     const made: H[] = [];
-    const random = (bytes: Uint8Array) => void bytes.fill(0x5a);
     this.machine = new Machine({
       clock: { ...clock, wallClockMs: () => 1_700_000_000_000 },
-      entropy: random,
+      entropy: steadyEntropy,
       ramBytes: RAM_BYTES,
       hart: {
         ...RISCV_HART,
@@ -129,10 +126,7 @@ class Twin<H extends Hart> {
       },
     });
     this.hart = made[0];
-    this.machine.attach(this.machine.consoles.createDevice("hvc0", { cols: 80, rows: 24 }));
-    const disk = new MemoryBlockBackend({ sectors: 4096, id: "disk" });
-    this.machine.attach(new BlockDevice("blk0", disk));
-    this.machine.attach(new EntropyDevice("rng0", { fill: random }));
+    attachDevices(this.machine);
     this.machine.boot({
       kernel: guestFile("Image.gz"),
       initrd: guestFile("initramfs.cpio.gz"),

@@ -59,3 +59,43 @@ export function finish(source: string, options: RunOptions): Finished {
     machine,
   };
 }
+
+/** Where the tables of `PAGING` map one page, by the entry at `ENTRY`. */
+export const PAGED = 0x4000_0000;
+const [ROOT, MIDDLE] = [RAM + 0x20_0000, RAM + 0x20_1000];
+export const ENTRY = RAM + 0x20_2000;
+
+const pointerTo = (table: number): bigint => (BigInt(table >>> 12) << 10n) | 1n;
+
+/** The entry of a page that S-mode may read, write and execute. */
+export const pageAt = (address: number): bigint => pointerTo(address) | 0xcfn;
+
+/** Sv39 with RAM at its own address and a table of small pages at `PAGED`, for S-mode. */
+export const PAGING = `
+  li t0, ${ROOT}
+  li t1, ${pageAt(RAM)}
+  sd t1, 16(t0)
+  li t1, ${pointerTo(MIDDLE)}
+  sd t1, 8(t0)
+  li t0, ${MIDDLE}
+  li t1, ${pointerTo(ENTRY)}
+  sd t1, 0(t0)
+  li t0, -1
+  csrw pmpaddr0, t0
+  li t0, 0x1f
+  csrw pmpcfg0, t0
+  li t0, ${(8n << 60n) | BigInt(ROOT >>> 12)}
+  csrw satp, t0
+  sfence
+`;
+
+/** Goes on in S-mode. */
+export const TO_SUPERVISOR = `
+  la t0, supervisor
+  csrw mepc, t0
+  li t0, 0x1800
+  csrc mstatus, t0
+  li t0, 0x800
+  csrs mstatus, t0
+  mret
+supervisor:`;

@@ -26,13 +26,13 @@ import {
   whenUnlikely,
 } from "../../wasm/expr.ts";
 import { ModuleBuilder } from "../../wasm/module-builder.ts";
-import { usesFloat } from "../handlers.ts";
+import { accessesFlags, usesFloat } from "../handlers.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { get, get32, put, put32 } from "../state.ts";
 import { CoreImports } from "./core-imports.ts";
-import { accessesFlags, type Block, type Edge, type Instruction, type Region } from "./discover.ts";
+import type { Block, Edge, Instruction, Region } from "./discover.ts";
 import { analyse, type BlockRegisters, isCall } from "./liveness.ts";
-import { type Edges, RegionTarget } from "./region-target.ts";
+import { type Edges, type RegionContext, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
 import {
   ExitInfo,
@@ -43,7 +43,6 @@ import {
   RegionResult,
   RegionStatus,
 } from "./runtime.ts";
-
 import { structure } from "./structure.ts";
 import { NO_WINDOWS, planWindows, type Windows } from "./windows.ts";
 
@@ -131,6 +130,8 @@ class Translation {
   /** A bit for each register that a window is shared off. */
   readonly #sharedBases: number;
   readonly #waysOut = new Map<string, WayOut>();
+  readonly #isOther = i32.local();
+  readonly #context: RegionContext;
   readonly #retreatPlace = i32.local();
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
@@ -144,6 +145,14 @@ class Translation {
     this.#analysis = analyse(region, this.#successors);
     this.#windows = place.lean ? planWindows(region, this.#successors) : NO_WINDOWS;
     this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
+    this.#context = {
+      core,
+      registers: this.#registers,
+      pageBase: parameters.pageBase,
+      dataTlb: place.dataTlb,
+      lean: place.lean,
+      place: this.#retreatPlace,
+    };
   }
 
   body(): Stmt[] {
@@ -177,8 +186,6 @@ class Translation {
       ...this.#withExits(code),
     ];
   }
-
-  readonly #isOther = i32.local();
 
   #liveIn(blocks: readonly number[]): RegisterSet {
     return blocks.reduce((live, k) => union(live, this.#analysis[k].liveIn), NO_REGISTERS);
@@ -301,19 +308,13 @@ class Translation {
       : undefined;
     const lower = (instruction: Instruction, k: number, edges: Partial<Edges>): Stmt[] => {
       const exit = ExitInfo.pack(instruction.at, instruction.decoded.length, k + 1);
-      const context = {
-        core: this.#core,
-        registers: this.#registers,
-        pageBase: this.#parameters.pageBase,
-        dataTlb: this.#place.dataTlb,
-        lean: this.#place.lean,
-        place: this.#retreatPlace,
-      };
       const { row } = instruction;
       const retreatAt = ExitInfo.pack(instruction.at, instruction.decoded.length, k);
       const windowUse = this.#windows.uses.get(instruction);
       const ways =
-        way === undefined ? UNUSED : labelsFor(way, context.lean && accessOf(row) !== undefined);
+        way === undefined
+          ? UNUSED
+          : labelsFor(way, this.#place.lean && accessOf(row) !== undefined);
       const all = {
         ...ways,
         exit,
@@ -323,7 +324,7 @@ class Translation {
         computed: () => [],
         ...edges,
       };
-      const code = row.semantics(new RegionTarget(context, instruction, all));
+      const code = row.semantics(new RegionTarget(this.#context, instruction, all));
       const written = fieldsOf(row).writes(instruction.decoded).x;
       return [...code, ...this.#closeWindows(written)];
     };

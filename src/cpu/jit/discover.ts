@@ -10,6 +10,7 @@
 import { type Decoded, decode, instructionLength, newDecoded } from "../../isa/decoder.ts";
 import { type Flow, flowOf } from "../../isa/flow.ts";
 import type { Row } from "../../isa/row.ts";
+import { accessesFlags, needsHart } from "../handlers.ts";
 import { REGION_RECORD } from "../layout.ts";
 import { fieldsOf } from "./registers.ts";
 import { ExitInfo } from "./runtime.ts";
@@ -279,8 +280,8 @@ class Discovery {
     const decoded = newDecoded();
     decode(bits, decoded);
     const { row } = decoded;
-    if (row === undefined || (flowOf(row) === "hart" && !accessesFlags(row, decoded)))
-      return undefined;
+    if (row === undefined) return undefined;
+    if (needsHart(row) && !accessesFlags(row, decoded)) return undefined;
     return { row, decoded, at };
   }
 
@@ -358,13 +359,6 @@ class Discovery {
     }
   }
 }
-
-/** CSR number of the accrued floating-point exceptions. */
-const FFLAGS = 0x001;
-
-/** Whether it reads or writes fflags, as functions of the C library do: all other CSRs are the hart's. */
-export const accessesFlags = (row: Row, { imm }: Decoded): boolean =>
-  row.extension === "zicsr" && imm === FFLAGS;
 
 /** How control goes on after an instruction of a region. */
 const flowIn = ({ row }: Instruction): Flow => {

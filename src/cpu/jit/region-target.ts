@@ -21,10 +21,10 @@ import {
 } from "../../wasm/expr.ts";
 import { hostFusesMultiplyAdd } from "../fpu/host-fma.ts";
 import { inlineFpu } from "../fpu/inline.ts";
-import { BYTES, type DataFunctions, HartTarget, hits, hostOf } from "../hart-target.ts";
+import { BYTES, type DataFunctions, HartTarget } from "../hart-target.ts";
 import { TLB } from "../layout.ts";
-import { get32, put32 } from "../state.ts";
-import { tlbEntry } from "../tlb.ts";
+import { get32, put32, readFlags, writeFlags } from "../state.ts";
+import { covers, hits, hostOf, tlbEntry } from "../tlb.ts";
 import type { Instruction } from "./discover.ts";
 import type { Registers } from "./registers.ts";
 import { RegionStatus } from "./runtime.ts";
@@ -66,8 +66,6 @@ export interface Edges {
   /** A computed target. */
   readonly computed: (target: I64) => readonly Stmt[];
 }
-
-const FFLAGS_MASK = 31;
 
 /** The dynamic rounding mode. */
 const DYNAMIC = 7;
@@ -253,12 +251,7 @@ export class RegionTarget extends HartTarget {
     const base = this.#context.registers.readX(window.base);
     const look = bind(i64.add(base, window.low), (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => [
-        ...this.#retreatUnless(
-          i32.and(
-            i64.eq(i64.load(entry, table), i64.and(va, -4096)),
-            i32.le_u(i32.and(i32.wrap_i64(va), 0xfff), 4096 - window.span),
-          ),
-        ),
+        ...this.#retreatUnless(covers(entry, va, window.span, table)),
         set(wanted, hostOf(entry, va, table)),
         // What may be stored to may be loaded from: a PTE or PMP entry with W and without R is reserved.
         ...(forStores && window.read !== window.write ? [set(window.read, wanted)] : []),
@@ -273,12 +266,12 @@ export class RegionTarget extends HartTarget {
     writes: "always" | "unless-zero",
     next: (old: I64, operand: I64) => I64,
   ): Stmt[] {
-    const old = i64.extend_i32_u(get32("fflags"));
+    const old = readFlags();
     // The field of rs1 holds the immediate of the forms that have one.
     if (writes === "unless-zero" && this.#instruction.decoded.rs1 === 0) return this.setX(old);
     const value = operand === "rs1" ? this.x("rs1") : this.zimm();
     return bind(old, (flags) => [
-      put32("fflags", i32.and(i32.wrap_i64(next(flags, value)), FFLAGS_MASK)),
+      writeFlags(next(flags, value)),
       this.markFloatDirty(),
       ...this.setX(flags),
     ]);

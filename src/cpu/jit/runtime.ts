@@ -28,12 +28,11 @@ import {
   whenUnlikely,
 } from "../../wasm/expr.ts";
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
-import { hostOf } from "../hart-target.ts";
 import type { HostFunctions } from "../imports.ts";
 import { ENTRY, LINK, REGION_RECORD, TLB, TRANSLATION } from "../layout.ts";
 import { type MmuFunctions, storeBytes } from "../mmu.ts";
 import { get, get32, logCall, put, put32 } from "../state.ts";
-import { entryInSlot, noteExecuted, pageOf, tlbEntry } from "../tlb.ts";
+import { covers, entryInSlot, hostOf, noteExecuted, pageOf, tlbEntry } from "../tlb.ts";
 
 export const REGION_SIGNATURE = { params: ["i32", "i64", "i32"], result: "i64" } as const;
 
@@ -304,7 +303,7 @@ function defineSlowAccess(
       return [
         // Accesses that are not aligned, or that a window did not cover.
         ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-          when(within(entry, va, size, TLB.read), [ret(hostOf(entry, va, TLB.read))]),
+          when(covers(entry, va, size, TLB.read), [ret(hostOf(entry, va, TLB.read))]),
         ]),
         set(address, call(mmu.loadSlow, va, size)),
         when(i32.eqz(address), leave(info, RegionStatus.trap)),
@@ -319,7 +318,7 @@ function defineSlowAccess(
     "i32",
     (va, size, value, info) => [
       ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
-        when(within(entry, va, size, TLB.write), [
+        when(covers(entry, va, size, TLB.write), [
           ...storeBytes(hostOf(entry, va, TLB.write), size, value),
           ret(i32.const(0)),
         ]),
@@ -339,13 +338,6 @@ function defineSlowAccess(
   );
   return { regionLoad, regionStore };
 }
-
-/** Whether a TLB entry is for the page of an access that lies in one page. */
-const within = (entry: I32, va: I64, size: I32, table: number): I32 =>
-  i32.and(
-    i64.eq(i64.load(entry, table), pageOf(va)),
-    i32.le_u(i32.add(i32.and(i32.wrap_i64(va), 0xfff), size), 4096),
-  );
 
 /** Address of a region's record. */
 export const recordOf = (index: number): number => REGION_RECORD.base + index * REGION_RECORD.bytes;

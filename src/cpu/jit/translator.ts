@@ -218,8 +218,14 @@ export class Translator {
     this.#space.table.set(0, this.#space.core.unlinked);
   }
 
+  /** All links go at once: to look for those that lead to each region would take the square of time. */
   #dropAll(): void {
-    for (const region of [...this.#live]) this.#drop(region);
+    const { buffer } = this.#data;
+    new Uint8Array(buffer, LINK.base, LINK.count * LINK.bytes).fill(0);
+    for (const region of [...this.#live]) {
+      this.#freeLinks.push(...region.links);
+      this.#release(region);
+    }
   }
 
   /**
@@ -414,6 +420,12 @@ export class Translator {
   }
 
   #drop(region: Translated): void {
+    this.#release(region);
+    this.#unlink(region);
+  }
+
+  /** Takes a region out of everything but the links. */
+  #release(region: Translated): void {
     const data = this.#data;
     for (const { row, entry } of region.ways) {
       // The entry may have been cleared or decoded anew since.
@@ -424,7 +436,6 @@ export class Translator {
     }
     this.#space.table.set(region.index, null);
     this.#freeIndices.push(region.index);
-    this.#unlink(region);
     for (const slot of region.slots) {
       const users = this.#bySlot.get(slot);
       users?.delete(region);

@@ -8,25 +8,13 @@ import type {
   StoreWidth,
   Target,
 } from "../semantics.ts";
+import { type Binary, lowWord, ri, rr, word } from "./integer.ts";
 
-type Binary = (a: I64, b: I64) => I64;
-
-/** Sign-extends the low word: the result of every W instruction. */
-const word = (value: I64): I64 => i64.extend32_s(value);
 const bool = (value: I32): I64 => i64.extend_i32_u(value);
-
-const rr =
-  (operation: Binary): Semantics =>
-  (m) =>
-    m.setX(operation(m.x("rs1"), m.x("rs2")));
-const ri =
-  (operation: Binary): Semantics =>
-  (m) =>
-    m.setX(operation(m.x("rs1"), m.imm()));
 
 // Wasm takes 64-bit shift amounts modulo 64, as RISC-V takes the low six bits.
 const shlW: Binary = (a, b) => word(i64.shl(a, i64.and(b, 31)));
-const shrW: Binary = (a, b) => word(i64.shr_u(i64.and(a, 0xffff_ffff), i64.and(b, 31)));
+const shrW: Binary = (a, b) => word(i64.shr_u(lowWord(a), i64.and(b, 31)));
 const sarW: Binary = (a, b) => i64.shr_s(word(a), i64.and(b, 31));
 const addW: Binary = (a, b) => word(i64.add(a, b));
 const subW: Binary = (a, b) => word(i64.sub(a, b));
@@ -120,15 +108,16 @@ const BASE: readonly Row[] = [
 
 /** The high 64 bits of an unsigned product, from four products of 32-bit halves. */
 function mulHighUnsigned(a: I64, b: I64): I64 {
-  const low = (v: I64) => i64.and(v, 0xffff_ffff);
   const high = (v: I64) => i64.shr_u(v, 32);
   return letIn(a, (x) =>
     letIn(b, (y) =>
-      letIn(i64.add(i64.mul(high(x), low(y)), high(i64.mul(low(x), low(y)))), (middle) =>
-        i64.add(
-          i64.add(i64.mul(high(x), high(y)), high(middle)),
-          high(i64.add(i64.mul(low(x), high(y)), low(middle))),
-        ),
+      letIn(
+        i64.add(i64.mul(high(x), lowWord(y)), high(i64.mul(lowWord(x), lowWord(y)))),
+        (middle) =>
+          i64.add(
+            i64.add(i64.mul(high(x), high(y)), high(middle)),
+            high(i64.add(i64.mul(lowWord(x), high(y)), lowWord(middle))),
+          ),
       ),
     ),
   );
@@ -166,7 +155,7 @@ const signedWords =
 const unsignedWords =
   (operation: Binary): Binary =>
   (a, b) =>
-    word(operation(i64.and(a, 0xffff_ffff), i64.and(b, 0xffff_ffff)));
+    word(operation(lowWord(a), lowWord(b)));
 
 const M = (name: string, funct3: string, opcode: string, op: Binary) =>
   row("m", name, `0000001 rs2 rs1 ${funct3} rd ${opcode}`, "rd, rs1, rs2", rr(op));

@@ -2,22 +2,12 @@
 import { type Arg, type I32, type I64, i64, letIn } from "../../wasm/expr.ts";
 import { type Row, row } from "../row.ts";
 import type { Semantics } from "../semantics.ts";
+import { type Binary, lowWord, ri, rr, word } from "./integer.ts";
 
 type Unary = (a: I64) => I64;
-type Binary = (a: I64, b: I64) => I64;
 
-const word = (value: I64): I64 => i64.extend32_s(value);
-const lowWord = (value: I64): I64 => i64.and(value, 0xffff_ffff);
 const not = (value: I64): I64 => i64.xor(value, -1);
 
-const rr =
-  (operation: Binary): Semantics =>
-  (m) =>
-    m.setX(operation(m.x("rs1"), m.x("rs2")));
-const ri =
-  (operation: Binary): Semantics =>
-  (m) =>
-    m.setX(operation(m.x("rs1"), m.imm()));
 const r1 =
   (operation: Unary): Semantics =>
   (m) =>
