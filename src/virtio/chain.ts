@@ -20,6 +20,8 @@ export interface ChainState {
   readonly slots: number;
   readonly readable: readonly (readonly [gpa: number, length: number])[];
   readonly writable: readonly (readonly [gpa: number, length: number])[];
+  /** Of a chain that was given back and waits for those before it, the bytes written. */
+  readonly result?: number;
 }
 
 export class DescriptorChain {
@@ -32,6 +34,8 @@ export class DescriptorChain {
   readonly writable: Uint8Array[] = [];
   readableLength = 0;
   writableLength = 0;
+  /** Bytes written, for the queue alone: -1 until the chain was given back. */
+  result = -1;
   readonly #readableAddresses: number[] = [];
   readonly #writableAddresses: number[] = [];
   readonly #owner: ChainOwner;
@@ -145,6 +149,7 @@ export class DescriptorChain {
   complete(bytesWritten: number): boolean {
     if (!this.alive) return false;
     this.#completed = true;
+    this.result = bytesWritten;
     let left = Math.max(this.#touched, bytesWritten);
     for (let i = 0; i < this.writable.length && left > 0; i++) {
       const count = Math.min(this.writable[i].length, left);
@@ -161,6 +166,7 @@ export class DescriptorChain {
       slots: this.slots,
       readable: this.readable.map((view, i) => [this.#readableAddresses[i], view.length]),
       writable: this.writable.map((view, i) => [this.#writableAddresses[i], view.length]),
+      ...(this.#completed ? { result: this.result } : {}),
     };
   }
 

@@ -5,9 +5,10 @@ import { ManualDevice, taken } from "./testing/manual-device.ts";
 import type { TransportState } from "./transport-state.ts";
 
 describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
-  function create(accept = ~bit(Feature.EVENT_IDX)) {
+  function create(accept = ~bit(Feature.EVENT_IDX), inOrder = false) {
     const device = new ManualDevice();
-    const driver = new TestDriver(device, { packed: layout === "packed" }).start({ accept });
+    const options = { packed: layout === "packed", inOrder };
+    const driver = new TestDriver(device, options).start({ accept });
     const [queue] = driver.queues;
     const pop = () => device.queue.pop();
     return { device, driver, queue, pop };
@@ -54,6 +55,47 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
       { id: second.id, length: 1 },
       { id: first.id, length: 0 },
     ]);
+    expect(device.queue.inspect().inFlight).toBe(0);
+  });
+
+  it("gives chains back in the order in which they were taken, if IN_ORDER is negotiated", () => {
+    const { device, driver, queue, pop } = create(~bit(Feature.EVENT_IDX), true);
+    const requests = [queue.add([], [4]), queue.add([], [1, 1]), queue.add([], [4])];
+    const chains = [taken(pop()), taken(pop()), taken(pop())];
+    device.queue.push(chains[2], 3);
+    device.queue.push(chains[1], 2);
+    expect(queue.poll()).toEqual([]);
+    expect(driver.irq.pulses).toBe(0);
+    expect(chains[1].alive).toBe(false);
+    expect(device.queue.inspect().inFlight).toBe(3);
+    device.queue.push(chains[0], 1);
+    expect(queue.poll()).toEqual(requests.map(({ id }, i) => ({ id, length: i + 1 })));
+    expect(driver.irq.pulses).toBe(1);
+    expect(device.queue.inspect().inFlight).toBe(0);
+  });
+
+  it("gives a malformed chain back in its turn, if IN_ORDER is negotiated", () => {
+    const { device, queue, pop } = create(-1n, true);
+    const first = queue.add([], [4]);
+    const empty = queue.add([], [0]);
+    const chain = taken(pop());
+    expect(pop()).toBeUndefined();
+    expect(queue.poll()).toEqual([]);
+    device.queue.push(chain, 4);
+    expect(queue.poll()).toEqual([
+      { id: first.id, length: 4 },
+      { id: empty.id, length: 0 },
+    ]);
+  });
+
+  it("is saved with chains that wait for their turn", () => {
+    const { device, driver, queue, pop } = create(-1n, true);
+    const requests = [queue.add([], [4]), queue.add([], [4])];
+    taken(pop());
+    device.queue.push(taken(pop()), 2);
+    driver.transport.load(structuredClone(driver.transport.save()));
+    device.queue.push(taken(pop()), 1);
+    expect(queue.poll()).toEqual(requests.map(({ id }, i) => ({ id, length: i + 1 })));
     expect(device.queue.inspect().inFlight).toBe(0);
   });
 

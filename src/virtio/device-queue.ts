@@ -44,6 +44,10 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   #again: DescriptorChain[] = [];
   /** Places in the ring of what is staged. */
   #slotsStaged = 0;
+  /** IN_ORDER: a chain that is given back waits for those that were taken before it (2.7.9). */
+  #inOrder = false;
+  /** The last chain taken was not whole: what is available waits for another kick. */
+  #incomplete = false;
   #lastMalformed: string | undefined;
   readonly #counters: QueueCounters = { chains: 0, malformed: 0, notified: 0, suppressed: 0 };
 
@@ -70,6 +74,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     const ring = create(this.memory, addresses, features);
     if (typeof ring === "string") return ring;
     this.#ring = ring;
+    this.#inOrder = (features & bit(Feature.IN_ORDER)) !== 0n;
     this.#walk.indirect = (features & bit(Feature.INDIRECT_DESC)) !== 0n;
     return undefined;
   }
@@ -82,18 +87,23 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#slotsInFlight = 0;
     this.#again = [];
     this.#slotsStaged = 0;
+    this.#incomplete = false;
   }
 
   pop(): DescriptorChain | undefined {
     const again = this.#again.shift();
     if (again !== undefined) return again;
+    this.#incomplete = false;
     // One more malformed chain than the ring can hold means that the ring is rewriting itself.
     for (let malformed = 0; malformed <= this.size; malformed++) {
       const ring = this.#ring;
       if (ring === undefined || !ring.available()) return undefined;
       const chain = new DescriptorChain(this);
       const taken = ring.take(chain, this.#walk);
-      if (taken === Taken.INCOMPLETE) return undefined;
+      if (taken === Taken.INCOMPLETE) {
+        this.#incomplete = true;
+        return undefined;
+      }
       if (taken === Taken.BROKEN) return this.#fail(ring.reason);
       if (!this.#admit(chain)) return undefined;
       if (taken === Taken.WHOLE) return chain;
@@ -111,12 +121,14 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
 
   stage(chain: DescriptorChain, bytesWritten: number): void {
     if (this.#ring === undefined || !chain.complete(bytesWritten)) return;
-    // No more can be staged than the ring has places, however much goes through it in one turn.
-    if (this.#slotsStaged + chain.slots > this.size) this.publish();
-    this.#inFlight.delete(chain.id);
-    this.#slotsInFlight -= chain.slots;
-    this.#ring.stage(chain, bytesWritten);
-    this.#slotsStaged += chain.slots;
+    if (!this.#inOrder) {
+      this.#stageInRing(this.#ring, chain);
+      return;
+    }
+    for (const first of this.#inFlight.values()) {
+      if (first.result < 0) return;
+      this.#stageInRing(this.#ring, first);
+    }
   }
 
   publish(): void {
@@ -138,7 +150,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     const ring = this.#ring;
     if (ring === undefined) return false;
     ring.setKicks(true);
-    return ring.available();
+    return ring.available() && !this.#incomplete;
   }
 
   inspect(): QueueSnapshot {
@@ -177,9 +189,19 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
         this.disable();
         return "a chain in flight is impossible";
       }
-      this.#again.push(chain);
+      if (saved.result === undefined) this.#again.push(chain);
+      else chain.complete(saved.result);
     }
     return undefined;
+  }
+
+  #stageInRing(ring: Ring, chain: DescriptorChain): void {
+    // No more can be staged than the ring has places, however much goes through it in one turn.
+    if (this.#slotsStaged + chain.slots > this.size) this.publish();
+    this.#inFlight.delete(chain.id);
+    this.#slotsInFlight -= chain.slots;
+    ring.stage(chain, chain.result);
+    this.#slotsStaged += chain.slots;
   }
 
   /** Counts a chain as in flight; false if that cannot be, and then the ring is broken. */

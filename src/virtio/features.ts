@@ -1,9 +1,58 @@
 /** Feature negotiation: up to 128 bits in words of 32 (virtio 2.2, 4.2.2). */
 import type { FeatureDependency } from "./device.ts";
-import { bit } from "./spec.ts";
+import { bit, bits, Feature } from "./spec.ts";
 
 /** Four words are all that the specification has names for; the selector reaches further. */
 const WORDS = 4;
+
+/** Offered for every device. */
+const BASIC = bits(
+  Feature.INDIRECT_DESC,
+  Feature.EVENT_IDX,
+  Feature.VERSION_1,
+  Feature.NOTIFICATION_DATA,
+  Feature.RING_RESET,
+);
+
+/** Of other transports, or for machines with an IOMMU or weakly ordered devices (6, 4.2). */
+const NEVER = bits(
+  Feature.ACCESS_PLATFORM,
+  Feature.ORDER_PLATFORM,
+  Feature.SR_IOV,
+  Feature.NOTIF_CONFIG_DATA,
+  Feature.ADMIN_VQ,
+);
+
+/** What one slot offers beside or instead of the usual. */
+export interface FeatureChoice {
+  /** Offer packed rings beside split ones; default no. */
+  readonly packed?: boolean;
+  /** Offer to use buffers in the order in which they were made available; default no. */
+  readonly inOrder?: boolean;
+  /** Features not to offer, of the transport or the device. VERSION_1 always is (6.1). */
+  readonly withhold?: readonly number[];
+}
+
+/** What to offer for a device; nothing without a feature that it depends on (2.2.2). */
+export function offeredFeatures(
+  features: bigint,
+  dependencies: readonly FeatureDependency[] = [],
+  choice: FeatureChoice = {},
+): bigint {
+  let offered = BASIC | features;
+  if (choice.packed) offered |= bit(Feature.RING_PACKED);
+  if (choice.inOrder) offered |= bit(Feature.IN_ORDER);
+  offered &= ~(bits(...(choice.withhold ?? [])) | NEVER);
+  offered |= bit(Feature.VERSION_1);
+  // One that goes may take others with it, in any order of the table.
+  for (let before = 0n; before !== offered; ) {
+    before = offered;
+    for (const { feature, anyOf } of dependencies) {
+      if ((offered & bits(...anyOf)) === 0n) offered &= ~bit(feature);
+    }
+  }
+  return offered;
+}
 
 export class FeatureNegotiation {
   readonly offered: bigint;
@@ -48,8 +97,7 @@ export class FeatureNegotiation {
     const unknown = driver & ~this.offered;
     if (unknown !== 0n) return `features 0x${unknown.toString(16)} were not offered`;
     for (const { feature, anyOf } of this.#dependencies) {
-      const needed = anyOf.reduce((set, other) => set | bit(other), 0n);
-      if ((driver & bit(feature)) !== 0n && (driver & needed) === 0n) {
+      if ((driver & bit(feature)) !== 0n && (driver & bits(...anyOf)) === 0n) {
         return `feature ${feature} needs feature ${anyOf.join(" or ")}`;
       }
     }

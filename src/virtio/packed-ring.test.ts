@@ -60,10 +60,11 @@ describe("packed ring", () => {
   });
 
   it("waits for the rest of a chain that is not wholly available", () => {
-    const { driver, queue, pop, broken } = create();
+    const { device, driver, queue, pop, broken } = create();
     const address = driver.allocate(16);
     queue.offer({ address, length: 4, flags: NEXT | WRITE });
     expect(pop()).toBeUndefined();
+    expect(device.queue.enableNotification()).toBe(false);
     queue.offer({ address, length: 4, id: 3, flags: WRITE });
     expect(taken(pop())).toMatchObject({ id: 3, slots: 2, writableLength: 8 });
     expect(broken()).toBeUndefined();

@@ -2,6 +2,14 @@
 import type { QueueAddresses } from "./queue.ts";
 import { Register } from "./spec.ts";
 
+/** Structured-clonable registers of one queue, also half-way through its set-up. */
+export interface QueueSetupState {
+  readonly size: number;
+  readonly wasReset: boolean;
+  readonly refusal: string | undefined;
+  readonly words: readonly (readonly [register: number, value: number])[];
+}
+
 const TWO_32 = 0x1_0000_0000;
 
 export class QueueSetup {
@@ -35,18 +43,16 @@ export class QueueSetup {
     };
   }
 
-  /** Takes the registers of a saved queue over. */
-  load(addresses: QueueAddresses): void {
-    this.size = addresses.size;
-    const pairs = [
-      [Register.QueueDescLow, addresses.desc],
-      [Register.QueueDriverLow, addresses.driver],
-      [Register.QueueDeviceLow, addresses.device],
-    ] as const;
-    for (const [low, address] of pairs) {
-      this.#words.set(low, address % TWO_32);
-      this.#words.set(low + 4, Math.floor(address / TWO_32));
-    }
+  save(): QueueSetupState {
+    const { size, wasReset, refusal } = this;
+    return { size, wasReset, refusal, words: [...this.#words] };
+  }
+
+  load(state: QueueSetupState): void {
+    this.size = state.size;
+    this.wasReset = state.wasReset;
+    this.refusal = state.refusal;
+    for (const [register, value] of state.words) this.#words.set(register, value);
   }
 
   #address(low: number, high: number): number {

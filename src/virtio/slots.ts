@@ -3,6 +3,7 @@ import type { AccessSize, Bus, MmioHandler } from "../bus/bus.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { VirtioDevice } from "./device.ts";
+import type { FeatureChoice } from "./features.ts";
 import { MAGIC, Register, VENDOR_ID, VERSION } from "./spec.ts";
 import { VirtioTransport } from "./transport.ts";
 
@@ -63,10 +64,10 @@ export class VirtioSlots implements MmioHandler {
   }
 
   /**
-   * Gives `device` the lowest free slot; `packed` offers packed rings too.
+   * Gives `device` the lowest free slot; `choice` says which features that slot offers.
    * @throws Error if none is free.
    */
-  attach(device: VirtioDevice, options: { readonly packed?: boolean } = {}): VirtioSlot {
+  attach(device: VirtioDevice, choice: FeatureChoice = {}): VirtioSlot {
     const slot = this.#slots.indexOf(undefined);
     if (slot < 0) {
       throw new Error(
@@ -77,7 +78,7 @@ export class VirtioSlots implements MmioHandler {
     const spi = firstSpi + slot;
     const irq = this.#lineOf(spi);
     const transport = new VirtioTransport({
-      ...options,
+      ...choice,
       device,
       memory: this.#memory,
       irq,

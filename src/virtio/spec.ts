@@ -67,9 +67,15 @@ export const Feature = {
   INDIRECT_DESC: 28,
   EVENT_IDX: 29,
   VERSION_1: 32,
+  ACCESS_PLATFORM: 33,
   RING_PACKED: 34,
+  IN_ORDER: 35,
+  ORDER_PLATFORM: 36,
+  SR_IOV: 37,
   NOTIFICATION_DATA: 38,
+  NOTIF_CONFIG_DATA: 39,
   RING_RESET: 40,
+  ADMIN_VQ: 41,
 } as const;
 
 /** Descriptor flags (2.7.5, 2.8.2). */

@@ -1,6 +1,7 @@
 /** What can be seen of a transport from outside, and what a saved machine keeps of it. */
 import type { Counters, State } from "./device.ts";
 import type { QueueSnapshot, QueueState } from "./queue.ts";
+import type { QueueSetupState } from "./queue-setup.ts";
 
 interface TransportCounters {
   /** Kicks heeded, and those without effect (bad index, not DRIVER_OK, queue not ready). */
@@ -9,6 +10,14 @@ interface TransportCounters {
   usedInterrupts: number;
   configInterrupts: number;
   resets: number;
+}
+
+/** The registers that choose what others show (4.2.2). */
+export interface Selectors {
+  deviceFeatures: number;
+  driverFeatures: number;
+  queue: number;
+  sharedMemory: number;
 }
 
 /** What the inspector shows of one device; plain and structured-clonable. */
@@ -35,6 +44,9 @@ export interface TransportState {
   readonly interruptStatus: number;
   readonly driverFeatures: bigint;
   readonly needsReset: string | undefined;
+  /** The driver may be half-way through negotiation or the set-up of a queue. */
+  readonly selectors: Readonly<Selectors>;
+  readonly setups: readonly QueueSetupState[];
   readonly queues: readonly (QueueState | undefined)[];
   readonly device: State | undefined;
 }

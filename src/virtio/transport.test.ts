@@ -328,12 +328,67 @@ describe("a failing device", () => {
     expect(driver.transport.inspect().needsReset).toBe("recording failed: socket closed");
   });
 
+  it("that throws in its registers or in a reset does not either", () => {
+    const failing = new RecordingDevice();
+    const fail = () => {
+      throw new Error("out of order");
+    };
+    const target = new TestDriver(failing);
+    const attempts: [keyof VirtioDevice | "readByte" | "write", () => unknown][] = [
+      ["readByte", () => target.config(0, 4)],
+      ["write", () => target.writeConfig(0, 4, 1)],
+      ["reset", () => target.write(Register.Status, 0)],
+    ];
+    for (const [method, access] of attempts) {
+      target.start();
+      Object.assign(method === "reset" ? failing : failing.config, { [method]: fail });
+      access();
+      expect(target.status & Status.DEVICE_NEEDS_RESET, method).toBeTruthy();
+      expect(target.transport.inspect().needsReset).toBe("recording failed: out of order");
+      if (method === "reset") Reflect.deleteProperty(failing, method);
+      else Reflect.deleteProperty(failing.config, method);
+    }
+    target.start();
+    expect(target.status).toBe(0xf);
+  });
+
   it("still needs a reset after a save and a load", () => {
     driver.start();
     device.io?.needsReset("broken");
     driver.transport.load(structuredClone(driver.transport.save()));
     expect(driver.status).toBe(0xf | Status.DEVICE_NEEDS_RESET);
     expect(driver.transport.inspect().needsReset).toBe("broken");
+  });
+});
+
+describe("a saved transport", () => {
+  it("goes on half-way through negotiation and set-up", () => {
+    driver.negotiate();
+    driver.setupQueue(0, 8);
+    const at = RAM_BASE + 0x8000;
+    driver.write(Register.QueueSel, 1);
+    driver.write(Register.QueueNum, 4);
+    driver.write(Register.QueueDescLow, at);
+    driver.write(Register.DeviceFeaturesSel, 1);
+    const state = structuredClone(driver.transport.save());
+    driver.write(Register.Status, 0);
+    driver.transport.load(state);
+    expect(driver.read(Register.DeviceFeatures) & 1).toBe(1);
+    driver.write(Register.QueueDriverLow, at + 0x100);
+    driver.write(Register.QueueDeviceLow, at + 0x200);
+    driver.write(Register.QueueReady, 1);
+    const { queues } = driver.transport.inspect();
+    expect(queues.map(({ addresses }) => addresses?.size)).toEqual([8, 4]);
+    expect(queues[1].addresses?.desc).toBe(at);
+    driver.addStatus(Status.DRIVER_OK);
+    expect(device.log.slice(-3)).toEqual(["activate", "notify 0", "notify 1"]);
+  });
+
+  it("keeps a status with DRIVER_OK and FAILED", () => {
+    driver.start();
+    driver.addStatus(Status.FAILED);
+    driver.transport.load(driver.transport.save());
+    expect(driver.status).toBe(0xf | Status.FAILED);
   });
 });
 

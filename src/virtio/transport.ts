@@ -11,40 +11,19 @@ import type { GuestMemory } from "../memory/guest-memory.ts";
 import { readConfig } from "./config.ts";
 import type { DeviceIo, State, VirtioDevice } from "./device.ts";
 import { DeviceQueue } from "./device-queue.ts";
-import { FeatureNegotiation } from "./features.ts";
+import { type FeatureChoice, FeatureNegotiation, offeredFeatures } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
-import {
-  bit,
-  bits,
-  Feature,
-  InterruptBit,
-  MAGIC,
-  Register,
-  Status,
-  VENDOR_ID,
-  VERSION,
-} from "./spec.ts";
-import type { TransportSnapshot, TransportState } from "./transport-state.ts";
+import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
+import type { Selectors, TransportSnapshot, TransportState } from "./transport-state.ts";
 
-/** Offered for every device. */
-const BASIC_FEATURES = bits(
-  Feature.INDIRECT_DESC,
-  Feature.EVENT_IDX,
-  Feature.VERSION_1,
-  Feature.NOTIFICATION_DATA,
-  Feature.RING_RESET,
-);
-
-export interface TransportOptions {
+export interface TransportOptions extends FeatureChoice {
   readonly device: VirtioDevice;
   readonly memory: GuestMemory;
   readonly irq: IrqLine;
   /** `edge`: a pulse per event. `level`: the wire is high while InterruptStatus is not 0. */
   readonly trigger: "edge" | "level";
-  /** Offer packed rings beside split ones; default no. */
-  readonly packed?: boolean;
 }
 
 export class VirtioTransport implements MmioHandler {
@@ -56,10 +35,7 @@ export class VirtioTransport implements MmioHandler {
   readonly #queues: readonly DeviceQueue[];
   #setups: readonly QueueSetup[];
   #status = 0;
-  #deviceFeaturesSel = 0;
-  #driverFeaturesSel = 0;
-  #queueSel = 0;
-  #shmSel = 0;
+  #selectors: Selectors = noSelectors();
   #refusal: string | undefined;
   #needsReset: string | undefined;
   /** Counts resets, so that what was lent to the device before one has no effect after it. */
@@ -73,8 +49,7 @@ export class VirtioTransport implements MmioHandler {
     this.device = device;
     this.#memory = options.memory;
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
-    const ring = options.packed === true ? bit(Feature.RING_PACKED) : 0n;
-    const offered = BASIC_FEATURES | ring | device.features;
+    const offered = offeredFeatures(device.features, device.dependencies, options);
     this.#features = new FeatureNegotiation(offered, device.dependencies);
     this.#setups = this.#newSetups();
     const host = {
@@ -86,10 +61,9 @@ export class VirtioTransport implements MmioHandler {
   }
 
   read(offset: number, size: AccessSize): number {
-    if (offset >= Register.Config)
-      return readConfig(this.device.config, offset - Register.Config, size);
+    if (offset >= Register.Config) return this.#readConfig(offset - Register.Config, size);
     if (size !== 4) return 0;
-    const setup = this.#setups[this.#queueSel];
+    const setup = this.#setups[this.#selectors.queue];
     switch (offset) {
       case Register.MagicValue:
         return MAGIC;
@@ -100,7 +74,7 @@ export class VirtioTransport implements MmioHandler {
       case Register.VendorID:
         return VENDOR_ID;
       case Register.DeviceFeatures:
-        return this.#features.offeredWord(this.#deviceFeaturesSel);
+        return this.#features.offeredWord(this.#selectors.deviceFeatures);
       case Register.QueueNumMax:
         return setup?.max ?? 0;
       case Register.QueueReady:
@@ -115,7 +89,7 @@ export class VirtioTransport implements MmioHandler {
       case Register.SHMLenHigh:
       case Register.SHMBaseLow:
       case Register.SHMBaseHigh:
-        return readSharedMemory(this.device.sharedMemory, this.#shmSel, offset);
+        return readSharedMemory(this.device.sharedMemory, this.#selectors.sharedMemory, offset);
       default:
         // Also QueueReset, since a queue's reset is over when the write that asks for it retires.
         return 0;
@@ -129,23 +103,22 @@ export class VirtioTransport implements MmioHandler {
 
   write(offset: number, size: AccessSize, value: number): void {
     if (offset >= Register.Config) {
-      const at = offset - Register.Config;
-      if (at + size <= this.device.config.size) this.device.config.write(at, size, value);
+      this.#writeConfig(offset - Register.Config, size, value);
       return;
     }
     if (size !== 4) return;
     switch (offset) {
       case Register.DeviceFeaturesSel:
-        this.#deviceFeaturesSel = value;
+        this.#selectors.deviceFeatures = value;
         break;
       case Register.DriverFeatures:
-        if (this.#negotiating) this.#features.setDriverWord(this.#driverFeaturesSel, value);
+        if (this.#negotiating) this.#features.setDriverWord(this.#selectors.driverFeatures, value);
         break;
       case Register.DriverFeaturesSel:
-        this.#driverFeaturesSel = value;
+        this.#selectors.driverFeatures = value;
         break;
       case Register.QueueSel:
-        this.#queueSel = value;
+        this.#selectors.queue = value;
         break;
       case Register.QueueNotify:
         // NOTIFICATION_DATA adds the driver's position above the index (4.2.3.3); not needed here.
@@ -158,7 +131,7 @@ export class VirtioTransport implements MmioHandler {
         this.#writeStatus(value);
         break;
       case Register.SHMSel:
-        this.#shmSel = value;
+        this.#selectors.sharedMemory = value;
         break;
       default:
         this.#writeQueue(offset, value);
@@ -192,17 +165,14 @@ export class VirtioTransport implements MmioHandler {
   reset(): void {
     this.#epoch++;
     for (const queue of this.#queues) queue.disable();
-    this.device.reset();
     this.#features.reset();
     this.#setups = this.#newSetups();
     this.#status = 0;
-    this.#deviceFeaturesSel = 0;
-    this.#driverFeaturesSel = 0;
-    this.#queueSel = 0;
-    this.#shmSel = 0;
+    this.#selectors = noSelectors();
     this.#refusal = undefined;
     this.#needsReset = undefined;
     this.#interrupt.load(0);
+    this.#guarded(() => this.device.reset());
   }
 
   save(): TransportState {
@@ -212,6 +182,8 @@ export class VirtioTransport implements MmioHandler {
       interruptStatus: this.#interrupt.status,
       driverFeatures: this.#features.driver,
       needsReset: this.#needsReset,
+      selectors: { ...this.#selectors },
+      setups: this.#setups.map((setup) => setup.save()),
       queues: this.#queues.map((queue) => queue.save()),
       device: this.device.save?.(),
     };
@@ -228,11 +200,12 @@ export class VirtioTransport implements MmioHandler {
     if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
     this.#status = state.status & ~Status.DRIVER_OK;
     this.#needsReset = state.needsReset;
+    this.#selectors = { ...state.selectors };
+    for (const [index, saved] of state.setups.entries()) this.#setups[index]?.load(saved);
     const refusals: string[] = [];
     for (const [index, saved] of state.queues.entries()) {
       const setup = this.#setups[index];
       if (saved === undefined || setup === undefined) continue;
-      setup.load(saved.addresses);
       const refusal = this.#queues[index].load(saved, this.#features.driver);
       setup.ready = refusal === undefined;
       if (refusal !== undefined) refusals.push(`queue ${index}: ${refusal}`);
@@ -265,14 +238,15 @@ export class VirtioTransport implements MmioHandler {
       this.#refusal = this.#features.refusal();
       if (this.#refusal === undefined) this.#status |= Status.FEATURES_OK;
     }
-    if ((added & Status.DRIVER_OK) !== 0 && (this.#status & Status.FEATURES_OK) !== 0) {
+    const stage = Status.FEATURES_OK | Status.FAILED;
+    if ((added & Status.DRIVER_OK) !== 0 && (this.#status & stage) === Status.FEATURES_OK) {
       this.#activate(undefined);
     }
   }
 
   #activate(saved: State | undefined): void {
-    if ((this.#status & Status.FAILED) !== 0) return;
     this.#status |= Status.DRIVER_OK;
+    if ((this.#status & Status.FAILED) !== 0) return;
     const broken = this.#setups.findIndex((setup) => setup.refusal !== undefined);
     if (broken >= 0) {
       this.#fail(`queue ${broken}: ${this.#setups[broken].refusal}`);
@@ -335,12 +309,25 @@ export class VirtioTransport implements MmioHandler {
     if ((this.#status & Status.DRIVER_OK) !== 0) this.#interrupt.raise(cause);
   }
 
+  #readConfig(offset: number, size: AccessSize): number {
+    let value = 0;
+    this.#guarded(() => {
+      value = readConfig(this.device.config, offset, size);
+    });
+    return value;
+  }
+
+  #writeConfig(offset: number, size: AccessSize, value: number): void {
+    const { config } = this.device;
+    if (offset + size <= config.size) this.#guarded(() => config.write(offset, size, value));
+  }
+
   #newSetups(): QueueSetup[] {
     return this.device.queueSizes.map((max) => new QueueSetup(max));
   }
 
   #writeQueue(offset: number, value: number): void {
-    const setup = this.#setups[this.#queueSel];
+    const setup = this.#setups[this.#selectors.queue];
     if (setup === undefined) return;
     switch (offset) {
       case Register.QueueNum:
@@ -370,7 +357,7 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #writeQueueReady(setup: QueueSetup, ready: boolean): void {
-    const queue = this.#queues[this.#queueSel];
+    const queue = this.#queues[this.#selectors.queue];
     if (!ready) {
       queue.disable();
       setup.ready = false;
@@ -378,14 +365,18 @@ export class VirtioTransport implements MmioHandler {
     } else if (this.#mayConfigure(setup)) {
       setup.refusal = queue.enable(setup.addresses(), this.#features.driver);
       setup.ready = setup.refusal === undefined;
-      this.#poll(this.#queueSel);
+      this.#poll(this.#selectors.queue);
     }
   }
 
   #resetQueue(): void {
-    this.#queues[this.#queueSel].disable();
-    const fresh = this.#newSetups()[this.#queueSel];
+    this.#queues[this.#selectors.queue].disable();
+    const fresh = this.#newSetups()[this.#selectors.queue];
     fresh.wasReset = true;
-    this.#setups = this.#setups.with(this.#queueSel, fresh);
+    this.#setups = this.#setups.with(this.#selectors.queue, fresh);
   }
+}
+
+function noSelectors(): Selectors {
+  return { deviceFeatures: 0, driverFeatures: 0, queue: 0, sharedMemory: 0 };
 }

@@ -6,6 +6,7 @@ import type { AccessSize } from "../../bus/bus.ts";
 import type { IrqLine } from "../../irq/irq-line.ts";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { VirtioDevice } from "../device.ts";
+import type { FeatureChoice } from "../features.ts";
 import { bit, Feature, Register, Status } from "../spec.ts";
 import { VirtioTransport } from "../transport.ts";
 import type { DriverHost, DriverQueue } from "./driver-queue.ts";
@@ -33,11 +34,10 @@ export class RecordedLine implements IrqLine {
   }
 }
 
-export interface TestDriverOptions {
+/** What is offered, packed rings too, the driver accepts unless told otherwise. */
+export interface TestDriverOptions extends FeatureChoice {
   readonly ramSize?: number;
   readonly trigger?: "edge" | "level";
-  /** Lets the device offer packed rings, which the driver then accepts unless told otherwise. */
-  readonly packed?: boolean;
 }
 
 export interface StartOptions {
@@ -70,11 +70,11 @@ export class TestDriver implements DriverHost {
     ]);
     this.memory.observeWrites((gpa, length) => this.announced.push([gpa, length]));
     this.transport = new VirtioTransport({
+      ...options,
       device,
       memory: this.memory,
       irq: this.irq,
       trigger: options.trigger ?? "edge",
-      packed: options.packed ?? false,
     });
   }
 
