@@ -58,6 +58,8 @@ export interface VirtioDevice {
   readonly queueSizes: readonly number[];
   readonly config: ConfigSpace;
   readonly sharedMemory?: readonly SharedMemoryRegion[];
+  /** FEATURES_OK: the driver's choice, before it relies on the configuration space (3.1.1). */
+  negotiated?(features: bigint): void;
   /** DRIVER_OK; the transport then calls `notify` once for every queue that is ready. */
   activate(io: DeviceIo): void;
   /** The driver kicked queue `index`, which is ready. */

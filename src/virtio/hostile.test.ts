@@ -78,7 +78,7 @@ const scenario = fc.record({
   tables: fc.array(fc.array(piece, { minLength: 1, maxLength: 4 }), { maxLength: 3 }),
   heads: fc.array(fc.integer({ min: 0, max: QUEUE_SIZE }), { minLength: 1, maxLength: 24 }),
   /** Starts data with a plausible request header. */
-  header: fc.constantFrom(0, 1, 4, 8, 11, 13),
+  header: fc.constantFrom(0, 1, 4, 8, 10, 11, 13, 14),
   queue: fc.nat(2),
   indirectAt: fc.nat(QUEUE_SIZE - 1),
 });

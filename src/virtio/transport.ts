@@ -199,6 +199,7 @@ export class VirtioTransport implements MmioHandler {
     const refusal = this.#features.refusal();
     if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
     this.#status = state.status & ~Status.DRIVER_OK;
+    if ((state.status & Status.FEATURES_OK) !== 0) this.device.negotiated?.(state.driverFeatures);
     this.#needsReset = state.needsReset;
     this.#selectors = { ...state.selectors };
     for (const [index, saved] of state.setups.entries()) this.#setups[index]?.load(saved);
@@ -236,7 +237,10 @@ export class VirtioTransport implements MmioHandler {
     this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
     if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
       this.#refusal = this.#features.refusal();
-      if (this.#refusal === undefined) this.#status |= Status.FEATURES_OK;
+      if (this.#refusal === undefined) {
+        this.#status |= Status.FEATURES_OK;
+        this.device.negotiated?.(this.#features.driver);
+      }
     }
     const stage = Status.FEATURES_OK | Status.FAILED;
     if ((added & Status.DRIVER_OK) !== 0 && (this.#status & stage) === Status.FEATURES_OK) {

@@ -21,6 +21,8 @@ export interface BlockBackend {
   readonly readOnly: boolean;
   /** Serial number, ASCII; 20 characters are shown to the guest. */
   readonly id: string;
+  /** Discards free nothing unless aligned to so many sectors, a power of two. Absent: as a block. */
+  readonly discardAlignment?: number;
   /** Fills all of `target`, now or before the promise resolves. */
   read(sector: number, target: BlockTarget): void | Promise<void>;
   /** `source` is guest memory, valid during the call only: what is needed later is copied first. */
@@ -31,4 +33,17 @@ export interface BlockBackend {
   discard?(sector: number, count: number): void | Promise<void>;
   /** The sectors read as zeros from now on. Absent: not offered. */
   writeZeroes?(sector: number, count: number, mayUnmap: boolean): void | Promise<void>;
+  /** As `discard`, and nobody can get the contents back from where they were. Absent: not offered. */
+  secureErase?(sector: number, count: number): void | Promise<void>;
+  /** How worn the storage is. Absent: not offered. */
+  lifetime?(): BlockLifetime;
+}
+
+/** Wear in the terms of the answer to GET_LIFETIME (virtio 5.2.6); 0 always means "not known". */
+export interface BlockLifetime {
+  /** Reserved blocks used up: 1 less than 80%, 2 from 80%, 3 from 90% or all. */
+  readonly preEol: number;
+  /** Estimated wear of the two kinds of cells in steps of 10%: 1 to 10, and 11 when exceeded. */
+  readonly wearA: number;
+  readonly wearB: number;
 }

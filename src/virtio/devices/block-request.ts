@@ -1,10 +1,24 @@
 /** One request of the block device: its header, its bounds and what it asks of the backend (5.2.6). */
 import { ChainReader, type DescriptorChain } from "../chain.ts";
+import type { Virtqueue } from "../queue.ts";
 import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
+import { BLOCK_SEGMENTS_MAX, BLOCK_ZERO_SECTORS_MAX } from "./block-config.ts";
 
 /** Status byte at the end of a request (5.2.6). */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
 export type BlockStatus = (typeof BlockStatus)[keyof typeof BlockStatus];
+
+/** Request types (5.2.6). */
+export const BlockType = {
+  IN: 0,
+  OUT: 1,
+  FLUSH: 4,
+  GET_ID: 8,
+  GET_LIFETIME: 10,
+  DISCARD: 11,
+  WRITE_ZEROES: 13,
+  SECURE_ERASE: 14,
+} as const;
 
 /**
  * Bytes of one request. Boot loaders read a whole kernel at once; a chain could claim 4 GiB by
@@ -12,45 +26,24 @@ export type BlockStatus = (typeof BlockStatus)[keyof typeof BlockStatus];
  */
 export const BLOCK_REQUEST_MAX = 64 * 1024 * 1024;
 
-/** Segments of one discard or write-zeroes request. */
-export const BLOCK_SEGMENTS_MAX = 16;
-
-/** Sectors of one such segment: 2 GiB. */
-export const BLOCK_ZERO_SECTORS_MAX = 0x40_0000;
-
-const KINDS = {
-  0: "in",
-  1: "out",
-  4: "flush",
-  8: "getId",
-  11: "discard",
-  13: "writeZeroes",
-} as const;
-
-type BlockRequestKind = (typeof KINDS)[keyof typeof KINDS] | "unknown";
-
 const HEADER_SIZE = 16;
 const SEGMENT_SIZE = 16;
 const ID_SIZE = 20;
+const LIFETIME_SIZE = 6;
 const SEGMENT_UNMAP = 1;
+
+/** Where headers are read to; one at a time, so all share it. */
+const headerBytes = new Uint8Array(HEADER_SIZE);
+const header = new DataView(headerBytes.buffer);
 
 /** What the driver has negotiated, as far as requests depend on it. */
 export interface BlockRules {
   readonly discard: boolean;
   readonly writeZeroes: boolean;
+  readonly secureErase: boolean;
+  readonly lifetime: boolean;
   /** A write is durable before it completes. */
   readonly through: boolean;
-}
-
-export interface BlockRequest {
-  readonly chain: DescriptorChain;
-  readonly kind: BlockRequestKind;
-  readonly sector: number;
-  /** Bytes after the header, and bytes before the status. */
-  readonly dataOut: number;
-  readonly dataIn: number;
-  /** Bytes of data that a success leaves in the guest's buffers. */
-  readonly produces: number;
 }
 
 interface Segment {
@@ -59,48 +52,86 @@ interface Segment {
   readonly flags: number;
 }
 
-/** Undefined if there is no room for the header or the status. */
-export function parseBlockRequest(chain: DescriptorChain): BlockRequest | undefined {
-  if (chain.readableLength < HEADER_SIZE || chain.writableLength < 1) return undefined;
-  const reader = new ChainReader(chain);
-  const type = reader.u32() ?? 0;
-  reader.skip(4);
-  const kind = KINDS[type as keyof typeof KINDS] ?? "unknown";
-  const dataIn = chain.writableLength - 1;
-  return {
-    chain,
-    kind,
-    sector: reader.u64() ?? 0,
-    dataOut: chain.readableLength - HEADER_SIZE,
-    dataIn,
-    produces: kind === "in" ? dataIn : kind === "getId" ? Math.min(ID_SIZE, dataIn) : 0,
-  };
+/** Is also where a read puts its data: bounded by the data, behind which the status byte lies. */
+export class BlockRequest implements BlockTarget {
+  readonly queue: Virtqueue;
+  readonly chain: DescriptorChain;
+  readonly type: number;
+  /** A number too large to be exact is too large for any disk. */
+  readonly sector: number;
+  /** Bytes after the header, and bytes before the status. */
+  readonly dataOut: number;
+  readonly dataIn: number;
+
+  /** Only for a chain that `isBlockRequest`. */
+  constructor(queue: Virtqueue, chain: DescriptorChain) {
+    chain.readAt(0, headerBytes);
+    this.queue = queue;
+    this.chain = chain;
+    this.type = header.getUint32(0, true);
+    this.sector = header.getUint32(8, true) + header.getUint32(12, true) * 0x1_0000_0000;
+    this.dataOut = chain.readableLength - HEADER_SIZE;
+    this.dataIn = chain.writableLength - 1;
+  }
+
+  get length(): number {
+    return this.dataIn;
+  }
+
+  get alive(): boolean {
+    return this.chain.alive;
+  }
+
+  /** Bytes of data that a success leaves in the guest's buffers. */
+  get produces(): number {
+    if (this.type === BlockType.IN) return this.dataIn;
+    if (this.type === BlockType.GET_ID) return Math.min(ID_SIZE, this.dataIn);
+    return this.type === BlockType.GET_LIFETIME ? LIFETIME_SIZE : 0;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    const room = Math.max(0, this.dataIn - offset);
+    this.chain.writeAt(offset, bytes.length > room ? bytes.subarray(0, room) : bytes);
+  }
+
+  zero(offset: number, length: number): void {
+    this.chain.fillAt(offset, Math.min(length, Math.max(0, this.dataIn - offset)), 0);
+  }
+}
+
+/** Whether there is room for a header and for the status. */
+export function isBlockRequest(chain: DescriptorChain): boolean {
+  return chain.readableLength >= HEADER_SIZE && chain.writableLength >= 1;
 }
 
 /**
- * Starts a request; the status is known at once if the backend answers at once. Rejects if the
- * backend does.
+ * Starts a request; the status is known at once if the backend answers at once. Throws or rejects
+ * if the backend does.
  */
 export function executeBlockRequest(
   backend: BlockBackend,
   request: BlockRequest,
   rules: BlockRules,
 ): BlockStatus | Promise<BlockStatus> {
-  switch (request.kind) {
-    case "in":
+  switch (request.type) {
+    case BlockType.IN:
       if (!transferable(backend, request.sector, request.dataIn)) return BlockStatus.IOERR;
-      return done(backend.read(request.sector, new ReadTarget(request)));
-    case "out":
+      return done(backend.read(request.sector, request));
+    case BlockType.OUT:
       return write(backend, request, rules.through);
-    case "flush":
+    case BlockType.FLUSH:
       return done(backend.flush());
-    case "getId":
-      request.chain.writeAt(0, idBytes(backend.id).subarray(0, request.dataIn));
+    case BlockType.GET_ID:
+      request.write(0, idBytes(backend.id));
       return BlockStatus.OK;
-    case "discard":
-      return rules.discard ? zero(backend, request, rules.through) : BlockStatus.UNSUPP;
-    case "writeZeroes":
-      return rules.writeZeroes ? zero(backend, request, rules.through) : BlockStatus.UNSUPP;
+    case BlockType.GET_LIFETIME:
+      return rules.lifetime ? lifetime(backend, request) : BlockStatus.UNSUPP;
+    case BlockType.DISCARD:
+      return rules.discard ? eachSegment(backend, request, rules) : BlockStatus.UNSUPP;
+    case BlockType.WRITE_ZEROES:
+      return rules.writeZeroes ? eachSegment(backend, request, rules) : BlockStatus.UNSUPP;
+    case BlockType.SECURE_ERASE:
+      return rules.secureErase ? eachSegment(backend, request, rules) : BlockStatus.UNSUPP;
     default:
       return BlockStatus.UNSUPP;
   }
@@ -116,11 +147,19 @@ function write(
   return durable(backend, backend.write(sector, chain.readableViews(HEADER_SIZE)), through);
 }
 
+function lifetime(backend: BlockBackend, request: BlockRequest): BlockStatus {
+  const wear = backend.lifetime?.();
+  if (wear === undefined || request.dataIn < LIFETIME_SIZE) return BlockStatus.IOERR;
+  const answer = Uint16Array.of(wear.preEol, wear.wearA, wear.wearB);
+  request.write(0, new Uint8Array(answer.buffer));
+  return BlockStatus.OK;
+}
+
 /** Every segment is checked before the first has an effect (5.2.6.2). */
-function zero(
+function eachSegment(
   backend: BlockBackend,
   request: BlockRequest,
-  through: boolean,
+  { through }: BlockRules,
 ): BlockStatus | Promise<BlockStatus> {
   const count = request.dataOut / SEGMENT_SIZE;
   if (backend.readOnly || !Number.isInteger(count)) return BlockStatus.IOERR;
@@ -128,19 +167,32 @@ function zero(
   const reader = new ChainReader(request.chain);
   reader.skip(HEADER_SIZE);
   const segments = Array.from({ length: count }, () => readSegment(reader));
-  const discard = request.kind === "discard";
-  const known = discard ? 0 : SEGMENT_UNMAP;
+  const known = request.type === BlockType.WRITE_ZEROES ? SEGMENT_UNMAP : 0;
   if (segments.some(({ flags }) => (flags & ~known) !== 0)) return BlockStatus.UNSUPP;
   const fits = (s: Segment) =>
     s.count <= BLOCK_ZERO_SECTORS_MAX && inside(backend, s.sector, s.count);
   if (!segments.every(fits)) return BlockStatus.IOERR;
-  const running = segments.map(({ sector, count, flags }) =>
-    discard
-      ? backend.discard?.(sector, count)
-      : backend.writeZeroes?.(sector, count, (flags & SEGMENT_UNMAP) !== 0),
-  );
-  const pending = running.filter((result) => result !== undefined);
+  const pending: Promise<void>[] = [];
+  for (const segment of segments) {
+    const running = applySegment(backend, request.type, segment);
+    if (running !== undefined) pending.push(running);
+  }
   return durable(backend, pending.length > 0 ? allDone(pending) : undefined, through);
+}
+
+function applySegment(
+  backend: BlockBackend,
+  type: number,
+  { sector, count, flags }: Segment,
+): void | Promise<void> {
+  switch (type) {
+    case BlockType.DISCARD:
+      return backend.discard?.(sector, count);
+    case BlockType.SECURE_ERASE:
+      return backend.secureErase?.(sector, count);
+    default:
+      return backend.writeZeroes?.(sector, count, (flags & SEGMENT_UNMAP) !== 0);
+  }
 }
 
 function readSegment(reader: ChainReader): Segment {
@@ -158,30 +210,6 @@ function inside(backend: BlockBackend, sector: number, count: number): boolean {
 function transferable(backend: BlockBackend, sector: number, bytes: number): boolean {
   if (bytes % SECTOR_SIZE !== 0 || bytes > BLOCK_REQUEST_MAX) return false;
   return inside(backend, sector, bytes / SECTOR_SIZE);
-}
-
-/** The data buffers of a read. Bounded by the data, behind which the status byte lies. */
-class ReadTarget implements BlockTarget {
-  readonly length: number;
-  readonly #chain: DescriptorChain;
-
-  constructor(request: BlockRequest) {
-    this.length = request.dataIn;
-    this.#chain = request.chain;
-  }
-
-  get alive(): boolean {
-    return this.#chain.alive;
-  }
-
-  write(offset: number, bytes: Uint8Array): void {
-    const room = Math.max(0, this.length - offset);
-    this.#chain.writeAt(offset, bytes.length > room ? bytes.subarray(0, room) : bytes);
-  }
-
-  zero(offset: number, length: number): void {
-    this.#chain.fillAt(offset, Math.min(length, Math.max(0, this.length - offset)), 0);
-  }
 }
 
 function idBytes(id: string): Uint8Array<ArrayBuffer> {
@@ -203,6 +231,8 @@ function durable(
   return result === undefined ? done(backend.flush()) : done(result.then(() => backend.flush()));
 }
 
+/** Waits for all of them, also when one fails: the request has an effect for as long as one runs. */
 async function allDone(pending: readonly Promise<void>[]): Promise<void> {
-  await Promise.all(pending);
+  const outcomes = await Promise.allSettled(pending);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }

@@ -2,54 +2,26 @@
 import type { DescriptorChain } from "../chain.ts";
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
-import { drain } from "../queue.ts";
-import { bit, bits, DeviceType } from "../spec.ts";
-import { type BlockBackend, SECTOR_SIZE } from "./block-backend.ts";
+import { drain, type Virtqueue } from "../queue.ts";
+import { bit, DeviceType } from "../spec.ts";
+import type { BlockBackend } from "./block-backend.ts";
 import {
-  BLOCK_SEGMENTS_MAX,
-  BLOCK_ZERO_SECTORS_MAX,
-  type BlockRequest,
+  BLOCK_QUEUE_SIZE,
+  BlockConfig,
+  type BlockDeviceOptions,
+  BlockFeature,
+  blockFeatures,
+  checkBlockOptions,
+  describeBlock,
+} from "./block-config.ts";
+import {
+  BlockRequest,
   type BlockRules,
   BlockStatus,
+  BlockType,
   executeBlockRequest,
-  parseBlockRequest,
+  isBlockRequest,
 } from "./block-request.ts";
-
-/** Feature bits (5.2.3). */
-export const BlockFeature = {
-  SEG_MAX: 2,
-  RO: 5,
-  BLK_SIZE: 6,
-  FLUSH: 9,
-  TOPOLOGY: 10,
-  CONFIG_WCE: 11,
-  DISCARD: 13,
-  WRITE_ZEROES: 14,
-} as const;
-
-/** Offsets in the configuration space (5.2.4). */
-const Config = {
-  CAPACITY: 0,
-  SEG_MAX: 12,
-  BLK_SIZE: 20,
-  PHYSICAL_BLOCK_EXP: 24,
-  MIN_IO_SIZE: 26,
-  OPT_IO_SIZE: 28,
-  WRITEBACK: 32,
-  NUM_QUEUES: 34,
-  MAX_DISCARD_SECTORS: 36,
-  MAX_DISCARD_SEG: 40,
-  DISCARD_SECTOR_ALIGNMENT: 44,
-  MAX_WRITE_ZEROES_SECTORS: 48,
-  MAX_WRITE_ZEROES_SEG: 52,
-  WRITE_ZEROES_MAY_UNMAP: 56,
-  SIZE: 60,
-} as const;
-
-const QUEUE_SIZE = 256;
-
-/** Data segments per request: the queue less the request header and the status byte. */
-const SEG_MAX = QUEUE_SIZE - 2;
 
 /** Requests that the backend works on at once: enough to hide a slow one behind the others. */
 export const BLOCK_IN_FLIGHT_MAX = 64;
@@ -57,24 +29,24 @@ export const BLOCK_IN_FLIGHT_MAX = 64;
 /** Bytes of those requests, since a backend may hold a copy of each. One more may start below it. */
 export const BLOCK_BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024;
 
-/** 4 KiB physical blocks, as a power of two of sectors; 64 KiB is a good size to transfer. */
-const PHYSICAL_BLOCK_EXP = 3;
-const OPTIMAL_SECTORS = 128;
-
 export class BlockDevice implements VirtioDevice {
   readonly type = DeviceType.BLOCK;
   readonly name: string;
   readonly features: bigint;
-  readonly dependencies = [{ feature: BlockFeature.CONFIG_WCE, anyOf: [BlockFeature.FLUSH] }];
-  readonly queueSizes = [QUEUE_SIZE];
+  readonly queueSizes: readonly number[];
   readonly config: ConfigFields;
   readonly #backend: BlockBackend;
   #io: DeviceIo | undefined;
+  #negotiated = 0n;
   #writeback = true;
-  #rules: BlockRules = { discard: false, writeZeroes: false, through: true };
+  #rules: BlockRules;
   #draining = false;
-  /** Chains are left in the queue because too much is in flight. */
-  #stalled = false;
+  /** Queues to look at: kicked, or left with chains because too much was in flight. */
+  readonly #waiting: boolean[];
+  /** The queue that is looked at first, so that none starves the others. */
+  #turn = 0;
+  /** Completions that the driver has not been told of yet. */
+  #unpublished = false;
   /** Also counts requests of before a reset: the backend still works on them. */
   #inFlight = 0;
   #bytesInFlight = 0;
@@ -88,47 +60,48 @@ export class BlockDevice implements VirtioDevice {
     errors: 0,
   };
 
-  constructor(name: string, backend: BlockBackend) {
+  /** @throws RangeError if an option cannot be. */
+  constructor(name: string, backend: BlockBackend, options: BlockDeviceOptions = {}) {
+    const complete = checkBlockOptions(options);
     this.name = name;
     this.#backend = backend;
-    this.features = featuresOf(backend);
-    this.config = new ConfigFields(Config.SIZE, (offset, _size, value) => {
-      if (offset === Config.WRITEBACK) this.#setWriteback((value & 1) !== 0);
+    this.features = blockFeatures(backend);
+    this.queueSizes = new Array<number>(complete.queues).fill(BLOCK_QUEUE_SIZE);
+    this.#waiting = new Array<boolean>(complete.queues).fill(false);
+    this.config = new ConfigFields(BlockConfig.SIZE, (offset, _size, value) => {
+      if (offset === BlockConfig.WRITEBACK) this.#switchCache((value & 1) !== 0);
     });
-    this.#describe();
+    describeBlock(this.config, backend, complete);
+    this.config.setU64(BlockConfig.CAPACITY, backend.sectors);
+    this.#rules = this.#setWriteback(true);
+  }
+
+  /** A driver that cannot flush gets a write-through cache, and sees so (5.2.5.2). */
+  negotiated(features: bigint): void {
+    this.#negotiated = features;
+    this.#setWriteback(this.#has(BlockFeature.FLUSH));
   }
 
   activate(io: DeviceIo): void {
     this.#io = io;
-    this.#decide();
   }
 
-  notify(): void {
-    const io = this.#io;
-    if (io === undefined) return;
-    const [queue] = io.queues;
-    this.#stalled = !this.#admits;
-    if (this.#stalled || this.#draining) return;
-    this.#draining = true;
-    drain(queue, (chain) => {
-      this.#start(io, chain);
-      this.#stalled = !this.#admits;
-      return !this.#stalled;
-    });
-    this.#draining = false;
-    queue.publish();
+  notify(index: number): void {
+    this.#waiting[index] = true;
+    this.#serve();
   }
 
   reset(): void {
     this.#io = undefined;
-    this.#draining = false;
-    this.#stalled = false;
+    this.#negotiated = 0n;
+    this.#waiting.fill(false);
+    this.#turn = 0;
     this.#setWriteback(true);
   }
 
   /** The backend has another number of sectors now. */
   resized(): void {
-    this.config.setU64(Config.CAPACITY, this.#backend.sectors);
+    this.config.setU64(BlockConfig.CAPACITY, this.#backend.sectors);
     this.#io?.configChanged();
   }
 
@@ -141,32 +114,76 @@ export class BlockDevice implements VirtioDevice {
   }
 
   load(state: State): void {
-    this.#setWriteback(state.writeback !== false);
+    this.#setWriteback(state.writeback !== false && this.#has(BlockFeature.FLUSH));
   }
 
   get #admits(): boolean {
     return this.#inFlight < BLOCK_IN_FLIGHT_MAX && this.#bytesInFlight < BLOCK_BYTES_IN_FLIGHT_MAX;
   }
 
-  /** Without CONFIG_WCE the cache is write-back exactly if the driver can flush it (5.2.5.2). */
-  #decide(): void {
-    const features = this.#io?.features ?? 0n;
-    const has = (feature: number) => (features & bit(feature)) !== 0n;
-    this.#rules = {
-      discard: has(BlockFeature.DISCARD),
-      writeZeroes: has(BlockFeature.WRITE_ZEROES),
-      through: has(BlockFeature.CONFIG_WCE) ? !this.#writeback : !has(BlockFeature.FLUSH),
-    };
+  #has(feature: number): boolean {
+    return (this.#negotiated & bit(feature)) !== 0n;
   }
 
-  #start(io: DeviceIo, chain: DescriptorChain): void {
-    const request = parseBlockRequest(chain);
-    if (request === undefined) {
+  /** The driver's write to `writeback`, which exists only if negotiated (5.2.5). */
+  #switchCache(writeback: boolean): void {
+    if (!this.#has(BlockFeature.CONFIG_WCE) || !this.#has(BlockFeature.FLUSH)) return;
+    const turnedOff = this.#writeback && !writeback;
+    this.#setWriteback(writeback);
+    if (!turnedOff || this.#backend.readOnly) return;
+    // Nobody flushes any more, so this is the last chance for what was written before. The
+    // specification asks for less, hence a failure is nobody's but the backend's to tell.
+    try {
+      this.#backend.flush()?.catch(() => {});
+    } catch {}
+  }
+
+  /** Without CONFIG_WCE the cache is write-back exactly if the driver can flush it (5.2.5.2). */
+  #setWriteback(writeback: boolean): BlockRules {
+    this.#writeback = writeback;
+    this.config.setU8(BlockConfig.WRITEBACK, writeback ? 1 : 0);
+    this.#rules = {
+      discard: this.#has(BlockFeature.DISCARD),
+      writeZeroes: this.#has(BlockFeature.WRITE_ZEROES),
+      secureErase: this.#has(BlockFeature.SECURE_ERASE),
+      lifetime: this.#has(BlockFeature.LIFETIME),
+      through: !writeback,
+    };
+    return this.#rules;
+  }
+
+  /** Takes chains from the queues that have some, in turn, for as long as the backend may have more. */
+  #serve(): void {
+    const io = this.#io;
+    if (io === undefined || this.#draining) return;
+    this.#draining = true;
+    for (let left = io.queues.length; left > 0 && this.#admits; left--) {
+      const index = this.#turn;
+      this.#turn = (index + 1) % io.queues.length;
+      if (this.#waiting[index]) this.#drain(io.queues[index]);
+    }
+    this.#draining = false;
+  }
+
+  #drain(queue: Virtqueue): void {
+    this.#waiting[queue.index] = false;
+    drain(queue, (chain) => {
+      this.#start(queue, chain);
+      if (this.#admits) return true;
+      this.#waiting[queue.index] = true;
+      return false;
+    });
+    queue.publish();
+  }
+
+  #start(queue: Virtqueue, chain: DescriptorChain): void {
+    if (!isBlockRequest(chain)) {
       this.#counters.errors++;
-      chain.writeAt(chain.writableLength - 1, Uint8Array.of(BlockStatus.IOERR));
-      io.queues[0].stage(chain, chain.writableLength === 1 ? 1 : 0);
+      chain.fillAt(chain.writableLength - 1, 1, BlockStatus.IOERR);
+      queue.stage(chain, chain.writableLength === 1 ? 1 : 0);
       return;
     }
+    const request = new BlockRequest(queue, chain);
     this.#count(request);
     let running: BlockStatus | Promise<BlockStatus>;
     try {
@@ -174,76 +191,55 @@ export class BlockDevice implements VirtioDevice {
     } catch {
       running = BlockStatus.IOERR;
     }
-    if (typeof running === "number") {
-      this.#finish(io, request, running);
-      return;
-    }
+    if (typeof running === "number") this.#finish(request, running);
+    else this.#await(request, running);
+  }
+
+  #await(request: BlockRequest, running: Promise<BlockStatus>): void {
     const bytes = request.dataOut + request.dataIn;
     this.#inFlight++;
     this.#bytesInFlight += bytes;
     const settle = (status: BlockStatus) => {
       this.#inFlight--;
       this.#bytesInFlight -= bytes;
-      this.#finish(io, request, status);
-      if (this.#stalled) this.notify();
+      this.#finish(request, status);
+      this.#publishSoon();
     };
     void running.then(settle, () => settle(BlockStatus.IOERR));
   }
 
-  #finish(io: DeviceIo, request: BlockRequest, status: BlockStatus): void {
-    const { chain, dataIn } = request;
+  /** Once for all requests that the backend answers in one go, as a disk's cache often does. */
+  #publishSoon(): void {
+    if (this.#unpublished) return;
+    this.#unpublished = true;
+    void Promise.resolve().then(() => {
+      this.#unpublished = false;
+      const queues = this.#io?.queues ?? [];
+      for (const queue of queues) queue.publish();
+      if (this.#waiting.includes(true)) this.#serve();
+    });
+  }
+
+  #finish(request: BlockRequest, status: BlockStatus): void {
+    const { queue, chain, dataIn } = request;
     if (status !== BlockStatus.OK) this.#counters.errors++;
-    chain.writeAt(dataIn, Uint8Array.of(status));
+    chain.fillAt(dataIn, 1, status);
     // The length counts from the start, so the status behind data that was not written is not in it.
     const written = status === BlockStatus.OK ? request.produces : 0;
-    io.queues[0].stage(chain, written === dataIn ? dataIn + 1 : written);
-    if (!this.#draining) io.queues[0].publish();
+    queue.stage(chain, written === dataIn ? dataIn + 1 : written);
   }
 
   #count(request: BlockRequest): void {
-    if (request.kind === "in") {
+    if (request.type === BlockType.IN) {
       this.#counters.reads++;
       this.#counters.bytesRead += request.dataIn;
-    } else if (request.kind === "out") {
+    } else if (request.type === BlockType.OUT) {
       this.#counters.writes++;
       this.#counters.bytesWritten += request.dataOut;
-    } else if (request.kind === "flush") {
+    } else if (request.type === BlockType.FLUSH) {
       this.#counters.flushes++;
     } else {
       this.#counters.others++;
     }
   }
-
-  #setWriteback(writeback: boolean): void {
-    this.#writeback = writeback;
-    this.config.setU8(Config.WRITEBACK, writeback ? 1 : 0);
-    this.#decide();
-  }
-
-  #describe(): void {
-    this.config
-      .setU64(Config.CAPACITY, this.#backend.sectors)
-      .setU32(Config.SEG_MAX, SEG_MAX)
-      .setU32(Config.BLK_SIZE, SECTOR_SIZE)
-      .setU8(Config.PHYSICAL_BLOCK_EXP, PHYSICAL_BLOCK_EXP)
-      .setU16(Config.MIN_IO_SIZE, 1 << PHYSICAL_BLOCK_EXP)
-      .setU32(Config.OPT_IO_SIZE, OPTIMAL_SECTORS)
-      .setU8(Config.WRITEBACK, 1)
-      .setU16(Config.NUM_QUEUES, 1)
-      .setU32(Config.MAX_DISCARD_SECTORS, BLOCK_ZERO_SECTORS_MAX)
-      .setU32(Config.MAX_DISCARD_SEG, BLOCK_SEGMENTS_MAX)
-      .setU32(Config.DISCARD_SECTOR_ALIGNMENT, 1 << PHYSICAL_BLOCK_EXP)
-      .setU32(Config.MAX_WRITE_ZEROES_SECTORS, BLOCK_ZERO_SECTORS_MAX)
-      .setU32(Config.MAX_WRITE_ZEROES_SEG, BLOCK_SEGMENTS_MAX)
-      .setU8(Config.WRITE_ZEROES_MAY_UNMAP, 1);
-  }
-}
-
-function featuresOf(backend: BlockBackend): bigint {
-  const { SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE } = BlockFeature;
-  let features = bits(SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE);
-  if (backend.readOnly) return features | bit(BlockFeature.RO);
-  if (backend.discard !== undefined) features |= bit(BlockFeature.DISCARD);
-  if (backend.writeZeroes !== undefined) features |= bit(BlockFeature.WRITE_ZEROES);
-  return features;
 }

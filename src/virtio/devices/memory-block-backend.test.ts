@@ -48,4 +48,16 @@ describe("MemoryBlockBackend", () => {
     backend.discard(0, 1024);
     expect(backend.bytesHeld).toBe(0);
   });
+
+  it("overwrites what is securely erased, and leaves the image alone", () => {
+    const image = pattern(1024);
+    const backend = new MemoryBlockBackend({ image, sectors: 1024 });
+    backend.write(1, [pattern(512, 9)]);
+    backend.write(512, [pattern(512, 9)]);
+    backend.secureErase(0, 1024);
+    expect(read(backend, 0, 1024).every((byte) => byte === 0)).toBe(true);
+    expect(read(backend, 512, 512).every((byte) => byte === 0)).toBe(true);
+    expect(backend.bytesHeld).toBe(64 * 1024);
+    expect(image).toEqual(pattern(1024));
+  });
 });

@@ -13,7 +13,8 @@ export interface MemoryBlockOptions {
 }
 
 export class MemoryBlockBackend implements BlockBackend {
-  readonly sectors: number;
+  /** Can be changed at any time: tell the device, which tells the guest. */
+  sectors: number;
   readonly readOnly: boolean;
   readonly id: string;
   readonly #image: Uint8Array;
@@ -65,6 +66,14 @@ export class MemoryBlockBackend implements BlockBackend {
         this.#ownChunk(chunk).fill(0, within, within + bytes);
       }
     });
+  }
+
+  /** Overwrites what is held before it lets it go. The image belongs to somebody else. */
+  secureErase(sector: number, count: number): void {
+    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, _at, bytes) => {
+      this.#chunks.get(chunk)?.fill(0, within, within + bytes);
+    });
+    this.writeZeroes(sector, count);
   }
 
   #eachPiece(
