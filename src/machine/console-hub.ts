@@ -80,7 +80,7 @@ export class ConsoleHub {
     const device: ConsoleDevice = new ConsoleDevice(
       name,
       { write: (bytes) => port.output(bytes) },
-      size,
+      { size },
     );
     const port = this.add(name, device);
     device.onInputSpace = () => port.inputSpace();

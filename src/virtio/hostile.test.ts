@@ -31,6 +31,16 @@ const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> 
     const device = new ConsoleDevice("console", { write: () => true });
     return { device, stir: () => void device.input(new Uint8Array(100).fill(0xcc)) };
   },
+  "console with ports": () => {
+    const device = new ConsoleDevice("console", { write: () => true }, { ports: 2 });
+    const port = device.addPort("port", { write: () => true });
+    const stir = () => {
+      port.open();
+      port.input(new Uint8Array(100).fill(0xcc));
+      device.resize(80, 24);
+    };
+    return { device, stir };
+  },
   net: () => {
     const mac = new Uint8Array(6);
     const device = new NetDevice("net0", { send: () => true }, { mac });

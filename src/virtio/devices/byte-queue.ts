@@ -41,6 +41,15 @@ export class ByteQueue {
     this.#length -= dropped;
   }
 
+  /** A copy of everything, oldest first. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#length);
+    const first = this.front(this.#length);
+    bytes.set(first);
+    bytes.set(this.#ring.subarray(0, this.#length - first.length), first.length);
+    return bytes;
+  }
+
   clear(): void {
     this.#length = 0;
   }

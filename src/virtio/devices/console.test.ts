@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Register, Status } from "../spec.ts";
 import { TestDriver } from "../testing/driver.ts";
-import { CONSOLE_CHAIN_MAX, CONSOLE_INPUT_MAX, ConsoleDevice } from "./console.ts";
+import { ConsoleDevice } from "./console.ts";
+import { CONSOLE_CHAIN_MAX, CONSOLE_INPUT_MAX } from "./console-port.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
@@ -15,7 +16,7 @@ function create(ramSize?: number) {
       return !backend.full;
     },
   };
-  const device = new ConsoleDevice("console", backend, { cols: 100, rows: 30 });
+  const device = new ConsoleDevice("console", backend, { size: { cols: 100, rows: 30 } });
   const driver = new TestDriver(device, ramSize === undefined ? {} : { ramSize });
   const shown = () => output.map(text).join("");
   return { device, driver, backend, output, shown };

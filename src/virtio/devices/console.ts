@@ -1,28 +1,38 @@
-/** The console device (virtio 5.3): one port, its size, and emergency output before any set-up. */
-import { ChainWriter, type DescriptorChain } from "../chain.ts";
+/**
+ * The console device (virtio 5.3): the console itself with its size, emergency output before any
+ * set-up, and, if asked for, named ports beside it.
+ */
 import { ConfigFields } from "../config.ts";
-import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
-import { drain } from "../queue.ts";
-import { bits, DeviceType } from "../spec.ts";
-import { ByteQueue } from "./byte-queue.ts";
-
-/** Where the guest's output goes. */
-export interface ConsoleBackend {
-  /**
-   * Takes all of `bytes`, a copy that it may keep. False means: taken, but full; the device then
-   * holds further output back in the guest until `drain` is called, later and not from here.
-   */
-  write(bytes: Uint8Array<ArrayBuffer>): boolean;
-}
+import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
+import { drain, type Virtqueue } from "../queue.ts";
+import { bit, bits, DeviceType } from "../spec.ts";
+import {
+  ControlEvent,
+  type ControlMessage,
+  ControlMessages,
+  parseControl,
+  sizePayload,
+} from "./console-control.ts";
+import { type ConsoleBackend, ConsolePort } from "./console-port.ts";
 
 /** Feature bits (5.3.3). */
-const SIZE = 0;
-const EMERG_WRITE = 2;
+export const ConsoleFeature = { SIZE: 0, MULTIPORT: 1, EMERG_WRITE: 2 } as const;
 
-/** Queues (5.3.2). */
+/** Queues (5.3.2): those of port 0, of control messages, then two for each port from 1 on. */
 const RX = 0;
 const TX = 1;
+const CONTROL_RX = 2;
+const CONTROL_TX = 3;
 const QUEUE_SIZE = 256;
+
+/** Linux fills these queues with pages: what ports cost the guest is kept to 256 KiB each. */
+const PORT_QUEUE_SIZE = 64;
+
+/** Ports beside the console, as many as one machine word of a driver's bitmap has room for. */
+export const CONSOLE_PORTS_MAX = 31;
+
+/** A port's name in bytes; guests make a path of it. */
+const PORT_NAME = /^[\w.-]{1,63}$/;
 
 /** Configuration layout (5.3.4). */
 const CONFIG_COLS = 0;
@@ -31,133 +41,289 @@ const CONFIG_MAX_NR_PORTS = 4;
 const CONFIG_EMERG_WR = 8;
 const CONFIG_SIZE = 12;
 
-/** Input waiting for the guest: large enough for any burst of typing, small enough to flow-control. */
-export const CONSOLE_INPUT_MAX = 64 * 1024;
-
-/** Output copied to the host at once; a longer chain is sent in pieces of this size. */
-const CONSOLE_WRITE_MAX = 64 * 1024;
-
-/**
- * Output of one chain. Drivers send pages; a chain may claim 4 GiB by naming the same page many
- * times, and copying that would stop the machine for seconds. What lies beyond is dropped.
- */
-export const CONSOLE_CHAIN_MAX = 1024 * 1024;
-
 export interface ConsoleSize {
   readonly cols: number;
   readonly rows: number;
 }
 
+export interface ConsoleOptions {
+  readonly size?: ConsoleSize;
+  /**
+   * How many ports there may be beside the console; 0, the default, offers the driver no such thing
+   * and starts faster.
+   */
+  readonly ports?: number;
+}
+
 export class ConsoleDevice implements VirtioDevice {
   readonly type = DeviceType.CONSOLE;
   readonly name: string;
-  readonly features = bits(SIZE, EMERG_WRITE);
-  readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
+  readonly features: bigint;
+  readonly queueSizes: readonly number[];
   readonly config: ConfigFields;
-  /** Called when `input` had to refuse bytes and has space again. */
-  onInputSpace: (() => void) | undefined;
-  readonly #backend: ConsoleBackend;
-  readonly #input = new ByteQueue(CONSOLE_INPUT_MAX);
-  #inputRefused = false;
+  readonly #backend: ConsoleBackend | undefined;
+  /** By id. */
+  readonly #ports: (ConsolePort | undefined)[];
+  readonly #control = new ControlMessages();
+  #size: ConsoleSize;
   #io: DeviceIo | undefined;
-  #full = false;
-  readonly #counters = { inputBytes: 0, outputBytes: 0, emergencyBytes: 0, droppedBytes: 0 };
+  #multiport = false;
+  /** The driver has asked for its ports. */
+  #ready = false;
+  #emergencyBytes = 0;
+  #invalidControls = 0;
 
-  constructor(name: string, backend: ConsoleBackend, size: ConsoleSize = { cols: 80, rows: 25 }) {
+  /**
+   * @param backend takes the console's output; without one the device has named ports alone.
+   * @throws RangeError for an impossible number of ports.
+   */
+  constructor(name: string, backend: ConsoleBackend | undefined, options: ConsoleOptions = {}) {
+    const ports = options.ports ?? 0;
+    if (!(ports >= 0 && ports <= CONSOLE_PORTS_MAX)) {
+      throw new RangeError(`a console has from 0 to ${CONSOLE_PORTS_MAX} ports`);
+    }
     this.name = name;
     this.#backend = backend;
+    this.#size = options.size ?? { cols: 80, rows: 25 };
+    this.#ports = Array.from({ length: ports + 1 }, () => undefined);
+    if (backend !== undefined) this.#ports[0] = this.#createPort(0, undefined, backend);
+    const { SIZE, MULTIPORT, EMERG_WRITE } = ConsoleFeature;
+    this.features = bits(SIZE, EMERG_WRITE) | (ports > 0 ? bit(MULTIPORT) : 0n);
+    this.queueSizes = [
+      QUEUE_SIZE,
+      QUEUE_SIZE,
+      ...Array.from({ length: ports > 0 ? 2 + 2 * ports : 0 }, () => PORT_QUEUE_SIZE),
+    ];
     this.config = new ConfigFields(CONFIG_SIZE, (offset, _size, value) => {
       if (offset === CONFIG_EMERG_WR) this.#emergencyWrite(value & 0xff);
     });
-    this.config.setU16(CONFIG_COLS, size.cols).setU16(CONFIG_ROWS, size.rows);
-    this.config.setU32(CONFIG_MAX_NR_PORTS, 1);
+    this.#writeSize();
+    this.config.setU32(CONFIG_MAX_NR_PORTS, ports + 1);
+  }
+
+  /** Called when `input` had to refuse bytes and has space again. */
+  set onInputSpace(callback: () => void) {
+    if (this.#ports[0] !== undefined) this.#ports[0].onInputSpace = callback;
   }
 
   activate(io: DeviceIo): void {
     this.#io = io;
+    this.#multiport = (io.features & bit(ConsoleFeature.MULTIPORT)) !== 0n;
+    for (const port of this.#ports) {
+      if (port !== undefined) this.#attach(port);
+    }
   }
 
   notify(index: number): void {
-    if (index === RX) this.#receive();
-    else this.#transmit();
+    if (index >= CONTROL_RX && !this.#multiport) return;
+    if (index === CONTROL_RX) this.#sendControl();
+    else if (index === CONTROL_TX) this.#receiveControl();
+    else this.#notifyPort(index);
   }
 
-  /** Input given before a driver was there stays: a driver's first act is a reset. */
   reset(): void {
-    if (this.#io !== undefined) this.#input.clear();
     this.#io = undefined;
-    this.#makeSpace();
+    this.#ready = false;
+    this.#multiport = false;
+    this.#control.clear();
+    for (const port of this.#ports) port?.detach();
   }
 
-  /** Queues input for the guest; returns how many bytes were accepted, the first ones. */
+  /** Queues input for the console; returns how many bytes were accepted, the first ones. */
   input(bytes: Uint8Array): number {
-    const accepted = this.#input.put(bytes);
-    this.#inputRefused = accepted < bytes.length;
-    this.#receive();
-    return accepted;
+    return this.#ports[0]?.input(bytes) ?? 0;
+  }
+
+  /** The backend takes the console's output again. */
+  drain(): void {
+    this.#ports[0]?.drain();
   }
 
   /** The terminal has another size now. */
   resize(cols: number, rows: number): void {
-    this.config.setU16(CONFIG_COLS, cols).setU16(CONFIG_ROWS, rows);
+    this.#size = { cols, rows };
+    this.#writeSize();
     this.#io?.configChanged();
+    if (this.#ports[0] !== undefined) this.#announceSize();
   }
 
-  /** The backend takes output again. */
-  drain(): void {
-    this.#full = false;
-    this.#transmit();
+  /**
+   * Adds a port, which the guest sees at once if it runs: Linux as /dev/virtio-ports/NAME. It has
+   * the lowest free id.
+   * @throws RangeError if the name cannot be one or is taken, or there is no room for the port.
+   */
+  addPort(name: string, backend: ConsoleBackend): ConsolePort {
+    if (!PORT_NAME.test(name)) throw new RangeError(`“${name}” cannot be the name of a port`);
+    if (this.#ports.some((port) => port?.name === name)) {
+      throw new RangeError(`there is a port “${name}” already`);
+    }
+    const id = this.#ports.findIndex((port, index) => index > 0 && port === undefined);
+    if (id < 0) throw new RangeError(`the console has only ${this.#ports.length - 1} ports`);
+    const port = this.#createPort(id, name, backend);
+    this.#ports[id] = port;
+    this.#attach(port);
+    this.#announce({ id, event: ControlEvent.DEVICE_ADD, value: 1 });
+    return port;
+  }
+
+  /** Takes a port away from the guest. */
+  removePort(port: ConsolePort): void {
+    if (this.#ports[port.id] !== port || port.name === undefined) return;
+    this.#ports[port.id] = undefined;
+    port.detach();
+    if (!this.#ready) return;
+    this.#control.remove(port.id);
+    this.#sendControl();
   }
 
   counters(): Counters {
-    return { ...this.#counters, inputWaiting: this.#input.length };
+    const present = this.#ports.filter((port) => port !== undefined);
+    const sum = (of: (port: ConsolePort) => number) =>
+      present.reduce((total, port) => total + of(port), 0);
+    return {
+      inputBytes: sum((port) => port.counters.inputBytes),
+      outputBytes: sum((port) => port.counters.outputBytes),
+      droppedBytes: sum((port) => port.counters.droppedBytes),
+      inputWaiting: sum((port) => port.inputWaiting),
+      emergencyBytes: this.#emergencyBytes,
+      invalidControls: this.#invalidControls,
+      ports: present.length,
+    };
   }
 
-  #receive(): void {
-    const queue = this.#io?.queues[RX];
-    if (queue === undefined || this.#input.length === 0) return;
-    drain(queue, (chain) => {
-      const writer = new ChainWriter(chain);
-      // Twice, because the queued bytes may be in two pieces.
-      for (let piece = 0; piece < 2; piece++) {
-        this.#input.drop(writer.write(this.#input.front(writer.remaining)));
-      }
-      this.#counters.inputBytes += writer.written;
-      queue.push(chain, writer.written);
-      return this.#input.length > 0;
-    });
-    this.#makeSpace();
+  save(): State {
+    const ports = this.#ports.flatMap((port) => (port === undefined ? [] : [port.save()]));
+    return { version: 1, ready: this.#ready, control: this.#control.save(), ports };
   }
 
-  #makeSpace(): void {
-    if (!this.#inputRefused || this.#input.free === 0) return;
-    this.#inputRefused = false;
-    this.onInputSpace?.();
+  load(state: State): void {
+    this.#ready = state.ready === true;
+    this.#control.load((state.control ?? []) as ControlMessage[]);
+    const saved = (state.ports ?? []) as State[];
+    for (const [id, port] of this.#ports.entries()) this.#loadPort(id, port, saved);
+    this.#sendControl();
   }
 
-  #transmit(): void {
-    const queue = this.#io?.queues[TX];
-    if (queue === undefined || this.#full) return;
-    drain(queue, (chain) => {
-      this.#output(chain);
-      queue.push(chain, 0);
-      return !this.#full;
-    });
-  }
-
-  #output(chain: DescriptorChain): void {
-    const length = Math.min(chain.readableLength, CONSOLE_CHAIN_MAX);
-    this.#counters.droppedBytes += chain.readableLength - length;
-    for (let at = 0; at < length; at += CONSOLE_WRITE_MAX) {
-      const piece = new Uint8Array(Math.min(CONSOLE_WRITE_MAX, length - at));
-      chain.readAt(at, piece);
-      this.#counters.outputBytes += piece.length;
-      if (!this.#backend.write(piece)) this.#full = true;
+  /** What the guest knew of a port may not be so any more: another may have its place, or none. */
+  #loadPort(id: number, port: ConsolePort | undefined, saved: readonly State[]): void {
+    const known = saved.find((other) => other.id === id);
+    const isSame = known !== undefined && known.name === port?.name;
+    if (known !== undefined && !isSame && this.#ready) this.#control.remove(id);
+    if (port === undefined) return;
+    if (isSame) {
+      port.load(known);
+      if (port.name !== undefined) this.#announceOpen(id, port.hostOpen);
+    } else {
+      this.#announce({ id, event: ControlEvent.DEVICE_ADD, value: 1 });
     }
   }
 
+  #createPort(id: number, name: string | undefined, backend: ConsoleBackend): ConsolePort {
+    return new ConsolePort(id, name, backend, (open) => this.#announceOpen(id, open));
+  }
+
+  /** Without MULTIPORT the driver has port 0 alone, and has it open always. */
+  #attach(port: ConsolePort): void {
+    const queues = this.#io?.queues;
+    if (queues === undefined || (port.id > 0 && !this.#multiport)) return;
+    const first = port.id === 0 ? RX : CONTROL_RX + 2 * port.id;
+    port.attach({ rx: queues[first], tx: queues[first + TX] }, !this.#multiport);
+  }
+
+  #notifyPort(index: number): void {
+    const port = this.#ports[index < CONTROL_RX ? 0 : (index - CONTROL_RX) >> 1];
+    const isTx = (index & 1) === TX;
+    if (!isTx) port?.receive();
+    else if (port !== undefined) port.transmit();
+    else this.#discard(this.#io?.queues[index]);
+  }
+
+  /** Output of a port that is not there: the driver gets its buffers back. */
+  #discard(queue: Virtqueue | undefined): void {
+    if (queue === undefined) return;
+    drain(queue, (chain) => {
+      queue.push(chain, 0);
+      return true;
+    });
+  }
+
+  /** A message for a driver that has not asked for its ports would be lost, and need not be said. */
+  #announce(message: ControlMessage): void {
+    if (!this.#ready) return;
+    this.#control.put(message);
+    this.#sendControl();
+  }
+
+  #announceOpen(id: number, open: boolean): void {
+    this.#announce({ id, event: ControlEvent.PORT_OPEN, value: open ? 1 : 0 });
+  }
+
+  #announceSize(): void {
+    const payload = sizePayload(this.#size.cols, this.#size.rows);
+    this.#announce({ id: 0, event: ControlEvent.RESIZE, value: 0, payload });
+  }
+
+  #sendControl(): void {
+    const queue = this.#io?.queues[CONTROL_RX];
+    if (queue?.ready) this.#control.flush(queue);
+  }
+
+  #receiveControl(): void {
+    const queue = this.#io?.queues[CONTROL_TX];
+    if (queue === undefined) return;
+    drain(queue, (chain) => {
+      const message = parseControl(chain);
+      // Given back before the answer, as the driver may have few buffers.
+      queue.push(chain, 0);
+      if (message === undefined || !this.#obey(message)) this.#invalidControls++;
+      return true;
+    });
+  }
+
+  /** False if the driver may not say that. */
+  #obey({ id, event, value }: ControlMessage): boolean {
+    if (event === ControlEvent.DEVICE_READY) {
+      this.#ready = value === 1;
+      this.#announcePorts();
+      return true;
+    }
+    const port = this.#ports[id];
+    if (!this.#ready || port === undefined) return false;
+    if (event === ControlEvent.PORT_READY) {
+      // With 0 the driver says that it could not make the port; nothing more is to be told of it.
+      if (value === 1) this.#introduce(port);
+      return true;
+    }
+    if (event !== ControlEvent.PORT_OPEN) return false;
+    port.setGuestOpen(value === 1);
+    return true;
+  }
+
+  #announcePorts(): void {
+    for (const [id, port] of this.#ports.entries()) {
+      if (port !== undefined) this.#announce({ id, event: ControlEvent.DEVICE_ADD, value: 1 });
+    }
+  }
+
+  /** Everything there is to know of a port that the driver has made. */
+  #introduce({ id, name, hostOpen }: ConsolePort): void {
+    if (name === undefined) {
+      this.#announce({ id, event: ControlEvent.CONSOLE_PORT, value: 1 });
+      this.#announceSize();
+    } else {
+      const payload = new TextEncoder().encode(name);
+      this.#announce({ id, event: ControlEvent.PORT_NAME, value: 1, payload });
+    }
+    if (hostOpen) this.#announceOpen(id, true);
+  }
+
+  #writeSize(): void {
+    const { cols, rows } = this.#size;
+    this.config.setU16(CONFIG_COLS, cols).setU16(CONFIG_ROWS, rows);
+  }
+
   #emergencyWrite(byte: number): void {
-    this.#counters.emergencyBytes++;
-    this.#backend.write(Uint8Array.of(byte));
+    this.#emergencyBytes++;
+    this.#backend?.write(Uint8Array.of(byte));
   }
 }

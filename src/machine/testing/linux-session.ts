@@ -1,0 +1,100 @@
+/** The embedded Linux with a person at its console, for tests under Node. */
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep, setImmediate as yieldToHost } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { Machine } from "../machine.ts";
+import type { MachineExit, MachineOptions } from "../machine-types.ts";
+import { attachDevices, steadyEntropy } from "./linux-devices.ts";
+
+const GUEST = new URL("../../../public/guest/", import.meta.url);
+const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
+
+/** Whether the guest has been built. */
+export const hasGuest = existsSync(new URL("Image.gz", GUEST));
+
+/** The longest that a test may wait for anything, in ms. */
+export const LIMIT_MS = 60_000;
+
+/** A timer of the host may be late for a guest that something else wakes. */
+const IDLE_MS = 10;
+
+export const PROMPT = /# /;
+
+export interface LinuxSessionOptions extends Partial<MachineOptions> {
+  readonly append?: string;
+  readonly firmware?: Uint8Array;
+  /** Attaches further devices. */
+  readonly attach?: (machine: Machine) => void;
+}
+
+export class LinuxSession {
+  readonly machine: Machine;
+  readonly exits: MachineExit[] = [];
+  #output = "";
+
+  constructor({ append, firmware, attach, ...options }: LinuxSessionOptions = {}) {
+    this.machine = new Machine({
+      clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
+      entropy: steadyEntropy,
+      ramBytes: 128 * 1024 * 1024,
+      ...options,
+      events: {
+        onExit: (exit) => this.exits.push(exit),
+        onConsole: (_port, bytes) => {
+          this.#output += new TextDecoder().decode(Uint8Array.from(bytes));
+          return true;
+        },
+      },
+    });
+    attachDevices(this.machine);
+    attach?.(this.machine);
+    this.machine.boot({
+      kernel: guestFile("Image.gz"),
+      initrd: guestFile("initramfs.cpio.gz"),
+      append: append ?? "console=hvc0 quiet",
+      ...(firmware === undefined ? {} : { firmware }),
+    });
+  }
+
+  type(text: string): void {
+    this.machine.consoles.input(new TextEncoder().encode(text));
+  }
+
+  /** Runs until that is so, or the guest has ended. @throws Error if it takes too long. */
+  async runUntil(isDone: () => boolean, what: string): Promise<void> {
+    const end = performance.now() + LIMIT_MS;
+    while (!isDone()) {
+      if (performance.now() > end) throw new Error(`no ${what} in: ${this.#output}`);
+      const result = this.machine.runSlice(8);
+      if (result === "stopped") break;
+      // What the test's own promises and sockets do comes to its turn here.
+      if (result === "idle") await sleep(Math.min(this.machine.msUntilWake(), IDLE_MS));
+      else await yieldToHost();
+    }
+  }
+
+  /** Runs until the guest has printed that or has ended; what it printed until then. */
+  async until(text: RegExp): Promise<string> {
+    await this.runUntil(() => text.test(this.#output), String(text));
+    const seen = this.#output;
+    this.#output = "";
+    return seen;
+  }
+
+  /** Runs until a promise is settled. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await this.runUntil(() => isSettled, "end of waiting");
+    return promise;
+  }
+
+  /** Has the shell do something; what it printed. */
+  async command(line: string): Promise<string> {
+    this.type(`${line}; echo do''ne\n`);
+    return this.until(/done\r\n[\s\S]*# /);
+  }
+}
