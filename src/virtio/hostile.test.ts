@@ -4,12 +4,14 @@ import type { VirtioDevice } from "./device.ts";
 import { BlockDevice } from "./devices/block.ts";
 import { ConsoleDevice } from "./devices/console.ts";
 import { EntropyDevice } from "./devices/entropy.ts";
+import { GpuDevice } from "./devices/gpu.ts";
 import { MemoryBlockBackend } from "./devices/memory-block-backend.ts";
 import { NetDevice } from "./devices/net.ts";
 import { DescriptorFlag, Status } from "./spec.ts";
 import { RAM_BASE, TestDriver } from "./testing/driver.ts";
 import { PackedDriverQueue } from "./testing/packed-driver-queue.ts";
 import { SplitDriverQueue } from "./testing/split-driver-queue.ts";
+import { TestDisplay } from "./testing/test-display.ts";
 
 const RAM_SIZE = 0x2_0000;
 const QUEUE_SIZE = 16;
@@ -45,6 +47,10 @@ const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> 
     const mac = new Uint8Array(6);
     const device = new NetDevice("net0", { send: () => true }, { mac });
     return { device, stir: () => device.receive(new Uint8Array(200).fill(0xee)) };
+  },
+  gpu: () => {
+    const device = new GpuDevice("gpu0", new TestDisplay(), { width: 640, height: 480 });
+    return { device, stir: () => device.resize({ width: 800, height: 600 }) };
   },
   entropy: () => {
     const device = new EntropyDevice("rng", { fill: (bytes) => void bytes.fill(0xdd) });
@@ -88,7 +94,7 @@ const scenario = fc.record({
   tables: fc.array(fc.array(piece, { minLength: 1, maxLength: 4 }), { maxLength: 3 }),
   heads: fc.array(fc.integer({ min: 0, max: QUEUE_SIZE }), { minLength: 1, maxLength: 24 }),
   /** Starts data with a plausible request header. */
-  header: fc.constantFrom(0, 1, 4, 8, 10, 11, 13, 14),
+  header: fc.constantFrom(0, 1, 4, 8, 10, 11, 13, 14, 0x100, 0x101, 0x10a, 0x300),
   queue: fc.nat(2),
   indirectAt: fc.nat(QUEUE_SIZE - 1),
 });

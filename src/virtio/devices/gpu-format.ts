@@ -1,0 +1,59 @@
+/** Pixel formats of the graphics device (virtio 5.7.6.8): four bytes each, named in memory order. */
+
+/** Where the bytes of R, G, B and A are in a little-endian word, in bits; no A means opaque. */
+export interface PixelFormat {
+  readonly red: number;
+  readonly green: number;
+  readonly blue: number;
+  readonly alpha: number | undefined;
+}
+
+const format = (red: number, green: number, blue: number, alpha?: number): PixelFormat => ({
+  red,
+  green,
+  blue,
+  alpha,
+});
+
+export const PIXEL_FORMATS: { readonly [id: number]: PixelFormat | undefined } = {
+  1: format(16, 8, 0, 24), // B8G8R8A8
+  2: format(16, 8, 0), // B8G8R8X8
+  3: format(8, 16, 24, 0), // A8R8G8B8
+  4: format(8, 16, 24), // X8R8G8B8
+  67: format(0, 8, 16, 24), // R8G8B8A8
+  68: format(24, 16, 8), // X8B8G8R8
+  121: format(24, 16, 8, 0), // A8B8G8R8
+  134: format(0, 8, 16), // R8G8B8X8
+};
+
+const OPAQUE = 0xff00_0000 | 0;
+
+/** Converts `count` words of `source` from `from` on into R, G, B, A in `target` from `to` on. */
+export function convertPixels(
+  { red, green, blue, alpha }: PixelFormat,
+  source: Uint32Array,
+  from: number,
+  target: Uint32Array,
+  to: number,
+  count: number,
+): void {
+  if (alpha === undefined) {
+    for (let i = 0; i < count; i++) {
+      const word = source[from + i];
+      target[to + i] =
+        ((word >>> red) & 0xff) |
+        (((word >>> green) & 0xff) << 8) |
+        (((word >>> blue) & 0xff) << 16) |
+        OPAQUE;
+    }
+  } else {
+    for (let i = 0; i < count; i++) {
+      const word = source[from + i];
+      target[to + i] =
+        ((word >>> red) & 0xff) |
+        (((word >>> green) & 0xff) << 8) |
+        (((word >>> blue) & 0xff) << 16) |
+        ((word >>> alpha) << 24);
+    }
+  }
+}
