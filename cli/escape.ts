@@ -2,12 +2,18 @@
 
 const CTRL_A = 1;
 
-export type EscapeCommand = "quit" | "help";
+export type EscapeCommand = "quit" | "help" | "memory";
 
-const COMMANDS: { readonly [key: string]: EscapeCommand } = { x: "quit", h: "help", "?": "help" };
+const COMMANDS: { readonly [key: string]: EscapeCommand } = {
+  x: "quit",
+  h: "help",
+  "?": "help",
+  m: "memory",
+};
 
 export const ESCAPE_HELP = `
 Ctrl-A X       end the machine
+Ctrl-A M       what the guest's memory is used for
 Ctrl-A H       this help
 Ctrl-A Ctrl-A  send Ctrl-A to the guest
 `.replaceAll("\n", "\r\n");

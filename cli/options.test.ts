@@ -17,13 +17,14 @@ describe("options of run", () => {
   it("are read", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --net ws://x/ " +
-      "--timeout 2.5 --profile qemu-virt --irq aplic --no-reboot";
+      "--balloon 64 --timeout 2.5 --profile qemu-virt --irq aplic --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
       append: "a=b",
       firmware: "F",
       ramMiB: 512,
+      balloonMiB: 64,
       disks: [
         { path: "A", readOnly: false },
         { path: "B", readOnly: true },
@@ -51,6 +52,7 @@ describe("options of run", () => {
       "--ram 5T",
       "--ram 31",
       "--ram 3G",
+      "--balloon x",
       "--timeout 0",
       "--timeout x",
       "--irq gic",

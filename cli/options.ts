@@ -14,6 +14,7 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --firmware FILE     runs at reset in M-mode, such as OpenSBI; the kernel comes after it
   --dtb FILE          device tree instead of the generated one
   --ram MIB           RAM, 32 to 2048 (default 256); "512M" and "1G" also work
+  --balloon MIB       a balloon, which takes that much memory from the guest; 0 takes none yet
   --disk FILE[,ro]    raw disk image; may be repeated
   --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
   --profile NAME      memory map: tabvisor (default) or qemu-virt
@@ -42,6 +43,7 @@ export interface RunOptions {
   readonly firmware?: string;
   readonly dtb?: string;
   readonly ramMiB?: number;
+  readonly balloonMiB?: number;
   readonly disks: readonly DiskOption[];
   readonly net?: string;
   readonly profile: "tabvisor" | "qemu-virt";
@@ -58,6 +60,7 @@ const OPTIONS = {
   firmware: { type: "string" },
   dtb: { type: "string" },
   ram: { type: "string" },
+  balloon: { type: "string" },
   disk: { type: "string", multiple: true },
   net: { type: "string" },
   profile: { type: "string" },
@@ -78,6 +81,7 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
   return {
     ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net }),
     ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
+    ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
     disks: (values.disk ?? []).map(parseDisk),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
@@ -105,10 +109,14 @@ function defined<K extends string>(
   return Object.fromEntries(entries) as { [key in K]?: string };
 }
 
-function parseRam(text: string): number {
+function parseMib(option: string, text: string): number {
   const match = /^(\d+)(M|MiB|G|GiB)?$/i.exec(text);
-  if (match === null) throw new UsageError(`--ram is not a size: ${text}`);
-  const mib = Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+  if (match === null) throw new UsageError(`${option} is not a size: ${text}`);
+  return Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+}
+
+function parseRam(text: string): number {
+  const mib = parseMib("--ram", text);
   if (mib * MIB < MIN_RAM_BYTES || mib * MIB > MAX_RAM_BYTES) {
     throw new UsageError(`--ram is from ${MIN_RAM_BYTES / MIB} to ${MAX_RAM_BYTES / MIB} MiB`);
   }

@@ -10,6 +10,7 @@ import { EntropyDevice } from "../src/virtio/devices/entropy.ts";
 import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
 import { readImage } from "./files.ts";
+import { MemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
 import { Terminal } from "./terminal.ts";
@@ -79,6 +80,7 @@ class Session {
   readonly #loop: RunLoop;
   readonly #terminal: Terminal;
   readonly #console: ConsoleDevice;
+  readonly #memory: MemoryDevices;
   readonly #closers: (() => void)[] = [];
   readonly #startedAt = performance.now();
   #hasSpoken = false;
@@ -93,6 +95,7 @@ class Session {
       // Before the guest has spoken it is not known which console it listens to.
       onInput: (bytes) => (this.#hasSpoken ? this.#machine.consoles.input(bytes) : 0),
       onQuit: () => this.#finish(0),
+      onCommand: () => void this.#memory.describe().then((text) => this.#say(text)),
       onDrain: () => this.#resume(),
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
@@ -110,6 +113,7 @@ class Session {
         onWake: () => this.#loop.wake(),
       },
     });
+    this.#memory = new MemoryDevices(options);
     this.#loop = new RunLoop(this.#machine, NODE_HOST);
     this.#console = this.#machine.consoles.createDevice("console0", this.#terminal.size);
   }
@@ -121,6 +125,7 @@ class Session {
       this.#machine.attach(new BlockDevice(`blk${i}`, disk));
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
+    this.#memory.attach(this.#machine);
     if (net !== undefined) {
       const network = connectNetwork(net, (message) => this.#say(message));
       this.#closers.push(() => network.close());

@@ -8,6 +8,8 @@ export interface TerminalOptions {
   /** Takes bytes for the guest; returns how many of them, from the first, it took. */
   readonly onInput: (bytes: Uint8Array) => number;
   readonly onQuit: () => void;
+  /** A key of the monitor, other than for ending it and for help. */
+  readonly onCommand: (command: "memory") => void;
   /** Output is welcome again after `write` had returned false. */
   readonly onDrain: () => void;
   readonly onResize: (columns: number, rows: number) => void;
@@ -32,7 +34,8 @@ export class Terminal {
     this.#options = options;
     this.#escapes = new EscapeFilter((command) => {
       if (command === "quit") options.onQuit();
-      else options.stdout.write(ESCAPE_HELP);
+      else if (command === "help") options.stdout.write(ESCAPE_HELP);
+      else options.onCommand(command);
     });
   }
 

@@ -50,6 +50,23 @@ describe("GuestMemory", () => {
     }
   });
 
+  it("clears what is discarded, and tells of the pages that it changed", () => {
+    const { buffer, memory, writes } = create();
+    new Uint8Array(buffer).fill(1);
+    expect(memory.discard(BASE + 1, SIZE)).toBe(false);
+    expect(memory.discard(BASE + 3, SIZE - 6)).toBe(true);
+    const bytes = [...new Uint8Array(buffer, 0x1000, SIZE)];
+    expect(bytes.slice(0, 4)).toEqual([1, 1, 1, 0]);
+    expect(bytes.slice(-4)).toEqual([0, 1, 1, 1]);
+    expect(bytes.slice(3, -3).every((byte) => byte === 0)).toBe(true);
+    expect(memory.discard(BASE, SIZE)).toBe(true);
+    expect(memory.discard(BASE, SIZE)).toBe(true);
+    expect(writes).toEqual([
+      [BASE + 3, SIZE - 6],
+      [BASE, SIZE],
+    ]);
+  });
+
   it("shares bytes with its views", () => {
     const { buffer, memory } = create();
     const view = memory.view(BASE + 16, 4);

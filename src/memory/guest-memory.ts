@@ -20,6 +20,8 @@ export interface RamRegion {
   readonly offset: number;
 }
 
+const PAGE_BYTES = 4096;
+
 /** Told of every range that something other than the hart is about to write. */
 export type WriteObserver = (gpa: number, length: number) => void;
 
@@ -123,9 +125,33 @@ export class GuestMemory {
     this.written(gpa, bytes.length);
   }
 
+  /**
+   * Makes every byte of a range that holds nothing of value 0; false if it is not wholly RAM. Pages
+   * that are 0 already are only read: a page that was never written takes no memory of the host, and
+   * must not begin to.
+   */
+  discard(gpa: number, length: number): boolean {
+    const offset = this.offsetOf(gpa, length);
+    if (offset < 0) return false;
+    for (let at = 0; at < length; at += PAGE_BYTES) {
+      const page = this.#bytes.subarray(offset + at, offset + Math.min(at + PAGE_BYTES, length));
+      if (isZero(page)) continue;
+      page.fill(0);
+      this.written(gpa + at, page.length);
+    }
+    return true;
+  }
+
   #at(gpa: number, length: number): number {
     const offset = this.offsetOf(gpa, length);
     if (offset < 0) throw new RangeError(`0x${gpa.toString(16)}+${length} is not RAM`);
     return offset;
   }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  const isWhole = ((bytes.byteOffset | bytes.length) & 3) === 0;
+  const words = isWhole ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : bytes;
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }

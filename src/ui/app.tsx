@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
+import { MemoryDialog } from "./memory-dialog.tsx";
 import { OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
 import { type Picked, sortFiles } from "./picked-files.ts";
@@ -17,7 +18,7 @@ export function mount(startup: Startup, parent: Element): void {
 }
 
 function App({ session }: { session: Session }): JSX.Element {
-  const [dialog, setDialog] = useState<"open" | "reset" | undefined>(undefined);
+  const [dialog, setDialog] = useState<"open" | "reset" | "memory" | undefined>(undefined);
   const [dropped, setDropped] = useState<Picked>({});
   const terminal = useRef<GuestTerminal | undefined>(undefined);
   const close = (): void => {
@@ -41,8 +42,9 @@ function App({ session }: { session: Session }): JSX.Element {
         <ProblemPanel session={session} onOpen={open} onReset={reset} />
         <DropZone onFiles={takeFiles} />
       </main>
-      <StatusBar session={session} />
+      <StatusBar session={session} onMemory={() => setDialog("memory")} />
       <OpenDialog session={session} open={dialog === "open"} dropped={dropped} onClose={close} />
+      <MemoryDialog session={session} open={dialog === "memory"} onClose={close} />
       <ResetDialog session={session} open={dialog === "reset"} onClose={close} />
     </>
   );

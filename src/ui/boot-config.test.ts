@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
-  ConfigError,
   DEFAULT_APPEND,
   DEFAULT_RAM_MIB,
   diskNameOf,
@@ -9,6 +8,7 @@ import {
   MIN_RAM_MIB,
   readBootConfig,
 } from "./boot-config.ts";
+import { ConfigError } from "./config-error.ts";
 
 const read = (query: string, page = "https://host/sub/") =>
   readBootConfig(new URL(query, page), new URL(page));
@@ -20,6 +20,7 @@ describe("readBootConfig", () => {
       initrd: { kind: "url", url: "https://host/sub/guest/initramfs.cpio.gz" },
       append: DEFAULT_APPEND,
       ramMiB: DEFAULT_RAM_MIB,
+      memory: { balloonMiB: 0 },
       disk: {
         name: "default",
         seed: { kind: "url", url: "https://host/sub/guest/disk.seed.gz" },
@@ -35,13 +36,14 @@ describe("readBootConfig", () => {
 
   it("takes everything from the address", () => {
     const query =
-      "?kernel=/k&initrd=i.gz&append=quiet&firmware=https://o/fw.bin&ram=512&disk=work&lan=class";
+      "?kernel=/k&initrd=i.gz&append=quiet&firmware=https://o/fw.bin&ram=512&balloon=64&disk=work&lan=class";
     expect(read(query)).toEqual({
       kernel: { kind: "url", url: "https://host/k" },
       initrd: { kind: "url", url: "https://host/sub/i.gz" },
       firmware: { kind: "url", url: "https://o/fw.bin" },
       append: "quiet",
       ramMiB: 512,
+      memory: { balloonMiB: 64 },
       disk: { name: "work" },
       relay: "wss://host/lan/class",
     });
@@ -75,6 +77,14 @@ describe("readBootConfig", () => {
     expect(read(`?ram=${MAX_RAM_MIB}`).ramMiB).toBe(MAX_RAM_MIB);
     for (const ram of [MIN_RAM_MIB - 1, MAX_RAM_MIB + 1, "lots", "-5", "1e3"]) {
       expect(() => read(`?ram=${ram}`)).toThrow(ConfigError);
+    }
+  });
+
+  it("takes a balloon that leaves the guest some memory", () => {
+    expect(read("?balloon=none").memory).toEqual({});
+    expect(read("?ram=64&balloon=63MiB").memory).toEqual({ balloonMiB: 63 });
+    for (const balloon of ["64", "-1", "all"]) {
+      expect(() => read(`?ram=64&balloon=${balloon}`)).toThrow(ConfigError);
     }
   });
 

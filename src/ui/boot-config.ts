@@ -1,5 +1,7 @@
 /** Reads what to boot from the page's address. */
-import type { BootConfig, DiskConfig, ImageSource, Problem } from "../worker/protocol.ts";
+import type { BootConfig, DiskConfig, ImageSource } from "../worker/protocol.ts";
+import { ConfigError } from "./config-error.ts";
+import { readMemory, readMib } from "./memory-config.ts";
 
 /** What the embedded guest is built to have in MiB. */
 export const DEFAULT_RAM_MIB = 256;
@@ -16,19 +18,6 @@ export const DEFAULT_APPEND = "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppres
 
 /** A LAN's name is a part of the relay's address. */
 const LAN_PATTERN = /^[\w.-]{1,64}$/;
-
-/** An address that does not say anything bootable. */
-export class ConfigError extends Error implements Problem {
-  override readonly name = "ConfigError";
-  readonly what: string;
-  readonly advice: string;
-
-  constructor(what: string, advice: string) {
-    super(`${what} ${advice}`);
-    this.what = what;
-    this.advice = advice;
-  }
-}
 
 /**
  * What the address `page` asks for. `assets` is the address that the embedded guest is relative to.
@@ -52,9 +41,11 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const isSeeded = isEmbedded && wanted?.base === undefined && !query.has("append");
   const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
   const relay = readRelay(query, page);
+  const ramMiB = readRam(query.get("ram"));
   return {
     append: query.get("append") ?? DEFAULT_APPEND,
-    ramMiB: readRam(query.get("ram")),
+    ramMiB,
+    memory: readMemory(query, ramMiB),
     ...(kernel && { kernel }),
     ...(initrd && { initrd }),
     ...(firmware && { firmware }),
@@ -81,7 +72,7 @@ function atUrl(parameter: string, value: string, page: URL): ImageSource {
 /** Reads `ram`, in MiB. */
 export function readRam(value: string | null): number {
   if (value === null || value === "") return DEFAULT_RAM_MIB;
-  const mib = Number(/^(\d+)(M|MiB|MB)?$/i.exec(value)?.[1] ?? Number.NaN);
+  const mib = readMib(value);
   if (!(mib >= MIN_RAM_MIB && mib <= MAX_RAM_MIB)) {
     throw new ConfigError(
       `The machine cannot have ${value} MiB of memory.`,

@@ -1,5 +1,6 @@
 /** The first code of the page: starts the machine, then loads the page around it. */
-import { ConfigError, readBootConfig } from "./boot-config.ts";
+import { readBootConfig } from "./boot-config.ts";
+import { ConfigError } from "./config-error.ts";
 import { openMachine } from "./machine-link.ts";
 import type { Startup } from "./session.ts";
 

@@ -1,7 +1,8 @@
 /** The form for booting something else: files picked or dropped, a command line, memory. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ConfigError, MAX_RAM_MIB, MIN_RAM_MIB, readRam } from "./boot-config.ts";
+import { MAX_RAM_MIB, MIN_RAM_MIB, readRam } from "./boot-config.ts";
+import { ConfigError } from "./config-error.ts";
 import { formatBytes } from "./format.ts";
 import { Dialog } from "./panels.tsx";
 import { configOf, type Picked } from "./picked-files.ts";

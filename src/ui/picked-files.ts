@@ -1,6 +1,7 @@
 /** What to boot when a person picks or drops files. */
 import type { BootConfig } from "../worker/protocol.ts";
-import { ConfigError, diskNameOf } from "./boot-config.ts";
+import { diskNameOf } from "./boot-config.ts";
+import { ConfigError } from "./config-error.ts";
 import { type Role, sniffFile } from "./sniff.ts";
 
 /** Files by what they are for. */
@@ -30,6 +31,7 @@ export function configOf(
     firmware: source(firmware) ?? kept(current?.firmware),
     disk: disk === undefined ? current?.disk : { name: nameOf(disk), base: source(disk)! },
     relay: current?.relay,
+    memory: current?.memory,
   };
   if (parts.kernel === undefined && parts.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");

@@ -88,6 +88,11 @@ export class Session {
     this.#machine?.send({ type: "resize", columns, rows });
   }
 
+  /** Changes how much memory the guest is to have. */
+  setMemory(memory: { readonly balloonMiB: number }): void {
+    this.#machine?.send({ type: "memory", ...memory });
+  }
+
   powerOff(): void {
     this.#machine?.send({ type: "power-off" });
   }

@@ -11,7 +11,12 @@ const DEVICES: readonly { key: keyof Activity; name: string }[] = [
   { key: "entropy", name: "entropy" },
 ];
 
-export function StatusBar({ session }: { session: Session }): JSX.Element {
+export interface StatusBarProps {
+  readonly session: Session;
+  readonly onMemory: () => void;
+}
+
+export function StatusBar({ session, onMemory }: StatusBarProps): JSX.Element {
   const notice = session.notice.value;
   return (
     <footer class="status">
@@ -23,7 +28,22 @@ export function StatusBar({ session }: { session: Session }): JSX.Element {
       <p class="message" role="status">
         {notice === undefined ? summaryOf(session) : `${notice.what} ${notice.advice}`}
       </p>
+      <Memory session={session} onMemory={onMemory} />
     </footer>
+  );
+}
+
+/** What the guest says of its memory, if it says anything. */
+function Memory({ session, onMemory }: StatusBarProps): JSX.Element | null {
+  const memory = session.stats.value.memory;
+  if (memory === undefined) return null;
+  const { availableBytes, balloon } = memory;
+  const available = availableBytes === undefined ? "" : ` ${formatBytes(availableBytes)} free`;
+  const held = balloon.bytes === 0 ? "" : `, ${formatBytes(balloon.bytes)} in the balloon`;
+  return (
+    <button type="button" class="memory" title="Memory of the guest" onClick={onMemory}>
+      {`Memory:${available || " …"}${held}`}
+    </button>
   );
 }
 

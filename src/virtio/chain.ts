@@ -103,6 +103,13 @@ export class DescriptorChain {
     return views;
   }
 
+  /** Where the writable part is in guest memory, for devices that deal in pages and not in data. */
+  *writableRanges(): Iterable<{ readonly gpa: number; readonly length: number }> {
+    for (const [i, view] of this.writable.entries()) {
+      yield { gpa: this.#writableAddresses[i], length: view.length };
+    }
+  }
+
   /** Writes `bytes` at `offset` of the writable part; returns how many fitted, 0 if not alive. */
   writeAt(offset: number, bytes: Uint8Array): number {
     if (!this.alive) return 0;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { VirtioDevice } from "./device.ts";
+import { BalloonDevice } from "./devices/balloon.ts";
 import { BlockDevice } from "./devices/block.ts";
 import { ConsoleDevice } from "./devices/console.ts";
 import { EntropyDevice } from "./devices/entropy.ts";
@@ -52,6 +53,7 @@ const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> 
     const device = new GpuDevice("gpu0", new TestDisplay(), { width: 640, height: 480 });
     return { device, stir: () => device.resize({ width: 800, height: 600 }) };
   },
+  balloon: () => ({ device: new BalloonDevice("balloon0"), stir: () => {} }),
   entropy: () => {
     const device = new EntropyDevice("rng", { fill: (bytes) => void bytes.fill(0xdd) });
     return { device, stir: () => {} };

@@ -59,6 +59,7 @@ export const DeviceType = {
   BLOCK: 2,
   CONSOLE: 3,
   ENTROPY: 4,
+  BALLOON: 5,
   GPU: 16,
   BOOT_TIMER: 0xffff_ff00,
 } as const;

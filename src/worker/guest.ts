@@ -12,6 +12,7 @@ import { NetDevice } from "../virtio/devices/net.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
+import { MemoryDevices } from "./memory-devices.ts";
 import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
@@ -30,6 +31,7 @@ export class Guest {
   readonly #meter: ActivityMeter;
   readonly #loop: RunLoop;
   readonly #screen: ConsoleDevice;
+  readonly #memory: MemoryDevices;
   #disk: IndexedDbDisk | undefined;
   #net: WebSocketNet | undefined;
 
@@ -39,6 +41,7 @@ export class Guest {
     this.#config = config;
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
     this.console = new GuestConsole(services, this.#meter);
+    this.#memory = new MemoryDevices(config.memory ?? {});
     this.#machine = new Machine({
       hart: services.hart,
       clock: services.clock,
@@ -67,6 +70,7 @@ export class Guest {
     if (disk !== undefined) this.#attachDisk(disk);
     if (this.#config.relay !== undefined) this.#attachNet(this.#config.relay);
     this.#attachEntropy();
+    this.#memory.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
     this.#machine.boot({
       append: this.#config.append,
@@ -94,6 +98,11 @@ export class Guest {
     this.#screen.resize(columns, rows);
   }
 
+  /** Asks the guest to give the balloon so much memory. */
+  inflate(mib: number): void {
+    this.#memory.inflate(mib);
+  }
+
   /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
   async flush(): Promise<void> {
     await this.#disk?.disk.flush();
@@ -113,7 +122,9 @@ export class Guest {
     const { isIdle, mips, busy, activity } = this.#meter.read(instructions);
     const diskBytes = this.#disk?.disk.storedBytes ?? 0;
     const unsavedBytes = this.#disk?.disk.dirtyBytes ?? 0;
-    return { isIdle, stats: { mips, busy, activity, diskBytes, unsavedBytes } };
+    const memory = this.#memory.measure(isIdle);
+    const stats = { mips, busy, activity, diskBytes, unsavedBytes, ...(memory && { memory }) };
+    return { isIdle, stats };
   }
 
   #slice(maxMs: number) {

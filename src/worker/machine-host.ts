@@ -70,6 +70,9 @@ export class MachineHost {
         this.#size = message;
         this.#guest?.resize(message.columns, message.rows);
         break;
+      case "memory":
+        this.#guest?.inflate(message.balloonMiB);
+        break;
       case "power-off":
         this.#powerOff();
         break;

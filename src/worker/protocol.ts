@@ -15,6 +15,12 @@ export interface DiskConfig {
   readonly readOnly?: boolean;
 }
 
+/** Devices that are about memory. */
+export interface MemoryConfig {
+  /** What the balloon takes from the guest at first; absent for a machine without one. */
+  readonly balloonMiB?: number;
+}
+
 /** What to boot. The page makes it from its address and from picked files. */
 export interface BootConfig {
   readonly kernel?: ImageSource;
@@ -23,6 +29,7 @@ export interface BootConfig {
   /** The kernel's command line. */
   readonly append: string;
   readonly ramMiB: number;
+  readonly memory?: MemoryConfig;
   /** Absent for a machine without a disk. */
   readonly disk?: DiskConfig;
   /** Address of the relay's LAN; absent for a machine without a network. */
@@ -37,6 +44,8 @@ export type ToWorker =
   /** The terminal has shown `bytes` more bytes of output: see `OUTPUT_WINDOW`. */
   | { readonly type: "shown"; readonly bytes: number }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  /** Changes how much memory the guest is to have. */
+  | { readonly type: "memory"; readonly balloonMiB: number }
   /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
   | { readonly type: "power-off" }
   /** Starts the machine again from reset, whatever it does now. */
@@ -68,6 +77,14 @@ export interface Activity {
   readonly entropy: number;
 }
 
+/** What the guest said last of its memory; it may leave out anything. */
+export interface MemoryStats {
+  readonly balloon: { readonly bytes: number; readonly targetBytes: number };
+  readonly freeBytes?: number;
+  readonly availableBytes?: number;
+  readonly totalBytes?: number;
+}
+
 export interface Stats {
   /** Millions of guest instructions per second since the last report. */
   readonly mips: number;
@@ -78,6 +95,8 @@ export interface Stats {
   readonly diskBytes: number;
   /** Bytes written that would be lost if the tab died now. */
   readonly unsavedBytes: number;
+  /** Absent for a machine that cannot tell. */
+  readonly memory?: MemoryStats;
 }
 
 export type FromWorker =

@@ -1,0 +1,90 @@
+/** What the guest's memory is used for, and how much of it there is to be. */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { MemoryStats } from "../worker/protocol.ts";
+import { ConfigError } from "./config-error.ts";
+import { formatBytes } from "./format.ts";
+import { readBalloon } from "./memory-config.ts";
+import { Dialog } from "./panels.tsx";
+import type { Session } from "./session.ts";
+
+const MIB = 1 << 20;
+
+export interface MemoryDialogProps {
+  readonly session: Session;
+  readonly open: boolean;
+  readonly onClose: () => void;
+}
+
+export function MemoryDialog({ session, open, onClose }: MemoryDialogProps): JSX.Element {
+  return (
+    <Dialog open={open} title="Memory" onClose={onClose}>
+      <MemoryForm session={session} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+function MemoryForm({ session, onClose }: Omit<MemoryDialogProps, "open">): JSX.Element {
+  const memory = session.stats.value.memory;
+  const ramMiB = session.config.value?.ramMiB ?? 0;
+  const [balloon, setBalloon] = useState(mibOf(memory?.balloon.targetBytes));
+  const [complaint, setComplaint] = useState("");
+  const apply = (event: Event): void => {
+    event.preventDefault();
+    try {
+      session.setMemory({ balloonMiB: readBalloon(balloon, ramMiB) });
+      onClose();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      setComplaint(error.message);
+    }
+  };
+  return (
+    <form onSubmit={apply}>
+      {memory !== undefined && <Use memory={memory} ramMiB={ramMiB} />}
+      <label class="field">
+        <span>Balloon, MiB: taken from the guest</span>
+        <input
+          value={balloon}
+          inputMode="numeric"
+          onInput={(event) => setBalloon(event.currentTarget.value)}
+        />
+      </label>
+      <p class="complaint" role="alert">
+        {complaint}
+      </p>
+      <div class="choices">
+        <button type="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="submit" class="main">
+          Apply
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Use({ memory, ramMiB }: { memory: MemoryStats; ramMiB: number }): JSX.Element {
+  const { balloon, freeBytes, availableBytes } = memory;
+  const known = (bytes: number | undefined) =>
+    bytes === undefined ? "not told" : formatBytes(bytes);
+  const rows = [
+    ["RAM", formatBytes(ramMiB * MIB)],
+    ["Free", known(freeBytes)],
+    ["Available to programs", known(availableBytes)],
+    ["In the balloon", formatBytes(balloon.bytes)],
+  ];
+  return (
+    <dl class="facts">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const mibOf = (bytes = 0): string => String(Math.round(bytes / MIB));
