@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LoadError } from "../src/machine/load-error.ts";
 import { FileDisk } from "./file-disk.ts";
 
@@ -66,6 +66,15 @@ it("zeroes, and keeps the holes of a sparse file", async () => {
   await other.discard(0, other.sectors);
   await other.close();
   expect((await stat(sparse)).blocks * 512).toBeLessThan(1 << 20);
+});
+
+it("follows a file that becomes longer or shorter", async () => {
+  const seen: number[] = [];
+  disk.follow(() => seen.push(disk.sectors), 5);
+  await truncate(path, 16 * 512);
+  await vi.waitFor(() => expect(seen).toEqual([16]));
+  await truncate(path, 3 * 512 + 1);
+  await vi.waitFor(() => expect(seen).toEqual([16, 3]));
 });
 
 it("fails a read when the file has shrunk", async () => {

@@ -10,15 +10,19 @@ const SECTOR_SIZE = 512;
 const ZERO_PIECE = 64 * 1024;
 const ZEROS = Buffer.alloc(ZERO_PIECE);
 
+/** How often the file's length is looked at, in ms: soon enough for a person who made it longer. */
+const FOLLOW_MS = 1000;
+
 export class FileDisk implements BlockBackend {
-  readonly sectors: number;
   readonly readOnly: boolean;
   readonly id: string;
   readonly #file: FileHandle;
+  #sectors: number;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(file: FileHandle, name: string, bytes: number, readOnly: boolean) {
     this.#file = file;
-    this.sectors = Math.floor(bytes / SECTOR_SIZE);
+    this.#sectors = Math.floor(bytes / SECTOR_SIZE);
     this.readOnly = readOnly;
     this.id = name.replaceAll(/[^\x20-\x7e]/g, "?");
   }
@@ -34,6 +38,28 @@ export class FileDisk implements BlockBackend {
     });
     const { size } = await file.stat();
     return new FileDisk(file, basename(path), size, readOnly);
+  }
+
+  get sectors(): number {
+    return this.#sectors;
+  }
+
+  /** Calls back whenever the file has become longer or shorter, until the disk is closed. */
+  follow(onResize: () => void, intervalMs: number = FOLLOW_MS): void {
+    this.#timer = setTimeout(async () => {
+      // A file that cannot be asked has not changed as far as anybody knows.
+      const size = await this.#file.stat().then(
+        (found) => found.size,
+        () => undefined,
+      );
+      if (this.#timer === undefined) return;
+      const sectors = size === undefined ? this.#sectors : Math.floor(size / SECTOR_SIZE);
+      if (sectors !== this.#sectors) {
+        this.#sectors = sectors;
+        onResize();
+      }
+      this.follow(onResize, intervalMs);
+    }, intervalMs).unref();
   }
 
   async read(sector: number, target: BlockTarget): Promise<void> {
@@ -70,6 +96,8 @@ export class FileDisk implements BlockBackend {
   }
 
   close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     return this.#file.close();
   }
 }

@@ -15,7 +15,8 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --dtb FILE          device tree instead of the generated one
   --ram MIB           RAM, 32 to 2048 (default 256); "512M" and "1G" also work
   --balloon MIB       a balloon, which takes that much memory from the guest; 0 takes none yet
-  --disk FILE[,ro]    raw disk image; may be repeated
+  --disk FILE[,ro]    raw disk image; may be repeated. Make the file longer while the machine
+                      runs (truncate -s 2G FILE), and the guest's disk grows.
   --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic

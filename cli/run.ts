@@ -122,7 +122,9 @@ class Session {
     const { net, timeoutSeconds } = this.#options;
     this.#machine.attach(this.#console);
     disks.forEach((disk, i) => {
-      this.#machine.attach(new BlockDevice(`blk${i}`, disk));
+      const device = new BlockDevice(`blk${i}`, disk);
+      this.#machine.attach(device);
+      disk.follow(() => device.resized());
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
     this.#memory.attach(this.#machine);

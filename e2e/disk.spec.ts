@@ -58,6 +58,20 @@ test("is empty again after a reset that was confirmed", async ({ profile, site }
   expect((await vm.try("test -e /root/note")).status).toBe(1);
 });
 
+test("grows under a running guest, for good", async ({ profile, site }) => {
+  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
+  expect(await vm.run("cat /sys/block/vda/size")).toBe(String(2 ** 30 / 512));
+  await vm.button("Grow disk").click();
+  const dialog = vm.page.getByRole("dialog");
+  await dialog.getByLabel("New size in GiB").fill("1.5");
+  await dialog.getByRole("button", { name: "Grow" }).click();
+  const size = String((1.5 * 2 ** 30) / 512);
+  await vm.run(`until grep -q ${size} /sys/block/vda/size; do sleep 0.1; done`);
+  await vm.page.reload();
+  await vm.prompt();
+  expect(await vm.run("cat /sys/block/vda/size")).toBe(size);
+});
+
 test("passes data through the raw device at any offset, and frees what is discarded", async ({
   profile,
   site,

@@ -49,7 +49,7 @@ const MAX_CLEAN_BYTES = 48 << 20;
 /** Long enough to gather a burst of writes in one transaction, short enough not to be noticed. */
 const WRITE_BACK_MS = 1500;
 
-/** Contents of one chunk; no bytes means zeros. */
+/** Contents of one chunk; what is missing is zeros: all of it, or what the disk has grown by. */
 interface Chunk {
   bytes: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -74,7 +74,6 @@ interface Piece {
 const ZERO_MARK = new Uint8Array(0);
 
 export class ChunkedDisk {
-  readonly size: number;
   readonly chunkSize: number;
   readonly #store: ChunkStore;
   readonly #base: BaseImage | undefined;
@@ -91,6 +90,7 @@ export class ChunkedDisk {
   #commit: Promise<void> | undefined;
   #queuedFlush: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #size: number;
 
   /** Reads which chunks the store has, and opens. */
   static async open(options: ChunkedDiskOptions): Promise<ChunkedDisk> {
@@ -98,7 +98,7 @@ export class ChunkedDisk {
   }
 
   private constructor(options: ChunkedDiskOptions, stored: readonly number[]) {
-    this.size = options.size;
+    this.#size = options.size;
     this.chunkSize = options.chunkSize;
     this.#store = options.store;
     this.#base = options.base;
@@ -109,6 +109,20 @@ export class ChunkedDisk {
     this.#writeBackMs = options.writeBackMs ?? WRITE_BACK_MS;
     this.#onFault = options.onFault ?? (() => {});
     this.#stored = new Set(stored);
+  }
+
+  /** Capacity in bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Makes the disk larger: what is new reads as zeros, or as the base if that reaches so far.
+   * @throws RangeError for anything but a larger size.
+   */
+  grow(size: number): void {
+    if (!(size >= this.#size)) throw new RangeError(`a disk of ${this.#size} bytes cannot shrink`);
+    this.#size = size;
   }
 
   /** Bytes written that are not in the store yet. */
@@ -158,6 +172,7 @@ export class ChunkedDisk {
       }
       const chunk = await this.#residentOrLoaded(piece.index);
       if (chunk.bytes === undefined) continue;
+      // Behind its bytes there are zeros already.
       chunk.bytes.fill(0, piece.start, piece.start + piece.length);
       this.#markDirty(piece.index, chunk);
     }
@@ -205,7 +220,7 @@ export class ChunkedDisk {
 
   /** Puts a piece of `data` into its chunk, which is replaced as a whole if it is not given. */
   #put(piece: Piece, chunk: Chunk = { bytes: undefined }, data: Uint8Array): void {
-    chunk.bytes ??= new Uint8Array(this.#lengthOf(piece.index));
+    chunk.bytes = lengthened(chunk.bytes, this.#lengthOf(piece.index));
     chunk.bytes.set(data.subarray(piece.at, piece.at + piece.length), piece.start);
     this.#markDirty(piece.index, chunk);
   }
@@ -353,7 +368,11 @@ export class ChunkedDisk {
     record: Uint8Array<ArrayBuffer> | undefined,
   ): Uint8Array<ArrayBuffer> | undefined {
     if (record?.length === 0) return undefined;
-    if (record?.length === this.#lengthOf(index)) return record;
+    const length = this.#lengthOf(index);
+    if (record?.length === length) return record;
+    // The last chunk of a disk that has grown since.
+    const isOlder = record !== undefined && record.length < length && record.length % 512 === 0;
+    if (isOlder) return record;
     throw new Error(
       `chunk ${index} of the disk is ${record === undefined ? "missing" : "damaged"}`,
     );
@@ -361,9 +380,10 @@ export class ChunkedDisk {
 
   async #fromBase(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const start = index * this.chunkSize;
+    const available = Math.min(this.#base!.size - start, this.#lengthOf(index));
+    const part = await this.#base!.read(start, available);
     const bytes = new Uint8Array(this.#lengthOf(index));
-    const available = Math.min(this.#base!.size - start, bytes.length);
-    bytes.set(await this.#base!.read(start, available));
+    bytes.set(part);
     return bytes;
   }
 
@@ -411,8 +431,20 @@ export class ChunkedDisk {
 }
 
 function copyOut(chunk: Chunk, piece: Piece, target: ReadTarget): void {
-  if (chunk.bytes === undefined) target.zero(piece.at, piece.length);
-  else target.write(piece.at, chunk.bytes.subarray(piece.start, piece.start + piece.length));
+  const bytes = chunk.bytes?.subarray(piece.start, piece.start + piece.length);
+  const held = bytes?.length ?? 0;
+  if (bytes !== undefined && held > 0) target.write(piece.at, bytes);
+  if (held < piece.length) target.zero(piece.at + held, piece.length - held);
+}
+
+function lengthened(
+  bytes: Uint8Array<ArrayBuffer> | undefined,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  if (bytes !== undefined && bytes.length >= length) return bytes;
+  const longer = new Uint8Array(length);
+  if (bytes !== undefined) longer.set(bytes);
+  return longer;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

@@ -14,18 +14,25 @@ export interface DiskBackendOptions {
 }
 
 export class DiskBackend implements BlockBackend {
-  readonly sectors: number;
   readonly readOnly: boolean;
   readonly id: string;
   readonly #disk: ChunkedDisk;
   readonly #onActivity: (bytes: number) => void;
 
   constructor({ disk, id, readOnly, onActivity }: DiskBackendOptions) {
-    this.sectors = Math.floor(disk.size / SECTOR);
     this.readOnly = readOnly;
     this.id = id;
     this.#disk = disk;
     this.#onActivity = onActivity;
+  }
+
+  get sectors(): number {
+    return Math.floor(this.#disk.size / SECTOR);
+  }
+
+  /** Storage is freed by whole chunks. */
+  get discardAlignment(): number {
+    return this.#disk.chunkSize / SECTOR;
   }
 
   read(sector: number, target: BlockTarget): void | Promise<void> {

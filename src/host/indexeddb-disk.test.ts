@@ -1,7 +1,13 @@
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { BaseImage } from "./chunked-disk.ts";
-import { DEFAULT_DISK_BYTES, eraseDisk, MAX_DISK_BYTES, openDisk } from "./indexeddb-disk.ts";
+import {
+  DEFAULT_DISK_BYTES,
+  eraseDisk,
+  type IndexedDbDisk,
+  MAX_DISK_BYTES,
+  openDisk,
+} from "./indexeddb-disk.ts";
 import { MemoryLocks } from "./testing/memory-locks.ts";
 
 let factory: IDBFactory;
@@ -65,6 +71,67 @@ describe("openDisk", () => {
     await expect(openDisk({ ...options, factory: undefined })).rejects.toMatchObject(unavailable);
     await expect(openDisk({ ...options, locks: undefined })).rejects.toMatchObject(unavailable);
     await expect(open({ name: "../x" })).rejects.toMatchObject({ problem: "name" });
+  });
+
+  it("grows for good, also a disk whose last chunk is not whole", async () => {
+    const read = async ({ disk }: IndexedDbDisk, offset: number, length: number) => {
+      const bytes = new Uint8Array(length).fill(0xaa);
+      await disk.read(offset, {
+        length,
+        write: (at, part) => bytes.set(part, at),
+        zero: (at, count) => bytes.fill(0, at, at + count),
+      });
+      return [...bytes];
+    };
+    const first = await open({ size: 40_960 });
+    await first.disk.write(40_957, [new Uint8Array([1, 2, 3])]);
+    await first.disk.flush();
+    await first.grow(2 ** 20);
+    expect(await read(first, 40_956, 6)).toEqual([0, 1, 2, 3, 0, 0]);
+    await first.close();
+    const second = await open();
+    expect(second.disk.size).toBe(2 ** 20);
+    expect(await read(second, 40_956, 6)).toEqual([0, 1, 2, 3, 0, 0]);
+    await second.disk.write(40_960, [new Uint8Array([4])]);
+    await second.disk.writeZeroes(40_957, 1);
+    await second.disk.write(2 ** 20 - 1, [new Uint8Array([5])]);
+    await second.close();
+    const third = await open();
+    expect(await read(third, 40_956, 6)).toEqual([0, 0, 2, 3, 4, 0]);
+    expect(await read(third, 2 ** 20 - 1, 1)).toEqual([5]);
+  });
+
+  it("grows while a chunk of its base is on its way", async () => {
+    let arrive = (): void => {};
+    const slow: BaseImage = {
+      ...base("slow"),
+      read: (_offset, length) =>
+        new Promise((resolve) => {
+          arrive = () => resolve(new Uint8Array(length).fill(7));
+        }),
+    };
+    const disk = await open({ base: slow });
+    const bytes = new Uint8Array(4).fill(0xaa);
+    const reading = disk.disk.read(998, {
+      length: 4,
+      write: (at, part) => bytes.set(part, at),
+      zero: (at, count) => bytes.fill(0, at, at + count),
+    });
+    await disk.grow(4096);
+    arrive();
+    await reading;
+    expect([...bytes]).toEqual([7, 7, 0, 0]);
+    await disk.disk.write(2048, [new Uint8Array([9])]);
+    await disk.close();
+  });
+
+  it("neither shrinks nor grows beyond all bounds nor by half a sector", async () => {
+    const { disk, grow } = await open({ size: 4096 });
+    for (const size of [-512, 0, 512, 4096, 4097, 2 * MAX_DISK_BYTES, Number.NaN, 2 ** 60]) {
+      await expect(grow(size)).rejects.toThrow(RangeError);
+    }
+    expect(disk.size).toBe(4096);
+    expect(() => disk.grow(512)).toThrow(RangeError);
   });
 
   it("erases a disk that is not open", async () => {

@@ -62,6 +62,11 @@ export interface OpenDiskOptions {
 export interface IndexedDbDisk {
   readonly disk: ChunkedDisk;
   readonly name: string;
+  /**
+   * Makes the disk so many bytes large, for good, when it resolves. Rejects with a RangeError if it
+   * cannot be as large or is larger already, and with the store's error if that fails.
+   */
+  grow(size: number): Promise<void>;
   /** Stores what is left and gives the disk back to other tabs. Rejects if something is unstored. */
   close(): Promise<void>;
 }
@@ -86,6 +91,11 @@ export async function openDisk(options: OpenDiskOptions): Promise<IndexedDbDisk>
     return {
       disk,
       name,
+      grow: async (size) => {
+        checkGrowth(disk.size, size);
+        await chunks.writeMeta({ ...meta, size });
+        disk.grow(size);
+      },
       close: async () => {
         try {
           await disk.close();
@@ -157,6 +167,13 @@ async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promi
   if (seed !== undefined) await chunks.commit(seedChunks(seed, meta));
   await chunks.writeMeta(meta);
   return meta;
+}
+
+function checkGrowth(size: number, wanted: number): void {
+  if (!Number.isInteger(wanted / 512) || wanted > MAX_DISK_BYTES) {
+    throw new RangeError(`a disk has whole sectors, up to ${MAX_DISK_BYTES} bytes`);
+  }
+  if (wanted <= size) throw new RangeError(`the disk has ${size} bytes already`);
 }
 
 function check(meta: DiskMeta, { name, base }: OpenDiskOptions): void {

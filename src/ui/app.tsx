@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
+import { GrowDialog } from "./grow-dialog.tsx";
 import { MemoryDialog } from "./memory-dialog.tsx";
 import { OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
@@ -18,7 +19,7 @@ export function mount(startup: Startup, parent: Element): void {
 }
 
 function App({ session }: { session: Session }): JSX.Element {
-  const [dialog, setDialog] = useState<"open" | "reset" | "memory" | undefined>(undefined);
+  const [dialog, setDialog] = useState<"open" | "reset" | "grow" | "memory" | undefined>(undefined);
   const [dropped, setDropped] = useState<Picked>({});
   const terminal = useRef<GuestTerminal | undefined>(undefined);
   const close = (): void => {
@@ -32,9 +33,10 @@ function App({ session }: { session: Session }): JSX.Element {
   };
   const open = (): void => setDialog("open");
   const reset = (): void => setDialog("reset");
+  const grow = (): void => setDialog("grow");
   return (
     <>
-      <Toolbar session={session} onOpen={open} onResetDisk={reset} />
+      <Toolbar session={session} onOpen={open} onResetDisk={reset} onGrowDisk={grow} />
       <main class="stage">
         <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
         <LoadingPanel session={session} />
@@ -45,6 +47,7 @@ function App({ session }: { session: Session }): JSX.Element {
       <StatusBar session={session} onMemory={() => setDialog("memory")} />
       <OpenDialog session={session} open={dialog === "open"} dropped={dropped} onClose={close} />
       <MemoryDialog session={session} open={dialog === "memory"} onClose={close} />
+      <GrowDialog session={session} open={dialog === "grow"} onClose={close} />
       <ResetDialog session={session} open={dialog === "reset"} onClose={close} />
     </>
   );

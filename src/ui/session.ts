@@ -42,6 +42,7 @@ const NO_STATS: Stats = {
   busy: 0,
   activity: { console: 0, disk: 0, network: 0, entropy: 0 },
   diskBytes: 0,
+  diskCapacity: 0,
   unsavedBytes: 0,
 };
 
@@ -111,6 +112,11 @@ export class Session {
   resetDisk(): void {
     this.#fresh();
     this.#machine?.send({ type: "reset-disk" });
+  }
+
+  /** Makes the disk so many bytes large, for good; the guest goes on. */
+  growDisk(bytes: number): void {
+    this.#machine?.send({ type: "grow-disk", bytes });
   }
 
   /** Ends this machine, once its disk is stored, and boots another. */

@@ -18,9 +18,12 @@ export interface ToolbarProps {
   readonly session: Session;
   readonly onOpen: () => void;
   readonly onResetDisk: () => void;
+  readonly onGrowDisk: () => void;
 }
 
-export function Toolbar({ session, onOpen, onResetDisk }: ToolbarProps): JSX.Element {
+export function Toolbar(props: ToolbarProps): JSX.Element {
+  const { session, onOpen, onResetDisk, onGrowDisk } = props;
+  const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
   const isOn = state === "loading" || state === "running" || state === "idle" || state === "panic";
   return (
@@ -38,11 +41,12 @@ export function Toolbar({ session, onOpen, onResetDisk }: ToolbarProps): JSX.Ele
           <Action icon="start" label="Start" onClick={() => session.restart()} />
         )}
         <Action icon="files" label="Open…" onClick={onOpen} />
+        <Action icon="erase" label="Reset disk" onClick={onResetDisk} disabled={!hasDisk} />
         <Action
-          icon="erase"
-          label="Reset disk"
-          onClick={onResetDisk}
-          disabled={session.config.value?.disk === undefined}
+          icon="grow"
+          label="Grow disk"
+          onClick={onGrowDisk}
+          disabled={!hasDisk || session.stats.value.diskCapacity === 0}
         />
         <Action icon="expand" label="Full screen" onClick={toggleFullScreen} />
       </div>

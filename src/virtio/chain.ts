@@ -68,20 +68,12 @@ export class DescriptorChain {
 
   /** Copies readable bytes from `offset` on into `target`; returns how many there were. */
   readAt(offset: number, target: Uint8Array): number {
-    let done = 0;
-    let skip = offset;
-    for (const part of this.readable) {
-      if (skip >= part.length) {
-        skip -= part.length;
-        continue;
-      }
-      const count = Math.min(part.length - skip, target.length - done);
-      target.set(part.subarray(skip, skip + count), done);
-      done += count;
-      skip = 0;
-      if (done === target.length) break;
-    }
-    return done;
+    return copyFrom(this.readable, offset, target);
+  }
+
+  /** As `readAt`, for a driver that puts what it sends where answers go. */
+  readWritableAt(offset: number, target: Uint8Array): number {
+    return copyFrom(this.writable, offset, target);
   }
 
   /** Views of `length` readable bytes from `offset` on, or of as many as there are. */
@@ -198,6 +190,23 @@ export class DescriptorChain {
   #touch(end: number): void {
     if (end > this.#touched) this.#touched = end;
   }
+}
+
+function copyFrom(parts: readonly Uint8Array[], offset: number, target: Uint8Array): number {
+  let done = 0;
+  let skip = offset;
+  for (const part of parts) {
+    if (skip >= part.length) {
+      skip -= part.length;
+      continue;
+    }
+    const count = Math.min(part.length - skip, target.length - done);
+    target.set(part.subarray(skip, skip + count), done);
+    done += count;
+    skip = 0;
+    if (done === target.length) break;
+  }
+  return done;
 }
 
 /** Reads a chain from its start, little-endian. */

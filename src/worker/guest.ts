@@ -33,6 +33,7 @@ export class Guest {
   readonly #screen: ConsoleDevice;
   readonly #memory: MemoryDevices;
   #disk: IndexedDbDisk | undefined;
+  #block: BlockDevice | undefined;
   #net: WebSocketNet | undefined;
 
   /** @throws LoadError if the host has not that much memory. */
@@ -108,6 +109,12 @@ export class Guest {
     await this.#disk?.disk.flush();
   }
 
+  /** Makes the disk larger and tells the guest. Rejects if it cannot be or the browser refuses. */
+  async growDisk(bytes: number): Promise<void> {
+    await this.#disk?.grow(bytes);
+    this.#block?.resized();
+  }
+
   /** Ends the machine, and gives back the disk and the network. */
   async dispose(): Promise<void> {
     this.#loop.stop();
@@ -121,9 +128,18 @@ export class Guest {
     const { instructions } = this.#machine.inspect();
     const { isIdle, mips, busy, activity } = this.#meter.read(instructions);
     const diskBytes = this.#disk?.disk.storedBytes ?? 0;
+    const diskCapacity = this.#disk?.disk.size ?? 0;
     const unsavedBytes = this.#disk?.disk.dirtyBytes ?? 0;
     const memory = this.#memory.measure(isIdle);
-    const stats = { mips, busy, activity, diskBytes, unsavedBytes, ...(memory && { memory }) };
+    const stats = {
+      mips,
+      busy,
+      activity,
+      diskBytes,
+      diskCapacity,
+      unsavedBytes,
+      ...(memory && { memory }),
+    };
     return { isIdle, stats };
   }
 
@@ -140,7 +156,8 @@ export class Guest {
       readOnly: this.#config.disk?.readOnly ?? false,
       onActivity: (bytes) => this.#meter.count("disk", bytes),
     });
-    this.#machine.attach(new BlockDevice("blk0", backend));
+    this.#block = new BlockDevice("blk0", backend);
+    this.#machine.attach(this.#block);
   }
 
   #attachNet(url: string): void {

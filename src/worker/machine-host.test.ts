@@ -189,6 +189,18 @@ describe("MachineHost", () => {
     expect(trial.requests).toBe(1);
   });
 
+  it("makes the disk larger while the guest runs, and says so when it cannot", async () => {
+    const trial = new Trial();
+    await trial.run(() => {}, { disk: { name: "d" } });
+    trial.host.receive({ type: "grow-disk", bytes: 2 ** 32 });
+    await trial.until(() => trial.of("stats").at(-1)?.stats.diskCapacity === 2 ** 32);
+    expect(trial.of("notice")).toEqual([]);
+    trial.host.receive({ type: "grow-disk", bytes: 512 });
+    await trial.until(() => trial.of("notice").length > 0);
+    expect(trial.of("notice")[0].problem?.what).toContain("could not be made larger");
+    expect(trial.state).not.toBe("failed");
+  });
+
   it("can be switched off while it loads, and started after all", async () => {
     const trial = new Trial({
       fetch: (_url, init) =>

@@ -82,6 +82,9 @@ export class MachineHost {
       case "reset-disk":
         this.#queue(() => this.#resetDisk());
         break;
+      case "grow-disk":
+        this.#queue(() => this.#growDisk(message.bytes));
+        break;
     }
   }
 
@@ -200,6 +203,18 @@ export class MachineHost {
     await guest?.dispose().catch(() => {});
     await eraseDisk(config.disk.name, this.#services.indexedDB, this.#services.locks);
     await this.#start(config);
+  }
+
+  async #growDisk(bytes: number): Promise<void> {
+    try {
+      await this.#guest?.growDisk(bytes);
+      this.#quietReports = 0;
+      this.#measure();
+    } catch (error) {
+      const what = `The disk could not be made larger: ${textOf(error)}.`;
+      const problem = { what, advice: "It is as large as it was, and nothing on it is lost." };
+      this.#services.post({ type: "notice", problem });
+    }
   }
 
   /** Called at the end of a slice; the machine has stopped. */

@@ -51,7 +51,9 @@ export type ToWorker =
   /** Starts the machine again from reset, whatever it does now. */
   | { readonly type: "restart" }
   /** Stops the machine, empties its disk for good and starts again. */
-  | { readonly type: "reset-disk" };
+  | { readonly type: "reset-disk" }
+  /** Makes the disk so many bytes large, for good, while the machine runs. */
+  | { readonly type: "grow-disk"; readonly bytes: number };
 
 /** `idle` is a running guest that has next to nothing to do. */
 export type MachineState = "loading" | "running" | "idle" | "stopped" | "panic" | "failed";
@@ -93,6 +95,8 @@ export interface Stats {
   readonly activity: Activity;
   /** Bytes of storage that the disk takes. */
   readonly diskBytes: number;
+  /** Bytes that the guest sees; 0 without a disk. */
+  readonly diskCapacity: number;
   /** Bytes written that would be lost if the tab died now. */
   readonly unsavedBytes: number;
   /** Absent for a machine that cannot tell. */

@@ -194,6 +194,29 @@ describe("discard, write zeroes and secure erase", () => {
     }
   });
 
+  it("find what Linux wants erased where answers go", () => {
+    const { driver, queue, run } = startBlock();
+    run([header(OUT, 0), pattern(512)], [1]);
+    const erase = (range: Uint8Array) => {
+      const gpa = driver.allocate(33);
+      driver.memory.write(gpa, header(SECURE_ERASE));
+      driver.memory.write(gpa + 16, range);
+      queue.setDescriptor(100, { address: gpa, length: 16, flags: 1, next: 101 });
+      queue.setDescriptor(101, { address: gpa + 16, length: range.length, flags: 3, next: 102 });
+      queue.setDescriptor(102, { address: gpa + 32, length: 1, flags: 2 });
+      queue.offer(100);
+      queue.kick();
+      expect(queue.poll()).toHaveLength(1);
+      return driver.memory.readU8(gpa + 32);
+    };
+    expect(erase(segment(0, 1).subarray(0, 15))).toBe(IOERR);
+    expect(erase(segment(0, 1, 1))).toBe(UNSUPP);
+    expect(erase(segment(1024, 1))).toBe(IOERR);
+    expect(run([header(IN)], [512, 1]).data.subarray(0, 512)).toEqual(pattern(512));
+    expect(erase(segment(0, 1))).toBe(OK);
+    expect(run([header(IN)], [512, 1]).data.every((byte) => byte === 0)).toBe(true);
+  });
+
   it("do not exist unless negotiated", () => {
     const { DISCARD: d, WRITE_ZEROES: z, SECURE_ERASE: e } = BlockFeature;
     const { run } = startBlock(undefined, { accept: ~(bit(d) | bit(z) | bit(e)) });

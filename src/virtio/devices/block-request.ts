@@ -1,5 +1,5 @@
 /** One request of the block device: its header, its bounds and what it asks of the backend (5.2.6). */
-import { ChainReader, type DescriptorChain } from "../chain.ts";
+import type { DescriptorChain } from "../chain.ts";
 import type { Virtqueue } from "../queue.ts";
 import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
 import { BLOCK_SEGMENTS_MAX, BLOCK_ZERO_SECTORS_MAX } from "./block-config.ts";
@@ -161,12 +161,10 @@ function eachSegment(
   request: BlockRequest,
   { through }: BlockRules,
 ): BlockStatus | Promise<BlockStatus> {
-  const count = request.dataOut / SEGMENT_SIZE;
+  const count = segmentBytes(request) / SEGMENT_SIZE;
   if (backend.readOnly || !Number.isInteger(count)) return BlockStatus.IOERR;
   if (count < 1 || count > BLOCK_SEGMENTS_MAX) return BlockStatus.IOERR;
-  const reader = new ChainReader(request.chain);
-  reader.skip(HEADER_SIZE);
-  const segments = Array.from({ length: count }, () => readSegment(reader));
+  const segments = readSegments(request, count);
   const known = request.type === BlockType.WRITE_ZEROES ? SEGMENT_UNMAP : 0;
   if (segments.some(({ flags }) => (flags & ~known) !== 0)) return BlockStatus.UNSUPP;
   const fits = (s: Segment) =>
@@ -195,12 +193,27 @@ function applySegment(
   }
 }
 
-function readSegment(reader: ChainReader): Segment {
-  return {
-    sector: reader.u64() ?? 0,
-    count: reader.u32() ?? 0,
-    flags: reader.u32() ?? 0,
-  };
+/**
+ * Linux sorts buffers by the lowest bit of the type, which is 0 in SECURE_ERASE: its segments are
+ * in the writable part (as of 6.12), where the device reads them as well.
+ */
+function segmentBytes({ type, dataOut, dataIn }: BlockRequest): number {
+  return type === BlockType.SECURE_ERASE && dataOut === 0 ? dataIn : dataOut;
+}
+
+function readSegments(request: BlockRequest, count: number): Segment[] {
+  const bytes = new Uint8Array(count * SEGMENT_SIZE);
+  if (request.dataOut > 0) request.chain.readAt(HEADER_SIZE, bytes);
+  else request.chain.readWritableAt(0, bytes);
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * SEGMENT_SIZE;
+    return {
+      sector: view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000,
+      count: view.getUint32(at + 8, true),
+      flags: view.getUint32(at + 12, true),
+    };
+  });
 }
 
 function inside(backend: BlockBackend, sector: number, count: number): boolean {
