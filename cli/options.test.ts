@@ -7,6 +7,7 @@ describe("options of run", () => {
   it("have defaults", () => {
     expect(parse("")).toEqual({
       disks: [],
+      virtio: [],
       profile: "tabvisor",
       irq: "plic",
       noReboot: false,
@@ -17,7 +18,8 @@ describe("options of run", () => {
   it("are read", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --net ws://x/ " +
-      "--balloon 64 --timeout 2.5 --profile qemu-virt --irq aplic --no-reboot";
+      "--virtio packed --virtio blk0:-9 --balloon 64 --timeout 2.5 --profile qemu-virt --irq aplic " +
+      "--no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -30,6 +32,7 @@ describe("options of run", () => {
         { path: "B", readOnly: true },
       ],
       net: "ws://x/",
+      virtio: [{ choice: { packed: true } }, { device: "blk0", choice: { withhold: [9] } }],
       timeoutSeconds: 2.5,
       profile: "qemu-virt",
       irq: "aplic",
@@ -56,6 +59,7 @@ describe("options of run", () => {
       "--timeout 0",
       "--timeout x",
       "--irq gic",
+      "--virtio blk0:what",
       "--profile pc",
       "--kernel",
     ]) {

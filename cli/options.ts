@@ -1,6 +1,7 @@
 /** The command line of `tabvisor run`. */
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
+import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
 
 const MIB = 1024 * 1024;
 
@@ -18,6 +19,7 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --disk FILE[,ro]    raw disk image; may be repeated. Make the file longer while the machine
                       runs (truncate -s 2G FILE), and the guest's disk grows.
   --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
+  --virtio RULE       what a device offers, such as blk0:packed,in-order,-EVENT_IDX; may be repeated
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic
   --timeout SECONDS   give up after that time, with exit code 124
@@ -47,6 +49,7 @@ export interface RunOptions {
   readonly balloonMiB?: number;
   readonly disks: readonly DiskOption[];
   readonly net?: string;
+  readonly virtio: readonly VirtioRule[];
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly timeoutSeconds?: number;
@@ -64,6 +67,7 @@ const OPTIONS = {
   balloon: { type: "string" },
   disk: { type: "string", multiple: true },
   net: { type: "string" },
+  virtio: { type: "string", multiple: true },
   profile: { type: "string" },
   irq: { type: "string" },
   timeout: { type: "string" },
@@ -84,6 +88,7 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
     ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
     disks: (values.disk ?? []).map(parseDisk),
+    virtio: (values.virtio ?? []).map(readVirtioRule),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
@@ -127,6 +132,14 @@ function parseRam(text: string): number {
 function parseDisk(text: string): DiskOption {
   const readOnly = text.endsWith(",ro");
   return { path: readOnly ? text.slice(0, -3) : text, readOnly };
+}
+
+function readVirtioRule(text: string): VirtioRule {
+  try {
+    return parseVirtioRule(text);
+  } catch (error) {
+    throw new UsageError(`--virtio: ${(error as Error).message}`);
+  }
 }
 
 function parseTimeout(text: string): number {

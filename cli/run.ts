@@ -104,6 +104,7 @@ class Session {
       entropy: fillRandom,
       profile: options.profile,
       interruptController: options.irq,
+      virtio: options.virtio,
       ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
       events: {
         onExit: (exit) => this.#ended(exit),

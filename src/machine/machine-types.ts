@@ -7,6 +7,7 @@ import type { InterruptControllerKind } from "./device-tree.ts";
 import type { HartModel } from "./hart-model.ts";
 import type { ProfileName } from "./profile.ts";
 import type { SliceResult } from "./run-loop.ts";
+import type { VirtioRule } from "./virtio-rules.ts";
 
 const MIB = 1024 * 1024;
 
@@ -48,6 +49,8 @@ export interface MachineOptions {
   readonly interruptController?: InterruptControllerKind;
   /** Whether RAM is shared memory. */
   readonly shared?: boolean;
+  /** What the virtio slots offer, where not the usual. */
+  readonly virtio?: readonly VirtioRule[];
   readonly events?: Partial<MachineEvents>;
 }
 

@@ -10,6 +10,7 @@ import { GuestMemory, type RamRegion } from "../memory/guest-memory.ts";
 import { ByteQueue } from "../platform/byte-queue.ts";
 import { MAX_PENDING_INPUT } from "../platform/uart16550.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
+import type { FeatureChoice } from "../virtio/features.ts";
 import { type VirtioSlot, VirtioSlots } from "../virtio/slots.ts";
 import { ClockTimebase, msBetween } from "./clock.ts";
 import { ConsoleHub } from "./console-hub.ts";
@@ -34,6 +35,7 @@ import { PROFILES, type Profile, type Window } from "./profile.ts";
 import { RISCV_HART } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
 import { SliceBudget } from "./slice.ts";
+import { checkVirtioRules, choiceFor } from "./virtio-rules.ts";
 
 const MIB = 1024 * 1024;
 const WASM_PAGE = 64 * 1024;
@@ -130,10 +132,12 @@ export class Machine {
 
   /**
    * Gives a device the lowest free slot; its address, interrupt and device-tree node follow from it.
+   * `choice` says what features the slot offers; default: what the machine's options say.
    * @throws Error if every slot is taken.
    */
-  attach(device: VirtioDevice): VirtioSlot {
-    return this.slots.attach(device);
+  attach(device: VirtioDevice, choice?: FeatureChoice): VirtioSlot {
+    const rules = this.#options.virtio ?? [];
+    return this.slots.attach(device, choice ?? choiceFor(rules, device.name));
   }
 
   /**
@@ -143,6 +147,8 @@ export class Machine {
    */
   boot(request: BootRequest): LoadResult {
     if (this.#request !== undefined) throw new Error("this machine has been booted already");
+    const devices = this.slots.occupied.map(({ transport }) => transport.name);
+    checkVirtioRules(this.#options.virtio ?? [], devices);
     const result = this.#load(request);
     this.#request = request;
     this.#start(result);

@@ -72,6 +72,13 @@ describe("readBootConfig", () => {
     expect(read("?relay=relay.example/x&lan=a").relay).toBe("wss://relay.example/x/lan/a");
   });
 
+  it("passes rules for virtio on", () => {
+    expect(read("?virtio=packed&virtio=blk0:-EVENT_IDX").virtio).toEqual([
+      "packed",
+      "blk0:-EVENT_IDX",
+    ]);
+  });
+
   it("bounds the memory", () => {
     expect(read(`?ram=${MIN_RAM_MIB}M`).ramMiB).toBe(MIN_RAM_MIB);
     expect(read(`?ram=${MAX_RAM_MIB}`).ramMiB).toBe(MAX_RAM_MIB);

@@ -42,6 +42,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
   const relay = readRelay(query, page);
   const ramMiB = readRam(query.get("ram"));
+  const virtio = query.getAll("virtio");
   return {
     append: query.get("append") ?? DEFAULT_APPEND,
     ramMiB,
@@ -51,6 +52,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(firmware && { firmware }),
     ...(disk && { disk }),
     ...(relay && { relay }),
+    ...(virtio.length > 0 && { virtio }),
   };
 }
 

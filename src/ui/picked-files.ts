@@ -32,6 +32,7 @@ export function configOf(
     disk: disk === undefined ? current?.disk : { name: nameOf(disk), base: source(disk)! },
     relay: current?.relay,
     memory: current?.memory,
+    virtio: current?.virtio,
   };
   if (parts.kernel === undefined && parts.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");

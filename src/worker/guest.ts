@@ -5,6 +5,7 @@ import { WebSocketNet } from "../host/websocket-net.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
+import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
@@ -36,7 +37,7 @@ export class Guest {
   #block: BlockDevice | undefined;
   #net: WebSocketNet | undefined;
 
-  /** @throws LoadError if the host has not that much memory. */
+  /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
   constructor(config: BootConfig, services: Services, events: GuestEvents) {
     this.#services = services;
     this.#config = config;
@@ -49,6 +50,7 @@ export class Guest {
       entropy: services.fillRandom,
       ramBytes: config.ramMiB * MIB,
       shared: services.isIsolated,
+      virtio: (config.virtio ?? []).map(parseVirtioRule),
       events: {
         onExit: events.onExit,
         onPanic: events.onPanic,

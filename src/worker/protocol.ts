@@ -34,6 +34,8 @@ export interface BootConfig {
   readonly disk?: DiskConfig;
   /** Address of the relay's LAN; absent for a machine without a network. */
   readonly relay?: string;
+  /** What virtio devices offer where not the usual, such as `blk0:packed,-EVENT_IDX`. */
+  readonly virtio?: readonly string[];
 }
 
 export type ToWorker =
