@@ -55,9 +55,9 @@ export abstract class DriverQueue {
   /** Used elements that were not polled before. */
   abstract poll(): UsedElement[];
   /** Makes a chain of `parts` available and returns its id. */
-  protected abstract offerParts(parts: readonly FlaggedPart[]): number;
+  abstract offerParts(parts: readonly FlaggedPart[]): number;
   /** Fills an indirect table. */
-  protected abstract writeTable(table: number, parts: readonly FlaggedPart[]): void;
+  abstract writeTable(table: number, parts: readonly FlaggedPart[]): void;
 
   /** Builds a chain in fresh memory and makes it available, without a kick. */
   add(

@@ -37,6 +37,8 @@ export class RecordedLine implements IrqLine {
 /** What is offered, packed rings too, the driver accepts unless told otherwise. */
 export interface TestDriverOptions extends FeatureChoice {
   readonly ramSize?: number;
+  /** Another device of the same machine, whose RAM this one shares. */
+  readonly beside?: TestDriver;
   readonly trigger?: "edge" | "level";
 }
 
@@ -56,15 +58,16 @@ export class TestDriver implements DriverHost {
   /** Ranges that the memory's observers were told of. */
   readonly announced: [gpa: number, length: number][] = [];
   queues: DriverQueue[] = [];
-  readonly #bytes: Uint8Array;
-  #allocated = RAM_BASE;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #heap: { end: number };
 
   constructor(device: VirtioDevice, options: TestDriverOptions = {}) {
+    const { beside } = options;
     this.device = device;
-    this.ramSize = options.ramSize ?? 0x10_0000;
-    const buffer = new ArrayBuffer(this.ramSize + 2 * GUARD);
-    this.#bytes = new Uint8Array(buffer).fill(GUARD_BYTE);
-    this.#bytes.fill(0, GUARD, GUARD + this.ramSize);
+    this.ramSize = beside?.ramSize ?? options.ramSize ?? 0x10_0000;
+    this.#heap = beside === undefined ? { end: RAM_BASE } : beside.#heap;
+    this.#bytes = beside === undefined ? guardedRam(this.ramSize) : beside.#bytes;
+    const { buffer } = this.#bytes;
     this.memory = new GuestMemory({ buffer }, [
       { base: RAM_BASE, size: this.ramSize, offset: GUARD },
     ]);
@@ -179,10 +182,22 @@ export class TestDriver implements DriverHost {
 
   /** Fresh zeroed RAM. @throws Error when the test needs more than there is. */
   allocate(length: number, alignment = 16): number {
-    const gpa = Math.ceil(this.#allocated / alignment) * alignment;
+    const gpa = Math.ceil(this.#heap.end / alignment) * alignment;
     if (gpa + length > RAM_BASE + this.ramSize) throw new Error("the test RAM is used up");
-    this.#allocated = gpa + length;
+    this.#heap.end = gpa + length;
     return gpa;
+  }
+
+  /** Gives back all that was allocated, and clears the RAM. */
+  recycle(): void {
+    this.#heap.end = RAM_BASE;
+    this.ram.fill(0);
+    this.announced.length = 0;
+  }
+
+  /** All of the RAM, as it is. */
+  get ram(): Uint8Array {
+    return this.#bytes.subarray(GUARD, GUARD + this.ramSize);
   }
 
   /** A copy of guest memory. */
@@ -203,6 +218,10 @@ export class TestDriver implements DriverHost {
     this.write(Register.InterruptACK, status);
     return status;
   }
+}
+
+function guardedRam(size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(size + 2 * GUARD).fill(GUARD_BYTE).fill(0, GUARD, GUARD + size);
 }
 
 /** Lets promises that are settled already run their continuations. */

@@ -86,7 +86,7 @@ export class PackedDriverQueue extends DriverQueue {
     }
   }
 
-  protected override offerParts(parts: readonly FlaggedPart[]): number {
+  override offerParts(parts: readonly FlaggedPart[]): number {
     const id = this.#freeIds.shift();
     if (id === undefined) throw new Error("the test has no buffer id left");
     this.#slots.set(id, parts.length);
@@ -101,7 +101,7 @@ export class PackedDriverQueue extends DriverQueue {
     return id;
   }
 
-  protected override writeTable(table: number, parts: readonly FlaggedPart[]): void {
+  override writeTable(table: number, parts: readonly FlaggedPart[]): void {
     for (const [i, { gpa, length, flags }] of parts.entries()) {
       this.setDescriptor(i, { address: gpa, length, flags }, table);
     }

@@ -83,7 +83,7 @@ export class SplitDriverQueue extends DriverQueue {
     return elements;
   }
 
-  protected override offerParts(parts: readonly FlaggedPart[]): number {
+  override offerParts(parts: readonly FlaggedPart[]): number {
     const head = this.#nextDescriptor;
     for (const [i, { gpa, length, flags }] of parts.entries()) {
       const last = i === parts.length - 1;
@@ -100,7 +100,7 @@ export class SplitDriverQueue extends DriverQueue {
     return head;
   }
 
-  protected override writeTable(table: number, parts: readonly FlaggedPart[]): void {
+  override writeTable(table: number, parts: readonly FlaggedPart[]): void {
     for (const [i, { gpa, length, flags }] of parts.entries()) {
       const more = i < parts.length - 1 ? DescriptorFlag.NEXT : 0;
       this.setDescriptor(i, { address: gpa, length, flags: flags | more, next: i + 1 }, table);

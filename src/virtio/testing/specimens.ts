@@ -1,0 +1,102 @@
+/**
+ * One device of each kind for the tests that hold for all of them: malformed input, properties,
+ * floods and the fuzzer. A new device joins with one entry.
+ */
+import type { VirtioDevice } from "../device.ts";
+import { BlockDevice } from "../devices/block.ts";
+import { BootTimerDevice } from "../devices/boot-timer.ts";
+import { ConsoleDevice } from "../devices/console.ts";
+import { EntropyDevice } from "../devices/entropy.ts";
+import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
+import { NetDevice } from "../devices/net.ts";
+import { header, segment } from "./block-driver.ts";
+
+/** A request of an honest driver, which has to be answered. */
+export interface HonestRequest {
+  readonly queue: number;
+  readonly readable?: readonly Uint8Array[];
+  /** Lengths of the buffers for the answer. */
+  readonly writable?: readonly number[];
+}
+
+export interface Specimen {
+  readonly device: VirtioDevice;
+  /** Something happens on the host's side, such as input or a frame. */
+  readonly stir?: () => void;
+  /**
+   * In an order in which a driver that has accepted all features may make them; each is answered
+   * once the host's side has stirred. As many queues as possible should have one.
+   */
+  readonly requests: readonly HonestRequest[];
+}
+
+const filled = (length: number, value: number) => new Uint8Array(length).fill(value);
+
+/** Each is given a host that has something to give. */
+export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
+  block: () => ({
+    device: new BlockDevice("blk0", new MemoryBlockBackend({ image: filled(64 * 512, 0xbb) })),
+    requests: [
+      { queue: 0, readable: [header(0, 1)], writable: [512, 1] },
+      { queue: 0, readable: [header(1, 1), filled(512, 1)], writable: [1] },
+      { queue: 0, readable: [header(4)], writable: [1] },
+      { queue: 0, readable: [header(8)], writable: [20, 1] },
+      { queue: 0, readable: [header(11), segment(8, 8)], writable: [1] },
+      { queue: 0, readable: [header(13), segment(0, 8)], writable: [1] },
+    ],
+  }),
+  console: () => {
+    const device = new ConsoleDevice("console0", { write: () => true });
+    return {
+      device,
+      stir: () => void device.input(filled(100, 0xcc)),
+      requests: [
+        { queue: 0, writable: [16] },
+        { queue: 1, readable: [filled(20, 0x61)] },
+      ],
+    };
+  },
+  "console with ports": () => {
+    const device = new ConsoleDevice("console0", { write: () => true }, { ports: 2 });
+    const port = device.addPort("port", { write: () => true });
+    const stir = () => {
+      device.input(filled(100, 0xcc));
+      port.open();
+      port.input(filled(100, 0xdd));
+      device.resize(80, 24);
+    };
+    return {
+      device,
+      stir,
+      requests: [
+        { queue: 1, readable: [filled(20, 0x61)] },
+        { queue: 3, readable: [Uint8Array.of(255, 255, 255, 255, 0, 0, 1, 0)] },
+        { queue: 2, writable: [32] },
+        { queue: 3, readable: [Uint8Array.of(0, 0, 0, 0, 6, 0, 1, 0)] },
+        { queue: 0, writable: [16] },
+        { queue: 3, readable: [Uint8Array.of(1, 0, 0, 0, 3, 0, 1, 0)] },
+        { queue: 3, readable: [Uint8Array.of(1, 0, 0, 0, 6, 0, 1, 0)] },
+        { queue: 4, writable: [16] },
+        { queue: 5, readable: [filled(20, 0x62)] },
+      ],
+    };
+  },
+  net: () => {
+    const device = new NetDevice("net0", { send: () => true }, { mac: filled(6, 2) });
+    return {
+      device,
+      stir: () => device.receive(filled(200, 0xee)),
+      requests: [
+        { queue: 0, writable: [1526] },
+        { queue: 1, readable: [filled(12, 0), filled(60, 0xff)] },
+        { queue: 2, readable: [Uint8Array.of(0, 0), Uint8Array.of(1)], writable: [1] },
+        { queue: 2, readable: [Uint8Array.of(1, 1), filled(6, 2)], writable: [1] },
+      ],
+    };
+  },
+  entropy: () => ({
+    device: new EntropyDevice("rng0", { fill: (bytes) => void bytes.fill(0xdd) }),
+    requests: [{ queue: 0, writable: [64] }],
+  }),
+  "boot timer": () => ({ device: new BootTimerDevice("timer0", () => {}), requests: [] }),
+};
