@@ -8,6 +8,8 @@ import { EntropyDevice } from "./devices/entropy.ts";
 import { GpuDevice } from "./devices/gpu.ts";
 import { MemoryBlockBackend } from "./devices/memory-block-backend.ts";
 import { NetDevice } from "./devices/net.ts";
+import { VsockDevice } from "./devices/vsock.ts";
+import { VsockType } from "./devices/vsock-packet.ts";
 import { DescriptorFlag, Status } from "./spec.ts";
 import { RAM_BASE, TestDriver } from "./testing/driver.ts";
 import { PackedDriverQueue } from "./testing/packed-driver-queue.ts";
@@ -54,6 +56,17 @@ const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> 
     return { device, stir: () => device.resize({ width: 800, height: 600 }) };
   },
   balloon: () => ({ device: new BalloonDevice("balloon0"), stir: () => {} }),
+
+  vsock: () => {
+    const device = new VsockDevice("vsock0");
+    const handler = { readable: () => {}, writable: () => {}, closed: () => {} };
+    device.listen(0, VsockType.STREAM, () => handler);
+    const stir = () => {
+      const connection = device.connect(1, VsockType.STREAM, handler);
+      connection.send(new Uint8Array(100).fill(0xff));
+    };
+    return { device, stir };
+  },
   entropy: () => {
     const device = new EntropyDevice("rng", { fill: (bytes) => void bytes.fill(0xdd) });
     return { device, stir: () => {} };

@@ -61,6 +61,7 @@ export const DeviceType = {
   ENTROPY: 4,
   BALLOON: 5,
   GPU: 16,
+  VSOCK: 19,
   BOOT_TIMER: 0xffff_ff00,
 } as const;
 
