@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { PACKET_HEADER } from "../src/packet/header.ts";
+import { tcpPacket } from "../src/packet/testing/packets.ts";
 import { LocalFabric, MAC_AGE_MS, MAX_BACKLOG_BYTES, MAX_FRAME, MAX_MACS_PER_PORT } from "./lan.ts";
 import { ManualClock } from "./testing/manual-clock.ts";
 import { BROADCAST_MAC, ETHERNET_HEADER, writeEthernet } from "./wire/ethernet.ts";
@@ -95,6 +97,51 @@ describe("forwarding", () => {
     a.port.send(frame(B, A));
     expect([a, b].map((m) => m.received.length)).toEqual([1, 0]);
     expect(fabric.addresses("lan")).toEqual(["52:54:00:00:00:0a"]);
+  });
+});
+
+describe("packets", () => {
+  const packet = (to: number, from: number) => tcpPacket(3000, 1460, { to, from });
+  const [X, Y, Z] = [0x0200_0000_0001, 0x0200_0000_0002, 0x0200_0000_0003];
+
+  it("go whole to those that take them, and as frames to the others", () => {
+    const { join } = setUp();
+    const [x, y, z] = [join(), join(), join()];
+    const whole: Uint8Array[] = [];
+    Object.assign(y.member, {
+      takesPackets: true,
+      receivePacket: (p: Uint8Array) => whole.push(p),
+    });
+    expect(x.port.sendPacket(packet(2, 1))).toBe(true);
+    expect(whole).toEqual([packet(2, 1)]);
+    expect(z.received.map((bytes) => bytes.length)).toEqual([1514, 1514, 134]);
+    expect(z.port.stats).toMatchObject({ receivedFrames: 3, receivedBytes: 3162 });
+    z.port.send(frame(X, Z));
+    y.port.send(frame(X, Y));
+    // Known by now, and alone.
+    y.port.sendPacket(packet(3, 2));
+    expect(z.received.length).toBe(6);
+    const plain = packet(3, 2);
+    plain.fill(0, 0, PACKET_HEADER);
+    x.port.sendPacket(plain);
+    expect(z.received.at(-1)).toEqual(plain.subarray(PACKET_HEADER));
+  });
+
+  it("come with all their frames or not at all, and not with a header that lies", () => {
+    const { join } = setUp();
+    const [x, z] = [join(), join()];
+    z.port.send(frame(X, Z));
+    z.member.backlog = MAX_BACKLOG_BYTES - 3161;
+    expect(x.port.sendPacket(packet(3, 1))).toBe(false);
+    z.member.backlog = MAX_BACKLOG_BYTES - 3162;
+    expect(x.port.sendPacket(packet(3, 1))).toBe(true);
+    expect(z.received.length).toBe(3);
+    const lie = packet(3, 1);
+    lie.fill(0xff, 6, 10);
+    expect(x.port.sendPacket(lie)).toBe(true);
+    expect(x.port.sendPacket(lie.subarray(0, 20))).toBe(true);
+    expect(x.port.stats.refusedFrames).toBe(2);
+    expect(z.received.length).toBe(3);
   });
 });
 

@@ -4,6 +4,14 @@
  * `LanFabric` is the whole contract. This file's implementation works inside one process; one that
  * carries frames between relays over a message bus can take its place.
  */
+import { toFrames } from "../src/packet/frames.ts";
+import {
+  isPlain,
+  LARGE_FRAME_MAX,
+  PACKET_HEADER,
+  PacketLayout,
+  packetFault,
+} from "../src/packet/header.ts";
 import type { Clock } from "./clock.ts";
 import {
   ETHERNET_HEADER,
@@ -13,11 +21,8 @@ import {
   readMac,
 } from "./wire/ethernet.ts";
 
-/**
- * The longest frame: an Ethernet header and 64 KiB, which holds the largest IPv4 packet, for
- * members that merge segments before they send.
- */
-export const MAX_FRAME = ETHERNET_HEADER + 65_536;
+/** The longest frame: 64 KiB and its headers, for members that merge segments before they send. */
+export const MAX_FRAME = LARGE_FRAME_MAX;
 
 /** How long an address without traffic is remembered: the default of IEEE 802.1D 7.9.2. */
 export const MAC_AGE_MS = 300_000;
@@ -39,8 +44,12 @@ export const MAX_BACKLOG_BYTES = 2 * 1024 * 1024;
 export interface LanMember {
   /** An address that no other member may take over. */
   readonly ownMac?: MacAddress;
+  /** Whether packets with a header come as they are, and not as the frames that they stand for. */
+  readonly takesPackets?: boolean;
   /** A frame from the LAN, which several members share: it must not be changed. Never throws. */
   receive(frame: Uint8Array): void;
+  /** As `receive`, for a packet with `struct virtio_net_hdr` in front; see `src/packet`. */
+  receivePacket?(packet: Uint8Array): void;
   /** Bytes received but not yet passed on. */
   backlogBytes(): number;
 }
@@ -52,6 +61,8 @@ export interface LanPort {
    * no room and that the frame is lost: a hint for a sender that can wait, not a promise.
    */
   send(frame: Uint8Array): boolean;
+  /** As `send`, for a packet with a header. Whoever takes frames only gets its frames. */
+  sendPacket(packet: Uint8Array): boolean;
   close(): void;
   readonly stats: PortStats;
 }
@@ -69,7 +80,7 @@ export interface PortStats {
   receivedBytes: number;
   /** Frames for this member that found no room. */
   droppedFrames: number;
-  /** Frames from this member that were too short, too long or from an impossible address. */
+  /** Frames from this member that were too short, too long, contradictory or from an impossible address. */
   refusedFrames: number;
 }
 
@@ -110,6 +121,7 @@ class Switch {
   readonly #clock: Clock;
   readonly #ports = new Set<SwitchPort>();
   readonly #table = new Map<MacAddress, Learned>();
+  readonly #layout = new PacketLayout();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -133,8 +145,21 @@ class Switch {
     return port;
   }
 
-  /** Passes a frame on; false when its only receiver had no room. */
-  forward(from: SwitchPort, frame: Uint8Array): boolean {
+  /** Passes a packet on; false when its only receiver had no room. */
+  forwardPacket(from: SwitchPort, packet: Uint8Array): boolean {
+    if (packetFault(packet, this.#layout) !== undefined) {
+      from.stats.refusedFrames += 1;
+      return true;
+    }
+    const frame = packet.subarray(PACKET_HEADER);
+    return this.forward(from, frame, isPlain(packet) ? undefined : packet);
+  }
+
+  /**
+   * Passes a frame on; false when its only receiver had no room. `packet` is the whole of it when
+   * the frame alone is not ready for a wire.
+   */
+  forward(from: SwitchPort, frame: Uint8Array, packet?: Uint8Array): boolean {
     const source = readMac(frame, 6);
     if (isGroupMac(source) || !this.#learn(from, source)) {
       from.stats.refusedFrames += 1;
@@ -144,9 +169,30 @@ class Switch {
     from.stats.sentBytes += frame.length;
     const destination = readMac(frame, 0);
     const known = isGroupMac(destination) ? undefined : this.#lookUp(destination);
-    if (known !== undefined) return known === from || known.deliver(frame);
-    for (const port of this.#ports) if (port !== from) port.deliver(frame);
-    return true;
+    if (known === from) return true;
+    const receivers = known === undefined ? this.#ports : [known];
+    let taken = true;
+    let frames: Uint8Array[] | undefined;
+    for (const port of receivers) {
+      if (port === from) continue;
+      if (packet === undefined) taken = port.deliver(frame);
+      else if (port.member.takesPackets === true) taken = port.deliverPacket(packet);
+      else {
+        frames ??= this.#framesOf(packet);
+        taken = port.deliverFrames(frames);
+      }
+    }
+    return known === undefined || taken;
+  }
+
+  /** Made once for all that take no packets. */
+  #framesOf(packet: Uint8Array): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    toFrames(packet, this.#layout, {
+      allocate: (length) => new Uint8Array(length),
+      emit: (frame) => frames.push(frame),
+    });
+    return frames;
   }
 
   /** False when the address belongs to another member for good. */
@@ -218,15 +264,43 @@ class SwitchPort implements LanPort {
     return this.#switch.forward(this, frame);
   }
 
+  sendPacket(packet: Uint8Array): boolean {
+    return !this.#open || this.#switch.forwardPacket(this, packet);
+  }
+
   deliver(frame: Uint8Array): boolean {
-    if (this.member.backlogBytes() + frame.length > MAX_BACKLOG_BYTES) {
-      this.stats.droppedFrames += 1;
-      return false;
-    }
-    this.stats.receivedFrames += 1;
-    this.stats.receivedBytes += frame.length;
+    if (!this.#admit(frame.length)) return false;
+    this.#received(frame.length);
     this.member.receive(frame);
     return true;
+  }
+
+  deliverPacket(packet: Uint8Array): boolean {
+    if (!this.#admit(packet.length)) return false;
+    this.#received(packet.length - PACKET_HEADER);
+    this.member.receivePacket?.(packet);
+    return true;
+  }
+
+  /** All of them or none, so that a sender that is told "no" has nothing twice. */
+  deliverFrames(frames: readonly Uint8Array[]): boolean {
+    if (!this.#admit(frames.reduce((sum, frame) => sum + frame.length, 0))) return false;
+    for (const frame of frames) {
+      this.#received(frame.length);
+      this.member.receive(frame);
+    }
+    return true;
+  }
+
+  #admit(bytes: number): boolean {
+    if (this.member.backlogBytes() + bytes <= MAX_BACKLOG_BYTES) return true;
+    this.stats.droppedFrames += 1;
+    return false;
+  }
+
+  #received(bytes: number): void {
+    this.stats.receivedFrames += 1;
+    this.stats.receivedBytes += bytes;
   }
 
   close(): void {

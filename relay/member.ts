@@ -1,6 +1,10 @@
-/** A WebSocket as a member of a LAN: one Ethernet frame per binary message. */
+/**
+ * A WebSocket as a member of a LAN: one Ethernet frame per binary message, or one packet with its
+ * header if the client asked for that by subprotocol.
+ */
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
+import { PACKET_HEADER, PACKET_PROTOCOL } from "../src/packet/header.ts";
 import type { Clock } from "./clock.ts";
 import type { LanFabric, LanMember, LanPort, PortStats } from "./lan.ts";
 
@@ -20,7 +24,14 @@ export interface MemberStats extends PortStats {
   readonly limitedFrames: number;
 }
 
+/**
+ * What a client of packets gets with each look at its life: pages do not see a WebSocket's own
+ * pings, and would take a relay that is gone without a word for one that has nothing to say.
+ */
+const SIGN_OF_LIFE = "alive";
+
 export class WebSocketMember implements LanMember {
+  readonly takesPackets: boolean;
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
   readonly #clock: Clock;
@@ -41,6 +52,7 @@ export class WebSocketMember implements LanMember {
     options: MemberOptions,
   ) {
     this.#webSocket = webSocket;
+    this.takesPackets = webSocket.protocol === PACKET_PROTOCOL;
     this.#socket = socket;
     this.#clock = options.clock;
     this.#rate = options.maxBytesPerSecond;
@@ -65,6 +77,21 @@ export class WebSocketMember implements LanMember {
   }
 
   receive(frame: Uint8Array): void {
+    if (!this.takesPackets) {
+      this.#write(frame);
+      return;
+    }
+    const packet = Buffer.allocUnsafe(PACKET_HEADER + frame.length);
+    packet.fill(0, 0, PACKET_HEADER);
+    packet.set(frame, PACKET_HEADER);
+    this.#write(packet);
+  }
+
+  receivePacket(packet: Uint8Array): void {
+    this.#write(packet);
+  }
+
+  #write(message: Uint8Array): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     if (!this.#corked) {
       // The frames of one burst leave in one system call.
@@ -75,7 +102,7 @@ export class WebSocketMember implements LanMember {
         this.#socket.uncork();
       });
     }
-    this.#webSocket.send(frame);
+    this.#webSocket.send(message);
   }
 
   backlogBytes(): number {
@@ -90,6 +117,7 @@ export class WebSocketMember implements LanMember {
     }
     this.#alive = false;
     this.#webSocket.ping();
+    if (this.takesPackets) this.#webSocket.send(SIGN_OF_LIFE);
   }
 
   close(code: number): void {
@@ -103,8 +131,9 @@ export class WebSocketMember implements LanMember {
   #send(data: RawData): void {
     // The WebSocket's binaryType is "nodebuffer", and so a message is one Buffer.
     if (!Buffer.isBuffer(data)) return;
-    if (this.#isWithinRate(data.length)) this.#port.send(data);
-    else this.#limitedFrames += 1;
+    if (!this.#isWithinRate(data.length)) this.#limitedFrames += 1;
+    else if (this.takesPackets) this.#port.sendPacket(data);
+    else this.#port.send(data);
   }
 
   #isWithinRate(length: number): boolean {

@@ -4,16 +4,18 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { readU32 } from "../src/packet/bytes.ts";
+import { PACKET_HEADER, PACKET_PROTOCOL } from "../src/packet/header.ts";
+import { tcpPacket } from "../src/packet/testing/packets.ts";
 import { GATEWAY_ADDRESS, GATEWAY_MAC } from "./gateway/network.ts";
 import { MAX_BACKLOG_BYTES, MAX_FRAME } from "./lan.ts";
 import { MIN_FRAME_CHARGE } from "./member.ts";
 import { type Relay, type RelayOptions, startRelay } from "./server.ts";
-import { GUEST_MAC, icmpOf, TestGuest, udpOf, webSocketLink } from "./testing/guest.ts";
+import { GUEST_MAC, icmpOf, TestGuest, tcpOf, udpOf, webSocketLink } from "./testing/guest.ts";
 import { arpRequest, dhcpMessage, optionOf } from "./testing/messages.ts";
 import { tcpServer, udpServer } from "./testing/rig.ts";
 import { TestTcpClient } from "./testing/tcp-client.ts";
 import { ArpOperation, parseArp } from "./wire/arp.ts";
-import { readU32 } from "./wire/bytes.ts";
 import { DhcpOption, DhcpType } from "./wire/dhcp.ts";
 import { BROADCAST_MAC, ETHERNET_HEADER } from "./wire/ethernet.ts";
 import { buildIcmp, IcmpType } from "./wire/icmp.ts";
@@ -21,6 +23,7 @@ import { formatAddress, IpProtocol, parseAddress } from "./wire/ipv4.ts";
 
 const A = 0x5254_0000_000a;
 const B = 0x5254_0000_000b;
+const C = 0x5254_0000_000c;
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -89,9 +92,55 @@ describe("a LAN", () => {
     a.sendEthernet(B, 0x88b5, new Uint8Array(MAX_FRAME - ETHERNET_HEADER));
     expect((await b.expect((frame) => frame)).length).toBe(MAX_FRAME);
     expect(relay.stats()[0].members[0].refusedFrames).toBe(1);
-    a.sendFrame(new Uint8Array(MAX_FRAME + 1));
+    a.sendFrame(new Uint8Array(PACKET_HEADER + MAX_FRAME + 1));
     const code = await new Promise((resolve) => a.socket.once("close", resolve));
     expect(code).toBe(1009);
+  });
+});
+
+describe("members that take packets", () => {
+  const packetLink = async (relay: Relay, first = PACKET_PROTOCOL) => {
+    const socket = new WebSocket(`${relay.url}lan/x`, [first, "other"]);
+    cleanups.push(() => socket.terminate());
+    const messages: Buffer[] = [];
+    socket.on("message", (data, isBinary) => isBinary && messages.push(data as Buffer));
+    await new Promise((resolve) => socket.once("open", resolve));
+    const next = async () => {
+      while (messages.length === 0) await new Promise((resolve) => socket.once("message", resolve));
+      return messages.shift()!;
+    };
+    return { socket, messages, next };
+  };
+
+  it("get them as they are, and others the frames", async () => {
+    const relay = await start({ gateway: false });
+    const [a, b] = [await packetLink(relay), await packetLink(relay)];
+    const c = await join(relay, "lan/x", C);
+    const packet = tcpPacket(3000, 1460, { to: 0xff });
+    a.socket.send(packet);
+    expect(new Uint8Array(await b.next())).toEqual(packet);
+    const parts = [1460, 1460, 80];
+    for (const length of parts) {
+      expect((await c.expect(tcpOf)).payload.length).toBe(length);
+    }
+    c.sendEthernet(BROADCAST_MAC, 0x88b5, Uint8Array.of(7));
+    const plain = await b.next();
+    expect([...plain.subarray(0, PACKET_HEADER)]).toEqual(new Array(PACKET_HEADER).fill(0));
+    expect([...plain.subarray(PACKET_HEADER + 12)]).toEqual([0x88, 0xb5, 7]);
+    // A header that lies reaches nobody.
+    packet[4] = packet[5] = 0;
+    a.socket.send(packet);
+    a.socket.send(new Uint8Array(5));
+    packet.fill(0, 0, PACKET_HEADER);
+    a.socket.send(packet);
+    expect((await b.next()).length).toBe(packet.length);
+    expect(relay.stats()[0].members[0].refusedFrames).toBe(2);
+  });
+
+  it("ask for that by subprotocol, and other protocols are as good as none", async () => {
+    const relay = await start({ gateway: false });
+    expect((await packetLink(relay)).socket.protocol).toBe(PACKET_PROTOCOL);
+    expect((await packetLink(relay, "binary")).socket.protocol).toBe("binary");
   });
 });
 

@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { PACKET_HEADER, PACKET_PROTOCOL } from "../src/packet/header.ts";
 import { type AdmissionRules, admit } from "./admission.ts";
 import { systemClock } from "./clock.ts";
 import { createTotals } from "./gateway/gateway.ts";
@@ -73,7 +74,12 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const server = options.server ?? createServer(refuseRequest);
   const webSockets = new WebSocketServer({
     noServer: true,
-    maxPayload: MAX_FRAME,
+    maxPayload: PACKET_HEADER + MAX_FRAME,
+    // A client of another kind gets the protocol that it names first, as it would without this.
+    handleProtocols: (offered) => {
+      const [first] = offered;
+      return offered.has(PACKET_PROTOCOL) ? PACKET_PROTOCOL : first;
+    },
     // Compression costs more time than a LAN's bytes are worth.
     perMessageDeflate: false,
   });

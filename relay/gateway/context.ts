@@ -11,6 +11,8 @@ import type { Resolver } from "./resolvers.ts";
 /** A packet that is addressed to the gateway or to be passed on, and who sent it. */
 export interface GuestPacket extends Ipv4Packet {
   readonly mac: MacAddress;
+  /** The transport's checksum was left to whoever puts the packet on a wire. */
+  readonly unsummed: boolean;
 }
 
 export interface GatewayStats {

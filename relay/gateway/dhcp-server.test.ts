@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { readU32, writeU32 } from "../../src/packet/bytes.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
-import { readU32, writeU32 } from "../wire/bytes.ts";
 import { type DhcpMessage, DhcpOption, DhcpType } from "../wire/dhcp.ts";
 import { parseAddress } from "../wire/ipv4.ts";
 import { DhcpServer, LEASE_SECONDS, OFFER_MS } from "./dhcp-server.ts";

@@ -2,6 +2,15 @@
  * The gateway of one LAN: a member that answers ARP, DHCP, DNS and ping, and carries guests' TCP
  * and UDP to the host's sockets. This file receives frames and hands them on.
  */
+import { toFrames } from "../../src/packet/frames.ts";
+import {
+  GsoType,
+  gsoType,
+  needsChecksum,
+  PACKET_HEADER,
+  PacketLayout,
+  packetFault,
+} from "../../src/packet/header.ts";
 import type { Clock } from "../clock.ts";
 import type { LanFabric, LanMember, LanPort } from "../lan.ts";
 import type { Policy } from "../policy.ts";
@@ -75,6 +84,7 @@ export interface GatewayOptions {
 
 export class Gateway implements LanMember {
   readonly ownMac = GATEWAY_MAC;
+  readonly takesPackets = true;
   readonly #context: GatewayContext;
   readonly #port: LanPort;
   readonly #dhcp: DhcpServer;
@@ -104,12 +114,15 @@ export class Gateway implements LanMember {
   }
 
   receive(frame: Uint8Array): void {
-    try {
-      this.#receive(frame);
-    } catch {
-      // A defect in here must not end the relay for everybody; the count makes it visible.
-      this.#context.stats.faults += 1;
-    }
+    this.#guarded(() => this.#receive(frame, false));
+  }
+
+  /** A large segment is a segment, and its checksum nobody's concern: it never was on a wire. */
+  receivePacket(packet: Uint8Array): void {
+    this.#guarded(() => {
+      if (gsoType(packet) === GsoType.UDP_L4) this.#receiveDatagrams(packet);
+      else this.#receive(packet.subarray(PACKET_HEADER), needsChecksum(packet));
+    });
   }
 
   /** Frames are handled as they come. */
@@ -125,13 +138,32 @@ export class Gateway implements LanMember {
     this.#port.close();
   }
 
-  #receive(frame: Uint8Array): void {
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch {
+      // A defect in here must not end the relay for everybody; the count makes it visible.
+      this.#context.stats.faults += 1;
+    }
+  }
+
+  /** Several datagrams in one packet: they have to go out as several. */
+  #receiveDatagrams(packet: Uint8Array): void {
+    const layout = new PacketLayout();
+    if (packetFault(packet, layout) !== undefined) return;
+    toFrames(packet, layout, {
+      allocate: (length) => new Uint8Array(length),
+      emit: (frame) => this.#receive(frame, false),
+    });
+  }
+
+  #receive(frame: Uint8Array, unsummed: boolean): void {
     const ethernet = parseEthernet(frame);
     if (ethernet === undefined) return;
     const { destination, source, etherType } = ethernet;
     if (destination !== GATEWAY_MAC && !isGroupMac(destination)) return;
     if (etherType === EtherType.arp) this.#receiveArp(frame, source);
-    else if (etherType === EtherType.ipv4) this.#receiveIpv4(frame, source);
+    else if (etherType === EtherType.ipv4) this.#receiveIpv4(frame, source, unsummed);
   }
 
   #receiveArp(frame: Uint8Array, mac: MacAddress): void {
@@ -153,7 +185,7 @@ export class Gateway implements LanMember {
     });
   }
 
-  #receiveIpv4(frame: Uint8Array, mac: MacAddress): void {
+  #receiveIpv4(frame: Uint8Array, mac: MacAddress, unsummed: boolean): void {
     const { stats } = this.#context;
     const parsed = parseIpv4(frame, ETHERNET_HEADER);
     if (parsed === undefined) {
@@ -164,7 +196,7 @@ export class Gateway implements LanMember {
       stats.fragments += 1;
       return;
     }
-    const packet: GuestPacket = { ...parsed, mac };
+    const packet: GuestPacket = { ...parsed, mac, unsummed };
     const { destination, protocol } = packet;
     const isBroadcast = destination === LIMITED_BROADCAST || destination === SUBNET_BROADCAST;
     const isOwn = isGatewayAddress(destination);
@@ -187,7 +219,7 @@ export class Gateway implements LanMember {
   }
 
   #receiveUdp(packet: GuestPacket, isOwn: boolean): void {
-    const datagram = parseUdp(packet.payload, packet);
+    const datagram = parseUdp(packet.payload, packet, packet.unsummed);
     if (datagram === undefined) this.#context.stats.malformed += 1;
     else if (isOwn && datagram.destinationPort === DNS_PORT) this.#dns.receive(packet, datagram);
     else this.#udp.receive(packet, datagram);
@@ -196,7 +228,7 @@ export class Gateway implements LanMember {
   /** Whether the packet was for the DHCP server. */
   #receiveDhcp(packet: GuestPacket): boolean {
     const { stats, outlet } = this.#context;
-    const datagram = parseUdp(packet.payload, packet);
+    const datagram = parseUdp(packet.payload, packet, packet.unsummed);
     if (datagram?.destinationPort !== DhcpPort.server) return false;
     const message = parseDhcp(datagram);
     if (message === undefined) {

@@ -1,9 +1,9 @@
 /** Frames that no honest guest sends: nothing may fail, and nothing may be kept. */
 import fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
+import { addWords, finishChecksum, pseudoHeaderSum } from "../../src/packet/checksum.ts";
 import { GUEST_ADDRESS, GUEST_MAC } from "../testing/guest.ts";
 import { Rig, tcpServer } from "../testing/rig.ts";
-import { addWords, finishChecksum, pseudoHeaderSum } from "../wire/checksum.ts";
 import { ETHERNET_HEADER, EtherType, writeEthernet } from "../wire/ethernet.ts";
 import { IPV4_HEADER, IpProtocol, parseAddress, WHOLE, writeIpv4 } from "../wire/ipv4.ts";
 import { TCP_HEADER, writeTcp } from "../wire/tcp.ts";

@@ -1,4 +1,12 @@
 /** The gateway's way out to the LAN: wraps payloads in IPv4 and Ethernet. */
+import {
+  ChecksumOffset,
+  GsoType,
+  HeaderFlag,
+  LARGE_FRAME_MAX,
+  PACKET_HEADER,
+  writeHeader,
+} from "../../src/packet/header.ts";
 import type { LanPort } from "../lan.ts";
 import { ARP_LENGTH, type ArpPacket, writeArp } from "../wire/arp.ts";
 import { ETHERNET_HEADER, EtherType, type MacAddress, writeEthernet } from "../wire/ethernet.ts";
@@ -29,10 +37,12 @@ export interface Offender {
 }
 
 /**
- * Memory for frames is cut from blocks of this size: one allocation for forty frames. A frame that
- * waits for a slow member keeps its block, and such a member keeps the neighbours as well.
+ * Memory for packets is cut from blocks of this size: one allocation for forty frames of the MTU,
+ * or for one of the largest. What waits for a slow member keeps its block and the neighbours.
  */
-const SLAB_BYTES = 64 * 1024;
+const SLAB_BYTES = PACKET_HEADER + LARGE_FRAME_MAX;
+
+const TCP_AT = ETHERNET_HEADER + IPV4_HEADER;
 
 export class Outlet {
   readonly #port: LanPort;
@@ -72,26 +82,39 @@ export class Outlet {
     this.#sendIpv4(to, between, IpProtocol.icmp, message);
   }
 
-  /** Sends a segment; false when the LAN had no room for it. */
+  /**
+   * Sends a segment, which may be a large one of several; false when the LAN had no room for it.
+   * Its checksum is left to whoever needs one.
+   */
   sendTcp(to: MacAddress, between: Endpoints, ports: Ports, segment: OutgoingSegment): boolean {
-    const tcpAt = ETHERNET_HEADER + IPV4_HEADER;
-    const payloadAt = tcpAt + TCP_HEADER + segment.options.length;
-    const frame = this.#allocate(payloadAt + segment.length);
+    const { length, segmentSize } = segment;
+    const payloadAt = TCP_AT + TCP_HEADER + segment.options.length;
+    const packet = this.#allocate(PACKET_HEADER + payloadAt + length);
+    const frame = packet.subarray(PACKET_HEADER);
     segment.fill(frame, payloadAt);
-    writeTcp(frame, tcpAt, ports, segment, between);
+    writeTcp(frame, TCP_AT, ports, segment, between, false);
     this.#writeHeaders(frame, to, between, IpProtocol.tcp, WHOLE);
-    return this.#port.send(frame);
+    const isLarge = length > segmentSize;
+    writeHeader(packet, {
+      flags: HeaderFlag.NEEDS_CSUM,
+      gsoType: isLarge ? GsoType.TCPV4 : GsoType.NONE,
+      hdrLen: payloadAt,
+      gsoSize: isLarge ? segmentSize : 0,
+      csumStart: TCP_AT,
+      csumOffset: ChecksumOffset[IpProtocol.tcp],
+    });
+    return this.#port.sendPacket(packet);
   }
 
-  /** Memory that is not cleared, for a frame of which every byte is written. */
+  /** Memory that is not cleared, for a packet of which every byte is written. */
   #allocate(length: number): Uint8Array {
     if (this.#slabUsed + length > SLAB_BYTES) {
       this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
       this.#slabUsed = 0;
     }
-    const frame = new Uint8Array(this.#slab, this.#slabUsed, length);
+    const packet = new Uint8Array(this.#slab, this.#slabUsed, length);
     this.#slabUsed += length;
-    return frame;
+    return packet;
   }
 
   #sendIpv4(to: MacAddress, between: Endpoints, protocol: number, payload: Uint8Array): void {

@@ -59,7 +59,7 @@ export class TcpNat {
 
   /** A packet from a guest. */
   receive(packet: GuestPacket): void {
-    const segment = parseTcp(packet.payload, packet);
+    const segment = parseTcp(packet.payload, packet, packet.unsummed);
     if (segment === undefined) {
       this.#context.stats.malformed += 1;
       return;
@@ -254,6 +254,7 @@ export class TcpNat {
       window: 0,
       options: NO_OPTIONS,
       length: 0,
+      segmentSize: 0,
       fill: () => {},
     });
   }

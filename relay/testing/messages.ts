@@ -1,6 +1,7 @@
 /** Messages as a guest sends them, for tests. */
+
+import { writeU32 } from "../../src/packet/bytes.ts";
 import { ARP_LENGTH, ArpOperation, writeArp } from "../wire/arp.ts";
-import { writeU32 } from "../wire/bytes.ts";
 import { DhcpOption } from "../wire/dhcp.ts";
 import {
   BROADCAST_MAC,

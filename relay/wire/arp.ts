@@ -1,5 +1,5 @@
 /** ARP for IPv4 over Ethernet (RFC 826). */
-import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
+import { readU16, readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
 import { type MacAddress, readMac, writeMac } from "./ethernet.ts";
 import type { IpAddress } from "./ipv4.ts";
 

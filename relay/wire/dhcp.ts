@@ -1,5 +1,5 @@
 /** DHCP messages (RFC 2131 2, options RFC 2132). */
-import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
+import { readU16, readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
 import { type MacAddress, readMac, writeMac } from "./ethernet.ts";
 import type { IpAddress } from "./ipv4.ts";
 

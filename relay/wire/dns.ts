@@ -1,5 +1,5 @@
 /** DNS messages (RFC 1035 4.1), as far as a forwarder needs them: the header and one question. */
-import { readU16, writeU16, writeU32 } from "./bytes.ts";
+import { readU16, writeU16, writeU32 } from "../../src/packet/bytes.ts";
 
 const DNS_HEADER = 12;
 export const DNS_PORT = 53;

@@ -1,5 +1,5 @@
 /** Ethernet II frames (IEEE 802.3 clause 3), without preamble and frame check sequence. */
-import { readU16, writeU16 } from "./bytes.ts";
+import { readU16, writeU16 } from "../../src/packet/bytes.ts";
 
 export const ETHERNET_HEADER = 14;
 

@@ -1,6 +1,6 @@
 /** ICMP (RFC 792): echo, and the errors that a gateway reports. */
-import { readU16, writeU16 } from "./bytes.ts";
-import { addWords, finishChecksum } from "./checksum.ts";
+import { readU16, writeU16 } from "../../src/packet/bytes.ts";
+import { addWords, finishChecksum } from "../../src/packet/checksum.ts";
 
 const ICMP_HEADER = 8;
 

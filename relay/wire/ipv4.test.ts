@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addWords, finishChecksum } from "./checksum.ts";
+import { addWords, finishChecksum } from "../../src/packet/checksum.ts";
 import {
   formatAddress,
   IPV4_HEADER,

@@ -1,6 +1,6 @@
 /** IPv4 (RFC 791): addresses and the header. */
-import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import { addWords, finishChecksum } from "./checksum.ts";
+import { readU16, readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
+import { addWords, finishChecksum } from "../../src/packet/checksum.ts";
 
 /** The header as this relay writes it: without options. */
 export const IPV4_HEADER = 20;

@@ -1,6 +1,6 @@
 /** TCP segments (RFC 9293 3.1) with the options MSS, window scale (RFC 7323) and SACK (RFC 2018). */
-import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
+import { readU16, readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
+import { addWords, finishChecksum, pseudoHeaderSum } from "../../src/packet/checksum.ts";
 import { type Endpoints, IpProtocol } from "./ipv4.ts";
 import type { Ports } from "./udp.ts";
 
@@ -47,14 +47,23 @@ export interface TcpHeader {
   readonly options: Uint8Array;
 }
 
-/** The segment, or undefined when a length does not fit or the checksum is wrong. */
-export function parseTcp(bytes: Uint8Array, between: Endpoints): TcpSegment | undefined {
+/**
+ * The segment, or undefined when a length does not fit or the checksum is wrong. That of an
+ * `unsummed` one is not complete, and not looked at.
+ */
+export function parseTcp(
+  bytes: Uint8Array,
+  between: Endpoints,
+  unsummed = false,
+): TcpSegment | undefined {
   const length = bytes.length;
   if (length < TCP_HEADER) return undefined;
   const headerLength = (bytes[12] >>> 4) * 4;
   if (headerLength < TCP_HEADER || headerLength > length) return undefined;
-  const sum = pseudoHeaderSum(between.source, between.destination, IpProtocol.tcp, length);
-  if (finishChecksum(addWords(sum, bytes, 0, length)) !== 0) return undefined;
+  if (!unsummed) {
+    const sum = pseudoHeaderSum(between.source, between.destination, IpProtocol.tcp, length);
+    if (finishChecksum(addWords(sum, bytes, 0, length)) !== 0) return undefined;
+  }
   return {
     sourcePort: readU16(bytes, 0),
     destinationPort: readU16(bytes, 2),
@@ -117,8 +126,9 @@ export function buildSackOptions(ranges: readonly SequenceRange[]): Uint8Array {
 }
 
 /**
- * Writes a header at `offset`, in front of the payload that already fills the rest of `bytes`, and
- * the checksum over both.
+ * Writes a header at `offset`, in front of the payload that already fills the rest of `bytes`. Its
+ * checksum is the pseudo-header's sum, for `struct virtio_net_hdr` to have it completed, unless it
+ * is to be `summed` here over all.
  */
 export function writeTcp(
   bytes: Uint8Array,
@@ -126,6 +136,7 @@ export function writeTcp(
   ports: Ports,
   header: TcpHeader,
   between: Endpoints,
+  summed = true,
 ): void {
   writeU16(bytes, offset, ports.sourcePort);
   writeU16(bytes, offset + 2, ports.destinationPort);
@@ -139,5 +150,8 @@ export function writeTcp(
   if (header.options.length > 0) bytes.set(header.options, offset + TCP_HEADER);
   const length = bytes.length - offset;
   const sum = pseudoHeaderSum(between.source, between.destination, IpProtocol.tcp, length);
-  writeU16(bytes, offset + 16, finishChecksum(addWords(sum, bytes, offset, bytes.length)));
+  const checksum = summed
+    ? finishChecksum(addWords(sum, bytes, offset, bytes.length))
+    : ~finishChecksum(sum);
+  writeU16(bytes, offset + 16, checksum);
 }

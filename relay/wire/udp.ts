@@ -1,6 +1,6 @@
 /** UDP (RFC 768). */
-import { readU16, writeU16 } from "./bytes.ts";
-import { addWords, finishChecksum, pseudoHeaderSum } from "./checksum.ts";
+import { readU16, writeU16 } from "../../src/packet/bytes.ts";
+import { addWords, finishChecksum, pseudoHeaderSum } from "../../src/packet/checksum.ts";
 import { type Endpoints, IpProtocol } from "./ipv4.ts";
 
 const UDP_HEADER = 8;
@@ -14,13 +14,20 @@ export interface UdpDatagram extends Ports {
   readonly payload: Uint8Array;
 }
 
-/** The datagram, or undefined when its length does not fit or its checksum is wrong. */
-export function parseUdp(bytes: Uint8Array, between: Endpoints): UdpDatagram | undefined {
+/**
+ * The datagram, or undefined when its length does not fit or its checksum is wrong. That of an
+ * `unsummed` one is not complete, and not looked at.
+ */
+export function parseUdp(
+  bytes: Uint8Array,
+  between: Endpoints,
+  unsummed = false,
+): UdpDatagram | undefined {
   if (bytes.length < UDP_HEADER) return undefined;
   const length = readU16(bytes, 4);
   if (length < UDP_HEADER || length > bytes.length) return undefined;
   // A checksum of zero says that the sender computed none.
-  if (readU16(bytes, 6) !== 0) {
+  if (!unsummed && readU16(bytes, 6) !== 0) {
     const { source, destination } = between;
     const sum = pseudoHeaderSum(source, destination, IpProtocol.udp, length);
     if (finishChecksum(addWords(sum, bytes, 0, length)) !== 0) return undefined;

@@ -48,7 +48,7 @@ const DEVICES: Record<string, () => { device: VirtioDevice; stir: () => void }> 
   },
   net: () => {
     const mac = new Uint8Array(6);
-    const device = new NetDevice("net0", { send: () => true }, { mac });
+    const device = new NetDevice("net0", { takesPackets: false, send: () => true }, { mac });
     return { device, stir: () => device.receive(new Uint8Array(200).fill(0xee)) };
   },
   gpu: () => {

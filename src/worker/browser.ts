@@ -31,7 +31,7 @@ export function createHost(
     indexedDB: globalThis.indexedDB as IDBFactory | undefined,
     // Missing, whatever the types say, where the page is not in a secure context.
     locks: navigator.locks as LockManager | undefined,
-    connect: (url) => new WebSocket(url) as Socket,
+    connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
     hart: RISCV_HART,

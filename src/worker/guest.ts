@@ -1,7 +1,7 @@
 /** One machine with its devices and what is behind them, kept running. */
 import { DiskBackend } from "../host/disk-backend.ts";
 import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
-import { WebSocketNet } from "../host/websocket-net.ts";
+import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
@@ -9,7 +9,6 @@ import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
-import { NetDevice } from "../virtio/devices/net.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
@@ -35,7 +34,7 @@ export class Guest {
   readonly #memory: MemoryDevices;
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
-  #net: WebSocketNet | undefined;
+  #net: NetworkCard | undefined;
 
   /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
   constructor(config: BootConfig, services: Services, events: GuestEvents) {
@@ -163,33 +162,15 @@ export class Guest {
   }
 
   #attachNet(url: string): void {
-    const device: NetDevice = new NetDevice(
-      "net0",
-      {
-        send: (frame) => {
-          this.#meter.count("network", frame.length);
-          return net.send(frame);
-        },
-      },
-      { mac: this.#randomMac() },
-    );
-    device.setLink(false);
-    this.#machine.attach(device);
-    const net = new WebSocketNet({
+    this.#net = createNetworkCard({
+      name: "net0",
       url,
       connect: this.#services.connect,
-      random: Math.random,
-      onFrame: (frame) => {
-        this.#meter.count("network", frame.length);
-        device.receive(frame);
-      },
-      onLink: (up, reason) => {
-        device.setLink(up);
-        this.#services.post({ type: "link", up, reason });
-      },
-      onDrain: () => device.drain(),
+      fillRandom: this.#services.fillRandom,
+      onLink: (up, reason) => this.#services.post({ type: "link", up, reason }),
+      onActivity: (bytes) => this.#meter.count("network", bytes),
     });
-    this.#net = net;
+    this.#machine.attach(this.#net.device);
   }
 
   #attachEntropy(): void {
@@ -198,13 +179,5 @@ export class Guest {
       this.#services.fillRandom(bytes);
     };
     this.#machine.attach(new EntropyDevice("rng0", { fill }));
-  }
-
-  /** Locally administered and not a group's (IEEE 802, 8.4): two tabs on one LAN must differ. */
-  #randomMac(): Uint8Array {
-    const mac = new Uint8Array(6);
-    this.#services.fillRandom(mac);
-    mac[0] = (mac[0] & 0xfc) | 0x02;
-    return mac;
   }
 }

@@ -1,6 +1,6 @@
 /** What a machine's host uses of the browser; tests under Node give their own. */
 import type { Locks } from "../host/disk-lock.ts";
-import type { Socket } from "../host/websocket-net.ts";
+import type { Connect } from "../host/websocket-net.ts";
 import type { Clock } from "../machine/clock.ts";
 import type { HartModel } from "../machine/hart-model.ts";
 import type { RunLoopHost } from "../machine/run-loop.ts";
@@ -13,7 +13,7 @@ export interface Services extends RunLoopHost {
   /** Absent where the browser offers none. */
   readonly indexedDB: IDBFactory | undefined;
   readonly locks: Locks | undefined;
-  readonly connect: (url: string) => Socket;
+  readonly connect: Connect;
   readonly fillRandom: (into: Uint8Array) => void;
   readonly clock: Clock;
   readonly hart: HartModel;

@@ -15,6 +15,11 @@ import { advance } from "./sequence.ts";
 export const MSS = 1460;
 /** What a guest that names no MSS can take (RFC 9293 3.7.1). */
 const MSS_DEFAULT = 536;
+/**
+ * Payload of the largest segment: what fits an IP packet of 65535 bytes beside its headers. It is
+ * made of several of the MSS, into which whoever needs plain frames divides it.
+ */
+const BURST_MAX = 65_535 - 20 - 60;
 /** A guest that asks for less would turn each byte into a frame. */
 export const MSS_MIN = 256;
 
@@ -58,6 +63,8 @@ export interface OutgoingSegment {
   readonly options: Uint8Array;
   /** Bytes of payload, which `fill` copies to a frame. */
   readonly length: number;
+  /** What each segment carries at most; a greater length is that of several. */
+  readonly segmentSize: number;
   readonly fill: (frame: Uint8Array, at: number) => void;
 }
 
@@ -203,7 +210,9 @@ export class TcpConnection {
       window: segment.window << this.#guestShift,
       pure: true,
     };
-    this.#sender = new TcpSender(start, this.#guestMss, first, (sequence, offset, length, flags) =>
+    const burst = BURST_MAX - (BURST_MAX % this.#guestMss);
+    const sizes = { mss: this.#guestMss, burst };
+    this.#sender = new TcpSender(start, sizes, first, (sequence, offset, length, flags) =>
       this.#transmit(sequence, offset, length, flags.push, flags.fin),
     );
     this.#state = "open";
@@ -310,6 +319,7 @@ export class TcpConnection {
       window: this.#windowField(),
       options: NO_OPTIONS,
       length,
+      segmentSize: this.#guestMss,
       fill: (frame, at) => buffer.copy(offset, length, frame, at),
     });
   }
@@ -335,7 +345,16 @@ export class TcpConnection {
     window = this.#windowField(),
   ): void {
     const acknowledgment = this.#receiver.next;
-    this.#emit({ sequence, acknowledgment, flags, window, options, length: 0, fill: () => {} });
+    this.#emit({
+      sequence,
+      acknowledgment,
+      flags,
+      window,
+      options,
+      length: 0,
+      segmentSize: 0,
+      fill: () => {},
+    });
   }
 
   #windowField(): number {

@@ -15,11 +15,16 @@ function setUp(window = 1_000_000) {
   const sent: Sent[] = [];
   const lan = { full: false };
   const first = { sequence: 1, acknowledgment: START, window, pure: true };
-  const sender = new TcpSender(START, MSS, first, (sequence, _offset, length, { fin }) => {
-    if (lan.full) return false;
-    sent.push({ at: distance(sequence, START), length, fin });
-    return true;
-  });
+  const sender = new TcpSender(
+    START,
+    { mss: MSS, burst: MSS },
+    first,
+    (sequence, _offset, length, { fin }) => {
+      if (lan.full) return false;
+      sent.push({ at: distance(sequence, START), length, fin });
+      return true;
+    },
+  );
   const time = { ms: 0 };
   const ack = (upTo: number, newWindow = window) => {
     const acknowledgment = advance(START, upTo);

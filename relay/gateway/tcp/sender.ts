@@ -26,6 +26,13 @@ export type Transmit = (
   flags: SendFlags,
 ) => boolean;
 
+export interface SegmentSizes {
+  /** Bytes of one segment. */
+  readonly mss: number;
+  /** Bytes that are sent at once, as one large segment: a multiple of the MSS. */
+  readonly burst: number;
+}
+
 interface SendFlags {
   /** This is the last that waits: the guest's application should see it. */
   readonly push: boolean;
@@ -45,6 +52,7 @@ export class TcpSender {
   readonly buffer = new SendBuffer();
   readonly #transmit: Transmit;
   readonly #mss: number;
+  readonly #burst: number;
   readonly #congestion: CongestionWindow;
   readonly #timeout = new RetransmissionTimeout();
   /** First byte not acknowledged, which is the buffer's first (SND.UNA). */
@@ -66,11 +74,13 @@ export class TcpSender {
   /** The end of the segment whose round trip is being measured. */
   #timed: { readonly end: number; readonly sentMs: number } | undefined;
 
-  constructor(start: number, mss: number, first: Acknowledgment, transmit: Transmit) {
+  constructor(start: number, sizes: SegmentSizes, first: Acknowledgment, transmit: Transmit) {
+    const { mss, burst } = sizes;
     this.#unacknowledged = start;
     this.#next = start;
     this.#highest = start;
     this.#mss = mss;
+    this.#burst = burst;
     this.#congestion = new CongestionWindow(mss);
     this.#peerWindow = first.window;
     this.#windowSequence = first.sequence;
@@ -134,8 +144,10 @@ export class TcpSender {
       const offset = distance(this.#next, this.#unacknowledged);
       const waiting = this.buffer.length - offset;
       if (waiting <= 0) break;
-      const size = Math.min(waiting, this.#mss, limit - offset);
+      let size = Math.min(waiting, this.#burst, limit - offset);
       if (size <= 0) break;
+      // Whole segments, and the last of the data by itself.
+      if (size > this.#mss && size < waiting) size -= size % this.#mss;
       // A small segment out of a large buffer is sent only when nothing else is under way
       // (the sender's half of avoiding silly windows, RFC 9293 3.8.6.2.1).
       if (size < this.#mss && size < waiting && offset > 0) break;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { bit, Feature, Register } from "../spec.ts";
+import { bit, bits, Feature, Register } from "../spec.ts";
 import { TestDriver } from "../testing/driver.ts";
-import { NET_MERGE_MAX, NET_RECEIVE_MAX, NetDevice, NetFeature } from "./net.ts";
+import { NetDevice, type NetOptions, QUEUE_PAIRS_MAX } from "./net.ts";
 import { NET_CONTROL_MAX } from "./net-control.ts";
+import { NET_MERGE_MAX, NET_RECEIVE_BYTES_MAX, NET_RECEIVE_MAX } from "./net-receive-queue.ts";
+import { NetFeature } from "./net-spec.ts";
 
 const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const NO_MERGE = ~bit(NetFeature.MRG_RXBUF);
@@ -10,22 +12,21 @@ const NO_MERGE = ~bit(NetFeature.MRG_RXBUF);
 const frame = (length: number, seed = 1) =>
   Uint8Array.from({ length }, (_, i) => (i * 3 + seed) & 0xff);
 
-function create(accept = -1n, mtu?: number) {
+function create(accept = -1n, options: Partial<NetOptions> = {}) {
   const sent: Uint8Array[] = [];
   const backend = {
+    takesPackets: false,
     full: false,
     send(data: Uint8Array) {
-      sent.push(data);
+      // Lent for the call.
+      sent.push(data.slice());
       return !backend.full;
     },
   };
-  const device = new NetDevice(
-    "net0",
-    backend,
-    mtu === undefined ? { mac: MAC } : { mac: MAC, mtu },
-  );
+  const device = new NetDevice("net0", backend, { mac: MAC, queuePairs: 1, ...options });
   const driver = new TestDriver(device).start({ accept });
-  const [rx, tx, control] = driver.splitQueues;
+  const [rx, tx] = driver.splitQueues;
+  const control = driver.splitQueues.at(-1)!;
   const command = (...bytes: number[]) => {
     const request = control.add([Uint8Array.from(bytes)], [1]);
     control.kick();
@@ -147,7 +148,7 @@ describe("receiving", () => {
   });
 
   it("drops frames that are none, too long, for no driver, or without a link", () => {
-    const { device, driver } = create(-1n, 1400);
+    const { device, driver } = create(-1n, { mtu: 1400 });
     for (const length of [0, 13, 1419]) device.receive(frame(length));
     device.setLink(false);
     device.receive(frame(60));
@@ -172,9 +173,25 @@ describe("receiving", () => {
   });
 });
 
+describe("large frames", () => {
+  it("wait up to a number of bytes", () => {
+    const { device } = create(-1n, { mtu: 65_535 });
+    const count = Math.floor(NET_RECEIVE_BYTES_MAX / 65_536);
+    for (let i = 0; i < count + 3; i++) device.receive(frame(65_536));
+    expect(device.counters()).toMatchObject({ receiveWaiting: count, receiveDropped: 3 });
+  });
+
+  it("need an MTU and a number of queues that there can be", () => {
+    for (const options of [{ mtu: 67 }, { mtu: 65_536 }, { queuePairs: 0 }, { queuePairs: 9 }]) {
+      expect(() => create(-1n, options)).toThrow(RangeError);
+    }
+    expect(() => create(-1n, { mtu: 68, queuePairs: QUEUE_PAIRS_MAX })).not.toThrow();
+  });
+});
+
 describe("network configuration", () => {
   it("shows address, link, MTU and speed, byte by byte too", () => {
-    const { device, driver } = create(-1n, 9000);
+    const { device, driver } = create(-1n, { mtu: 9000 });
     expect([0, 1, 2, 3, 4, 5].map((i) => driver.config(i, 1))).toEqual([...MAC]);
     expect(driver.config(6, 2)).toBe(1);
     expect(driver.config(10, 2)).toBe(9000);
@@ -226,18 +243,63 @@ describe("control queue", () => {
     expect(driver.config(1, 1)).toBe(0);
   });
 
-  it("acknowledges filters and refuses nonsense", () => {
-    const { command } = create();
-    expect(command(0, 0, 1)).toBe(0);
-    expect(command(0, 1, 0)).toBe(0);
-    expect(command(1, 0, 0, 0, 0, 0, 1, 0, 0, 0, ...MAC)).toBe(0);
-    expect(command(1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)).toBe(1);
-    expect(command(1, 0, 0, 0)).toBe(1);
-    expect(command(1, 1, 2)).toBe(1);
-    expect(command(0, 9, 1)).toBe(1);
-    expect(command(3, 1)).toBe(1);
-    expect(command(9, 9)).toBe(1);
-    expect(command(0)).toBe(1);
+  it("acknowledges what it can do, and refuses nonsense", () => {
+    const { command } = create(-1n, { queuePairs: 2 });
+    for (const good of [
+      [0, 0, 1],
+      [0, 5, 0],
+      [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, ...MAC],
+      [2, 0, 5, 0],
+      [2, 1, 0xff, 0x0f],
+      [3, 0],
+      [4, 0, 2, 0],
+      [5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]) {
+      expect([good, command(...good)]).toEqual([good, 0]);
+    }
+    for (const bad of [
+      [0],
+      [0, 9, 1],
+      [0, 6, 1],
+      [0, 0],
+      [0, 0, 2],
+      [0, 0, 1, 1],
+      [1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+      [1, 0, 0, 0],
+      [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      [1, 1, 2],
+      [1, 2],
+      [2, 0, 0, 0x10],
+      [2, 0, 5],
+      [2, 2, 5, 0],
+      [3, 1],
+      [4, 0, 0, 0],
+      [4, 0, 3, 0],
+      [4, 0, 1],
+      [4, 1, 0, 0],
+      [5, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+      [5, 0, 0, 0],
+      [5, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+      [9, 9],
+    ]) {
+      expect([bad, command(...bad)]).toEqual([bad, 1]);
+    }
+  });
+
+  it("refuses commands of features that were not negotiated", () => {
+    const { command } = create(bits(NetFeature.CTRL_VQ, Feature.VERSION_1));
+    for (const refused of [
+      [0, 0, 1],
+      [0, 2, 1],
+      [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      [1, 1, ...MAC],
+      [2, 0, 5, 0],
+      [3, 0],
+      [4, 0, 1, 0],
+      [5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]) {
+      expect([refused, command(...refused)]).toEqual([refused, 1]);
+    }
   });
 
   it("refuses commands beyond its limit, and survives one without room to answer", () => {

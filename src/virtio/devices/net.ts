@@ -1,18 +1,44 @@
-/** The network device (virtio 5.1): Ethernet frames, one receive and one transmit queue. */
+/**
+ * The network device (virtio 5.1): Ethernet frames over pairs of receive and transmit queues, with
+ * offloads. What a wire or a guest cannot take as it is, is made into plain frames here.
+ */
+import { completeChecksum, longestFrame, toFrames } from "../../packet/frames.ts";
+import {
+  FRAME_MIN,
+  GsoType,
+  gsoType,
+  hasEcn,
+  isPlain,
+  LARGE_FRAME_MAX,
+  needsChecksum,
+  PACKET_HEADER,
+  PacketLayout,
+  packetFault,
+  sanitizeHeader,
+} from "../../packet/header.ts";
 import { ChainReader, type DescriptorChain } from "../chain.ts";
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, bits, DeviceType, Feature } from "../spec.ts";
-import { executeNetControl, MAC_SIZE, NET_CONTROL_MAX } from "./net-control.ts";
+import { executeNetControl, NET_CONTROL_MAX, type NetControlTarget } from "./net-control.ts";
+import { type FilterState, NetFilter, readMac } from "./net-filter.ts";
+import { NetReceiveQueue } from "./net-receive-queue.ts";
+import { MAC_SIZE, NET_DEPENDENCIES, NetConfig, NetFeature, NetStatus } from "./net-spec.ts";
+import { FlowSteering } from "./net-steering.ts";
 
 export interface NetBackend {
   /**
-   * Takes one Ethernet frame without its checksum, a copy that it may keep. False means: taken,
-   * but full; the device then leaves further frames in the guest until `drain` is called, later
-   * and not from here.
+   * Whether `send` takes packets: a frame with `struct virtio_net_hdr` in front, whose checksum may
+   * be open and which may stand for many; see `src/packet`. May change from one call to the next.
    */
-  send(frame: Uint8Array<ArrayBuffer>): boolean;
+  readonly takesPackets: boolean;
+  /**
+   * Takes one Ethernet frame without its checksum, or one packet; the bytes are only lent for the
+   * call. False means: taken, but full; the device then leaves further frames in the guest until
+   * `drain` is called, later and not from here.
+   */
+  send(bytes: Uint8Array<ArrayBuffer>): boolean;
 }
 
 export interface NetOptions {
@@ -20,141 +46,164 @@ export interface NetOptions {
   readonly mac: Uint8Array;
   /** In bytes, without the Ethernet header. */
   readonly mtu?: number;
+  /** Pairs of queues; one means that MQ is not offered. */
+  readonly queuePairs?: number;
 }
 
-/** Feature bits (5.1.3). */
-export const NetFeature = {
-  MTU: 3,
-  MAC: 5,
-  MRG_RXBUF: 15,
-  STATUS: 16,
-  CTRL_VQ: 17,
-  CTRL_RX: 18,
-  GUEST_ANNOUNCE: 21,
-  CTRL_MAC_ADDR: 23,
-  SPEED_DUPLEX: 63,
-} as const;
-
-/** Queues (5.1.2). */
-const RX = 0;
-const TX = 1;
-const CONTROL = 2;
 const QUEUE_SIZE = 256;
 const CONTROL_QUEUE_SIZE = 64;
 
-/** Offsets in the configuration space (5.1.4). */
-const Config = {
-  MAC: 0,
-  STATUS: 6,
-  MAX_VIRTQUEUE_PAIRS: 8,
-  MTU: 10,
-  SPEED: 12,
-  DUPLEX: 16,
-  SIZE: 20,
-} as const;
-
-const STATUS_LINK_UP = 1;
-const STATUS_ANNOUNCE = 2;
+/** More than harts need, and enough to see that a driver uses several. */
+const QUEUE_PAIRS_DEFAULT = 2;
+/** As many as one word of a steering table tells apart, and a slot's queues stay few. */
+export const QUEUE_PAIRS_MAX = 8;
 
 /** Mbit/s; a WebSocket has no line rate, and some tools refuse an unknown one. */
 const SPEED = 1000;
 const FULL_DUPLEX = 1;
 
-/** `struct virtio_net_hdr`; the last field only with VERSION_1 or MRG_RXBUF (5.1.6). */
-const HEADER_SIZE = 12;
+/** `struct virtio_net_hdr` without VERSION_1 and MRG_RXBUF lacks its last field (5.1.6). */
 const SHORT_HEADER_SIZE = 10;
-const NUM_BUFFERS_OFFSET = 10;
 
 /** Ethernet header with one VLAN tag, which the MTU does not count. */
 const LINK_HEADER_MAX = 18;
 const MTU_DEFAULT = 1500;
+/** The specification's bounds (5.1.4.1). */
+const MTU_MIN = 68;
 const MTU_MAX = 65535;
 
-/** A frame needs its two addresses and a type. */
-const FRAME_MIN = 14;
+const HOST_OFFLOADS = bits(
+  NetFeature.CSUM,
+  NetFeature.HOST_TSO4,
+  NetFeature.HOST_TSO6,
+  NetFeature.HOST_ECN,
+  NetFeature.HOST_UFO,
+  NetFeature.HOST_USO,
+);
 
-/** Frames waiting for receive buffers: a burst of one queue, beyond which a network drops too. */
-export const NET_RECEIVE_MAX = 256;
+const GUEST_OFFLOADS = bits(
+  NetFeature.GUEST_CSUM,
+  NetFeature.GUEST_TSO4,
+  NetFeature.GUEST_TSO6,
+  NetFeature.GUEST_ECN,
+  NetFeature.GUEST_UFO,
+  NetFeature.GUEST_USO4,
+  NetFeature.GUEST_USO6,
+);
 
-/** Buffers merged for one frame: more than a 64 KiB frame needs of the smallest that drivers use. */
-export const NET_MERGE_MAX = 64;
+const FEATURES = bits(
+  NetFeature.CTRL_GUEST_OFFLOADS,
+  NetFeature.MTU,
+  NetFeature.MAC,
+  NetFeature.MRG_RXBUF,
+  NetFeature.STATUS,
+  NetFeature.CTRL_VQ,
+  NetFeature.CTRL_RX,
+  NetFeature.CTRL_VLAN,
+  NetFeature.CTRL_RX_EXTRA,
+  NetFeature.GUEST_ANNOUNCE,
+  NetFeature.CTRL_MAC_ADDR,
+  NetFeature.SPEED_DUPLEX,
+);
 
 export class NetDevice implements VirtioDevice {
   readonly type = DeviceType.NET;
   readonly name: string;
-  readonly features = bits(
-    NetFeature.MTU,
-    NetFeature.MAC,
-    NetFeature.MRG_RXBUF,
-    NetFeature.STATUS,
-    NetFeature.CTRL_VQ,
-    NetFeature.CTRL_RX,
-    NetFeature.GUEST_ANNOUNCE,
-    NetFeature.CTRL_MAC_ADDR,
-    NetFeature.SPEED_DUPLEX,
-  );
-  readonly dependencies = [
-    { feature: NetFeature.CTRL_RX, anyOf: [NetFeature.CTRL_VQ] },
-    { feature: NetFeature.GUEST_ANNOUNCE, anyOf: [NetFeature.CTRL_VQ] },
-    { feature: NetFeature.CTRL_MAC_ADDR, anyOf: [NetFeature.CTRL_VQ] },
-  ];
-  readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE, CONTROL_QUEUE_SIZE];
+  readonly features: bigint;
+  readonly dependencies = NET_DEPENDENCIES;
+  readonly queueSizes: readonly number[];
   readonly config: ConfigFields;
   readonly #backend: NetBackend;
-  readonly #mac: Uint8Array;
+  readonly #ownMac: Uint8Array;
+  readonly #pairsMax: number;
   readonly #frameMax: number;
+  readonly #filter = new NetFilter();
+  readonly #steering = new FlowSteering();
+  readonly #layout = new PacketLayout();
+  /** The packet being sent: copied once, so that what is checked is what is used. */
+  readonly #packet = new Uint8Array(PACKET_HEADER + LARGE_FRAME_MAX);
+  readonly #frame: Uint8Array<ArrayBuffer>;
   #io: DeviceIo | undefined;
-  #status = STATUS_LINK_UP;
-  #headerSize = HEADER_SIZE;
-  #merge = false;
+  #receivers: NetReceiveQueue[] = [];
+  #status: number = NetStatus.LINK_UP;
+  #mac = 0;
+  #headerSize = PACKET_HEADER;
+  #controlQueue = 0;
+  #pairs = 1;
+  /** GUEST_* features in force: those negotiated, until the driver says otherwise. */
+  #offloads = 0n;
   #full = false;
-  readonly #waiting: Uint8Array[] = [];
-  /** Receive buffers taken for the next frame and not yet large enough for it. */
-  #held: DescriptorChain[] = [];
   readonly #counters = {
     received: 0,
     receivedBytes: 0,
+    receivedLarge: 0,
     receiveDropped: 0,
+    filtered: 0,
     sent: 0,
     sentBytes: 0,
+    sentLarge: 0,
     sendDropped: 0,
     controls: 0,
   };
 
+  /** @throws RangeError for an MTU or a number of queues that there cannot be. */
   constructor(name: string, backend: NetBackend, options: NetOptions) {
-    const mtu = Math.min(options.mtu ?? MTU_DEFAULT, MTU_MAX);
+    const { mtu = MTU_DEFAULT, queuePairs = QUEUE_PAIRS_DEFAULT } = options;
+    if (mtu < MTU_MIN || mtu > MTU_MAX) throw new RangeError(`an MTU of ${mtu}`);
+    if (queuePairs < 1 || queuePairs > QUEUE_PAIRS_MAX) {
+      throw new RangeError(`${queuePairs} pairs of queues`);
+    }
     this.name = name;
     this.#backend = backend;
-    this.#mac = Uint8Array.from(options.mac).subarray(0, MAC_SIZE);
+    this.#ownMac = Uint8Array.from(options.mac).subarray(0, MAC_SIZE);
+    this.#pairsMax = queuePairs;
     this.#frameMax = mtu + LINK_HEADER_MAX;
-    this.config = new ConfigFields(Config.SIZE)
-      .setBytes(Config.MAC, this.#mac)
-      .setU16(Config.STATUS, this.#status)
-      .setU16(Config.MAX_VIRTQUEUE_PAIRS, 1)
-      .setU16(Config.MTU, mtu)
-      .setU32(Config.SPEED, SPEED)
-      .setU8(Config.DUPLEX, FULL_DUPLEX);
+    this.#frame = new Uint8Array(this.#frameMax);
+    const multiqueue = queuePairs > 1 ? bit(NetFeature.MQ) : 0n;
+    this.features = FEATURES | HOST_OFFLOADS | GUEST_OFFLOADS | multiqueue;
+    const dataQueues = new Array<number>(2 * queuePairs).fill(QUEUE_SIZE);
+    this.queueSizes = [...dataQueues, CONTROL_QUEUE_SIZE];
+    this.config = new ConfigFields(NetConfig.SIZE)
+      .setU16(NetConfig.STATUS, this.#status)
+      .setU16(NetConfig.MAX_VIRTQUEUE_PAIRS, queuePairs)
+      .setU16(NetConfig.MTU, mtu)
+      .setU32(NetConfig.SPEED, SPEED)
+      .setU8(NetConfig.DUPLEX, FULL_DUPLEX);
+    this.#setMac(this.#ownMac);
   }
 
   activate(io: DeviceIo): void {
     this.#io = io;
-    this.#merge = (io.features & bit(NetFeature.MRG_RXBUF)) !== 0n;
-    const modern = (io.features & bit(Feature.VERSION_1)) !== 0n;
-    this.#headerSize = modern || this.#merge ? HEADER_SIZE : SHORT_HEADER_SIZE;
+    const merge = this.#has(NetFeature.MRG_RXBUF);
+    const modern = this.#has(Feature.VERSION_1);
+    this.#headerSize = modern || merge ? PACKET_HEADER : SHORT_HEADER_SIZE;
+    const pairs = this.#has(NetFeature.MQ) ? this.#pairsMax : 1;
+    // The control queue follows the pairs that the driver knows of (5.1.2).
+    this.#controlQueue = 2 * pairs;
+    this.#receivers = Array.from(
+      { length: pairs },
+      (_, pair) =>
+        new NetReceiveQueue(io.queues[2 * pair], this.#headerSize, merge, this.#counters),
+    );
+    this.#offloads = io.features & GUEST_OFFLOADS;
+    if (this.#has(NetFeature.CTRL_VLAN)) this.#filter.filterVlans();
   }
 
   notify(index: number): void {
-    if (index === RX) this.#deliver();
-    else if (index === TX) this.#transmit();
-    else this.#control();
+    if (index === this.#controlQueue && this.#has(NetFeature.CTRL_VQ)) this.#control();
+    else if ((index & 1) === 0) this.#receivers[index / 2]?.deliver();
+    else this.#transmit(index);
   }
 
   reset(): void {
     this.#io = undefined;
-    this.#waiting.length = 0;
-    this.#held = [];
-    this.#status &= ~STATUS_ANNOUNCE;
-    this.config.setU16(Config.STATUS, this.#status).setBytes(Config.MAC, this.#mac);
+    this.#receivers = [];
+    this.#filter.reset();
+    this.#pairs = 1;
+    this.#offloads = 0n;
+    this.#status &= ~NetStatus.ANNOUNCE;
+    this.config.setU16(NetConfig.STATUS, this.#status);
+    this.#setMac(this.#ownMac);
   }
 
   /**
@@ -162,134 +211,217 @@ export class NetDevice implements VirtioDevice {
    * and counted, if the guest cannot take it.
    */
   receive(frame: Uint8Array): void {
-    const fits = frame.length >= FRAME_MIN && frame.length <= this.#frameMax;
-    const wanted = this.#io !== undefined && (this.#status & STATUS_LINK_UP) !== 0;
-    if (!fits || !wanted || this.#waiting.length >= NET_RECEIVE_MAX) {
+    if (!this.#isWanted(frame, 0)) return;
+    this.#deliver(frame, 0);
+  }
+
+  /**
+   * As `receive`, for a packet with its header in front, as `NetBackend.send` may get them. The
+   * device may change the header.
+   */
+  receivePacket(packet: Uint8Array): void {
+    if (packetFault(packet, this.#layout) !== undefined) {
       this.#counters.receiveDropped++;
       return;
     }
-    this.#waiting.push(frame);
-    this.#deliver();
+    if (!this.#isWanted(packet, PACKET_HEADER)) return;
+    if (gsoType(packet) !== GsoType.NONE) this.#counters.receivedLarge++;
+    if (isPlain(packet)) {
+      this.#deliver(packet.subarray(PACKET_HEADER), 0);
+    } else if (this.#guestTakes(packet)) {
+      sanitizeHeader(packet, this.#layout);
+      this.#deliver(packet, PACKET_HEADER);
+    } else {
+      // Made for each guest, since they wait in here.
+      toFrames(packet, this.#layout, {
+        allocate: (length) => new Uint8Array(length),
+        emit: (frame) => this.#deliver(frame, 0),
+      });
+    }
   }
 
   setLink(up: boolean): void {
-    this.#setStatus(up ? this.#status | STATUS_LINK_UP : this.#status & ~STATUS_LINK_UP);
+    const { LINK_UP } = NetStatus;
+    this.#setStatus(up ? this.#status | LINK_UP : this.#status & ~LINK_UP);
   }
 
   /** Asks the guest to announce its addresses, after the network behind it has changed. */
   announce(): void {
-    const features = this.#io?.features ?? 0n;
-    if ((features & bit(NetFeature.GUEST_ANNOUNCE)) === 0n) return;
-    this.#setStatus(this.#status | STATUS_ANNOUNCE);
+    if (this.#has(NetFeature.GUEST_ANNOUNCE)) this.#setStatus(this.#status | NetStatus.ANNOUNCE);
   }
 
   /** The backend takes frames again. */
   drain(): void {
     this.#full = false;
-    this.#transmit();
+    for (let pair = 0; pair < this.#receivers.length; pair++) this.#transmit(2 * pair + 1);
   }
 
   counters(): Counters {
-    return { ...this.#counters, receiveWaiting: this.#waiting.length };
+    const receiveWaiting = this.#receivers.reduce((sum, { waiting }) => sum + waiting, 0);
+    return { ...this.#counters, queuePairs: this.#pairs, receiveWaiting };
   }
 
   save(): State {
-    const mac = Uint8Array.from({ length: MAC_SIZE }, (_, i) =>
-      this.config.readByte(Config.MAC + i),
-    );
-    return { version: 1, status: this.#status, mac };
+    return {
+      version: 2,
+      status: this.#status,
+      mac: Uint8Array.from({ length: MAC_SIZE }, (_, i) => this.config.readByte(i)),
+      pairs: this.#pairs,
+      offloads: this.#offloads,
+      filter: this.#filter.save(),
+    };
   }
 
   load(state: State): void {
-    if (typeof state.status === "number") this.#setStatus(state.status);
-    if (state.mac instanceof Uint8Array) {
-      this.config.setBytes(Config.MAC, state.mac.subarray(0, MAC_SIZE));
-    }
+    if (state.version !== 2) return;
+    this.#setStatus(state.status as number);
+    this.#setMac(state.mac as Uint8Array);
+    this.#setPairs(state.pairs as number);
+    this.#offloads = state.offloads as bigint;
+    this.#filter.load(state.filter as FilterState);
+  }
+
+  #has(feature: number): boolean {
+    return this.#io !== undefined && (this.#io.features & bit(feature)) !== 0n;
   }
 
   #setStatus(status: number): void {
     if (status === this.#status) return;
     this.#status = status;
-    this.config.setU16(Config.STATUS, status);
+    this.config.setU16(NetConfig.STATUS, status);
     this.#io?.configChanged();
   }
 
-  #transmit(): void {
-    const queue = this.#io?.queues[TX];
+  #setMac(mac: Uint8Array): void {
+    this.config.setBytes(NetConfig.MAC, mac);
+    this.#mac = readMac(mac, 0);
+  }
+
+  get #isUp(): boolean {
+    return (this.#status & NetStatus.LINK_UP) !== 0;
+  }
+
+  #transmit(index: number): void {
+    const queue = this.#io?.queues[index];
     if (queue === undefined || this.#full) return;
     drain(queue, (chain) => {
-      this.#sendChain(chain);
+      this.#sendChain(chain, index >>> 1);
       queue.stage(chain, 0);
       return !this.#full;
     });
     queue.publish();
   }
 
-  #sendChain(chain: DescriptorChain): void {
+  #sendChain(chain: DescriptorChain, pair: number): void {
     const length = chain.readableLength - this.#headerSize;
-    const up = (this.#status & STATUS_LINK_UP) !== 0;
-    if (!up || length < FRAME_MIN || length > this.#frameMax) {
+    const isSane = length >= FRAME_MIN && length <= LARGE_FRAME_MAX;
+    if (!isSane || !this.#isUp || !this.#send(this.#copy(chain, length))) {
       this.#counters.sendDropped++;
       return;
     }
-    const frame = new Uint8Array(length);
-    chain.readAt(this.#headerSize, frame);
     this.#counters.sent++;
     this.#counters.sentBytes += length;
-    if (!this.#backend.send(frame)) this.#full = true;
+    if (this.#pairs > 1) this.#steering.learn(this.#packet, PACKET_HEADER + length, pair);
   }
 
-  /** Puts waiting frames into receive buffers, and keeps what has no buffer yet. */
-  #deliver(): void {
-    const queue = this.#io?.queues[RX];
-    if (queue === undefined || this.#waiting.length === 0) return;
-    this.#held = this.#held.filter((chain) => chain.alive);
-    drain(queue, (chain) => {
-      this.#held.push(chain);
-      this.#fillHeld();
-      return this.#waiting.length > 0;
-    });
-    queue.publish();
+  #copy(chain: DescriptorChain, length: number): Uint8Array<ArrayBuffer> {
+    const packet = this.#packet.subarray(0, PACKET_HEADER + length);
+    // A header of 10 bytes ends where the frame begins, too.
+    chain.readAt(0, packet.subarray(PACKET_HEADER - this.#headerSize));
+    if (this.#headerSize !== PACKET_HEADER) packet.copyWithin(0, 2, PACKET_HEADER);
+    // Without CSUM all of it is to be 0, and some drivers leave something there.
+    if (this.#has(NetFeature.CSUM)) packet.fill(0, SHORT_HEADER_SIZE, PACKET_HEADER);
+    else packet.fill(0, 0, PACKET_HEADER);
+    return packet;
   }
 
-  /** Writes the next frame if the buffers held have room for it. */
-  #fillHeld(): void {
-    const [frame] = this.#waiting;
-    const room = this.#held.reduce((sum, chain) => sum + chain.writableLength, 0);
-    const enough = room >= this.#headerSize + frame.length;
-    // Without merging a frame has one buffer, and one that does not fit is dropped, never cut.
-    if (!enough && this.#merge && this.#held.length < NET_MERGE_MAX) return;
-    this.#waiting.shift();
-    if (enough) this.#writeFrame(frame);
-    else this.#dropHeld();
-  }
-
-  #writeFrame(frame: Uint8Array): void {
-    const header = new Uint8Array(this.#headerSize);
-    if (header.length === HEADER_SIZE) header[NUM_BUFFERS_OFFSET] = this.#held.length;
-    let at = 0;
-    for (const chain of this.#held) {
-      // Header and frame are one run of bytes, cut wherever a buffer ends.
-      const ofHeader = chain.writeAt(0, header.subarray(Math.min(at, header.length)));
-      const ofFrame = frame.subarray(Math.max(0, at - header.length));
-      const count = ofHeader + chain.writeAt(ofHeader, ofFrame);
-      this.#io?.queues[RX].stage(chain, count);
-      at += count;
+  /** False for a packet that cannot be sent, or that the driver was not allowed to make. */
+  #send(packet: Uint8Array<ArrayBuffer>): boolean {
+    if (packetFault(packet, this.#layout) !== undefined || !this.#mayMake(packet)) return false;
+    if (longestFrame(packet, this.#layout) > this.#frameMax) return false;
+    const isLarge = gsoType(packet) !== GsoType.NONE;
+    if (isLarge) this.#counters.sentLarge++;
+    if (this.#backend.takesPackets) {
+      sanitizeHeader(packet, this.#layout);
+      this.#hand(packet);
+    } else if (isLarge) {
+      toFrames(packet, this.#layout, this.#wire);
+    } else {
+      if (needsChecksum(packet)) completeChecksum(packet);
+      this.#hand(packet.subarray(PACKET_HEADER));
     }
-    this.#held = [];
-    this.#counters.received++;
-    this.#counters.receivedBytes += frame.length;
+    return true;
   }
 
-  /** The buffers go back empty, so that one of no use cannot block the queue for ever. */
-  #dropHeld(): void {
-    for (const chain of this.#held) this.#io?.queues[RX].stage(chain, 0);
-    this.#held = [];
-    this.#counters.receiveDropped++;
+  /** Plain frames, one after the other in the same memory. */
+  readonly #wire = {
+    allocate: (length: number): Uint8Array<ArrayBuffer> => this.#frame.subarray(0, length),
+    emit: (frame: Uint8Array<ArrayBuffer>): void => this.#hand(frame),
+  };
+
+  #hand(bytes: Uint8Array<ArrayBuffer>): void {
+    if (!this.#backend.send(bytes)) this.#full = true;
+  }
+
+  #mayMake(packet: Uint8Array): boolean {
+    if (hasEcn(packet) && !this.#has(NetFeature.HOST_ECN)) return false;
+    switch (gsoType(packet)) {
+      case GsoType.NONE:
+        return true;
+      case GsoType.TCPV4:
+        return this.#has(NetFeature.HOST_TSO4);
+      case GsoType.TCPV6:
+        return this.#has(NetFeature.HOST_TSO6);
+      case GsoType.UDP:
+        return this.#has(NetFeature.HOST_UFO);
+      default:
+        return this.#has(NetFeature.HOST_USO);
+    }
+  }
+
+  /** Whether the driver takes this packet as it is, by what it negotiated and has not turned off. */
+  #guestTakes(packet: Uint8Array): boolean {
+    const takes = (feature: number): boolean => (this.#offloads & bit(feature)) !== 0n;
+    if (!takes(NetFeature.GUEST_CSUM)) return false;
+    if (hasEcn(packet) && !takes(NetFeature.GUEST_ECN)) return false;
+    switch (gsoType(packet)) {
+      case GsoType.NONE:
+        return true;
+      case GsoType.TCPV4:
+        return takes(NetFeature.GUEST_TSO4);
+      case GsoType.TCPV6:
+        return takes(NetFeature.GUEST_TSO6);
+      case GsoType.UDP:
+        return takes(NetFeature.GUEST_UFO);
+      default:
+        return takes(this.#layout.isIpv6 ? NetFeature.GUEST_USO6 : NetFeature.GUEST_USO4);
+    }
+  }
+
+  /** Counts what is not. `packetFault` has set the layout if the frame is to be longer. */
+  #isWanted(bytes: Uint8Array, frameAt: number): boolean {
+    const length = bytes.length - frameAt;
+    const longest = frameAt === 0 ? length : longestFrame(bytes, this.#layout);
+    const fits = length >= FRAME_MIN && longest <= this.#frameMax;
+    if (!fits || this.#io === undefined || !this.#isUp) {
+      this.#counters.receiveDropped++;
+      return false;
+    }
+    if (this.#filter.accepts(bytes, frameAt, this.#mac)) return true;
+    this.#counters.filtered++;
+    return false;
+  }
+
+  #deliver(bytes: Uint8Array, frameAt: number): void {
+    const pair = this.#pairs > 1 ? this.#steering.pairOf(bytes, frameAt) : 0;
+    const chosen = this.#receivers[pair];
+    const receiver = chosen.ready ? chosen : this.#receivers[0];
+    receiver.push(bytes, frameAt);
+    receiver.deliver();
   }
 
   #control(): void {
-    const queue = this.#io?.queues[CONTROL];
+    const queue = this.#io?.queues[this.#controlQueue];
     if (queue === undefined) return;
     drain(queue, (chain) => {
       this.#counters.controls++;
@@ -301,18 +433,39 @@ export class NetDevice implements VirtioDevice {
   #executeControl(chain: DescriptorChain): number {
     const command = new ChainReader(chain).bytes(NET_CONTROL_MAX);
     const whole = command.length === chain.readableLength;
-    const result = executeNetControl(whole ? command : new Uint8Array());
-    if (result.mac !== undefined) this.config.setBytes(Config.MAC, result.mac);
-    if (result.announced) this.#acknowledgeAnnounce();
+    const ack = executeNetControl(whole ? command : new Uint8Array(), this.#controlTarget());
     // The acknowledge byte is the last: what lies before it is not written.
-    const ack = chain.writableLength - 1;
-    const written = chain.writeAt(Math.max(0, ack), Uint8Array.of(result.ack));
-    return ack === 0 ? written : 0;
+    const at = chain.writableLength - 1;
+    const written = chain.writeAt(Math.max(0, at), Uint8Array.of(ack));
+    return at === 0 ? written : 0;
   }
 
-  /** No interrupt: the driver knows what it has acknowledged (5.1.6.5.4). */
-  #acknowledgeAnnounce(): void {
-    this.#status &= ~STATUS_ANNOUNCE;
-    this.config.setU16(Config.STATUS, this.#status);
+  #controlTarget(): NetControlTarget {
+    return {
+      features: this.#io?.features ?? 0n,
+      filter: this.#filter,
+      setMac: (mac) => this.#setMac(mac),
+      // No interrupt: the driver knows what it has acknowledged (5.1.6.5.4).
+      announced: () => {
+        this.#status &= ~NetStatus.ANNOUNCE;
+        this.config.setU16(NetConfig.STATUS, this.#status);
+      },
+      setPairs: (count) => this.#setPairs(count),
+      setOffloads: (offloads) => {
+        const negotiated = (this.#io?.features ?? 0n) & GUEST_OFFLOADS;
+        if ((offloads & ~negotiated) !== 0n) return false;
+        this.#offloads = offloads;
+        return true;
+      },
+    };
+  }
+
+  /** Frames for queues that are not used any more are lost (5.1.6.5.5). */
+  #setPairs(count: number): boolean {
+    if (count < 1 || count > this.#receivers.length) return false;
+    this.#pairs = count;
+    this.#steering.limit(count);
+    for (const receiver of this.#receivers.slice(count)) receiver.clear();
+    return true;
   }
 }

@@ -1,0 +1,66 @@
+/** A machine's network card and the relay behind it. */
+import { NetDevice } from "../virtio/devices/net.ts";
+import { type Connect, WebSocketNet } from "./websocket-net.ts";
+
+export interface NetworkCardOptions {
+  readonly name: string;
+  /** Address of the relay's LAN. */
+  readonly url: string;
+  readonly connect: Connect;
+  readonly fillRandom: (into: Uint8Array) => void;
+  /** The link went up, or down with a reason to show. */
+  readonly onLink: (up: boolean, reason: string) => void;
+  /** That many bytes were sent or received. */
+  readonly onActivity?: (bytes: number) => void;
+}
+
+export interface NetworkCard {
+  readonly device: NetDevice;
+  close(): void;
+}
+
+export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
+  const { name, url, connect, onLink, onActivity } = options;
+  const device: NetDevice = new NetDevice(
+    name,
+    {
+      get takesPackets() {
+        return link.takesPackets;
+      },
+      send: (bytes) => {
+        onActivity?.(bytes.length);
+        return link.send(bytes);
+      },
+    },
+    { mac: randomMac(options.fillRandom) },
+  );
+  // Before the first connection is tried the guest has to see a card without a cable.
+  device.setLink(false);
+  const link = new WebSocketNet({
+    url,
+    connect,
+    random: Math.random,
+    onFrame: (frame) => {
+      onActivity?.(frame.length);
+      device.receive(frame);
+    },
+    onPacket: (packet) => {
+      onActivity?.(packet.length);
+      device.receivePacket(packet);
+    },
+    onLink: (up, reason) => {
+      device.setLink(up);
+      onLink(up, reason);
+    },
+    onDrain: () => device.drain(),
+  });
+  return { device, close: () => link.close() };
+}
+
+/** Locally administered and not a group's (IEEE 802, 8.4): two machines on one LAN must differ. */
+function randomMac(fillRandom: (into: Uint8Array) => void): Uint8Array {
+  const mac = new Uint8Array(6);
+  fillRandom(mac);
+  mac[0] = (mac[0] & 0xfc) | 0x02;
+  return mac;
+}
