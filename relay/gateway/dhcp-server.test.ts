@@ -75,6 +75,19 @@ describe("leases", () => {
     expect(request(1, parseAddress(address)!)?.type).toBe(DhcpType.nak);
   });
 
+  it("begin with the use of an address that a relay before this one has leased", () => {
+    const { server, discover, request } = setUp();
+    server.noteUse(1, FIRST_LEASE);
+    expect(server.leased).toEqual([FIRST_LEASE]);
+    expect(discover(2)?.address).toBe(FIRST_LEASE + 1);
+    // One for each member, inside the pool, and not another's.
+    server.noteUse(1, FIRST_LEASE + 5);
+    server.noteUse(3, LAST_LEASE + 1);
+    server.noteUse(3, FIRST_LEASE);
+    expect(server.leased).toEqual([FIRST_LEASE, FIRST_LEASE + 1]);
+    expect(request(1, FIRST_LEASE)?.type).toBe(DhcpType.ack);
+  });
+
   it("are renewed to the address that the member has", () => {
     const { ask, request } = setUp();
     request(1, FIRST_LEASE);

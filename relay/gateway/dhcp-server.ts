@@ -53,6 +53,16 @@ export class DhcpServer {
     return [...this.#leases].filter(([, l]) => l.expiresMs > nowMs).map(([address]) => address);
   }
 
+  /**
+   * A guest uses this address. One that a relay before this one has leased stays its guest's, so
+   * that nobody else gets it; for each guest there is one.
+   */
+  noteUse(mac: MacAddress, address: IpAddress): void {
+    if (this.#leases.has(address) || !this.#isFreeFor(mac, address)) return;
+    for (const lease of this.#leases.values()) if (lease.mac === mac) return;
+    this.#leases.set(address, { mac, expiresMs: this.#clock.now() + LEASE_SECONDS * 1000 });
+  }
+
   /** The answer to a client's message; undefined when there is none to give. */
   receive(message: DhcpMessage): DhcpReply | undefined {
     switch (message.options.get(DhcpOption.messageType)?.[0]) {

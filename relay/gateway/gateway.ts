@@ -173,6 +173,7 @@ export class Gateway implements LanMember {
       stats.malformed += 1;
       return;
     }
+    this.#dhcp.noteUse(mac, packet.senderAddress);
     const asked = packet.operation === ArpOperation.request;
     if (!asked || !isGatewayAddress(packet.targetAddress)) return;
     stats.arpReplies += 1;
@@ -208,6 +209,7 @@ export class Gateway implements LanMember {
       stats.malformed += 1;
       return;
     }
+    this.#dhcp.noteUse(mac, packet.source);
     if (!isOwn && packet.timeToLive <= 1) {
       this.#context.outlet.sendIcmpError(mac, packet, IcmpType.timeExceeded, 0);
       return;
