@@ -32,7 +32,7 @@ export interface NetBackend {
    * Whether `send` takes packets: a frame with `struct virtio_net_hdr` in front, whose checksum may
    * be open and which may stand for many; see `src/packet`. May change from one call to the next.
    */
-  readonly takesPackets: boolean;
+  readonly takesPackets?: boolean;
   /**
    * Takes one Ethernet frame without its checksum, or one packet; the bytes are only lent for the
    * call. False means: taken, but full; the device then leaves further frames in the guest until
@@ -341,7 +341,7 @@ export class NetDevice implements VirtioDevice {
     if (longestFrame(packet, this.#layout) > this.#frameMax) return false;
     const isLarge = gsoType(packet) !== GsoType.NONE;
     if (isLarge) this.#counters.sentLarge++;
-    if (this.#backend.takesPackets) {
+    if (this.#backend.takesPackets === true) {
       sanitizeHeader(packet, this.#layout);
       this.#hand(packet);
     } else if (isLarge) {

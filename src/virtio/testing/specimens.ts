@@ -89,8 +89,9 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       requests: [
         { queue: 0, writable: [1526] },
         { queue: 1, readable: [filled(12, 0), filled(60, 0xff)] },
-        { queue: 2, readable: [Uint8Array.of(0, 0), Uint8Array.of(1)], writable: [1] },
-        { queue: 2, readable: [Uint8Array.of(1, 1), filled(6, 2)], writable: [1] },
+        { queue: 3, readable: [filled(12, 0), filled(60, 0xff)] },
+        { queue: 4, readable: [Uint8Array.of(0, 0), Uint8Array.of(1)], writable: [1] },
+        { queue: 4, readable: [Uint8Array.of(1, 1), filled(6, 2)], writable: [1] },
       ],
     };
   },
