@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LoadError } from "../src/machine/load-error.ts";
-import { FileDisk } from "./file-disk.ts";
+import { type DiskFile, FileDisk } from "./file-disk.ts";
 
 let folder: string;
 let path: string;
@@ -84,4 +84,90 @@ it("fails a read when the file has shrunk", async () => {
 
 it("says what to do about a file that is not there", async () => {
   await expect(FileDisk.open(join(folder, "none"), false)).rejects.toThrow(LoadError);
+});
+
+describe("a file that fails", () => {
+  const full = () =>
+    Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+
+  /** A disk over a file in memory that can be made to fail. */
+  function failing() {
+    const bytes = Buffer.alloc(8 * 512);
+    const faults = { room: Number.POSITIVE_INFINITY, sync: true, read: true };
+    const file = {
+      stat: async () => ({ size: bytes.length }),
+      read: async (into: Uint8Array, offset: number, length: number, position: number) => {
+        if (!faults.read) throw new Error("EIO: i/o error");
+        // One sector at a time, as a file may that is interrupted.
+        const part = bytes.subarray(position, position + Math.min(length, 512));
+        into.set(part, offset);
+        return { bytesRead: part.length, buffer: into };
+      },
+      write: async (from: Uint8Array, offset: number, length: number, position: number) => {
+        if (faults.room === 0) throw full();
+        const bytesWritten = Math.min(length, faults.room, 512);
+        faults.room -= bytesWritten;
+        bytes.set(from.subarray(offset, offset + bytesWritten), position);
+        return { bytesWritten, buffer: from };
+      },
+      datasync: async () => {
+        if (!faults.sync) throw new Error("EIO: i/o error");
+      },
+      close: async () => {},
+    };
+    const told: string[] = [];
+    const disk = new FileDisk(file as unknown as DiskFile, {
+      name: "failing",
+      bytes: bytes.length,
+      readOnly: false,
+      onFault: (error) => told.push(error.message),
+    });
+    return { disk, faults, bytes, told };
+  }
+
+  it("gets the rest of what it took in part", async () => {
+    const { disk, bytes, told } = failing();
+    await disk.write(1, [new Uint8Array(2048).fill(7)]);
+    expect([bytes[511], bytes[512], bytes[2559], bytes[2560]]).toEqual([0, 7, 7, 0]);
+    const into = target(2048);
+    await disk.read(1, into);
+    expect(into.bytes.every((byte) => byte === 7)).toBe(true);
+    expect(told).toEqual([]);
+  });
+
+  it("is an error and no success while it is full, and goes on when it is not", async () => {
+    const { disk, faults, told } = failing();
+    faults.room = 700;
+    await expect(disk.write(0, [new Uint8Array(1024).fill(7)])).rejects.toThrow("no space");
+    await expect(disk.write(0, [new Uint8Array(512)])).rejects.toThrow("no space");
+    expect(told).toHaveLength(2);
+    faults.room = 10_000;
+    await disk.write(0, [new Uint8Array(1024).fill(8)]);
+    await disk.writeZeroes(1, 1);
+    const into = target(1024);
+    await disk.read(0, into);
+    expect([into.bytes[511], into.bytes[512], into.bytes[1023]]).toEqual([8, 0, 0]);
+    faults.room = 0;
+    await expect(disk.discard(0, 1)).rejects.toThrow("no space");
+  });
+
+  it("never vouches for data again once syncing has failed", async () => {
+    const { disk, faults, told } = failing();
+    await disk.flush();
+    faults.sync = false;
+    await expect(disk.flush()).rejects.toThrow("EIO");
+    faults.sync = true;
+    await expect(disk.flush()).rejects.toThrow("EIO");
+    expect(told).toHaveLength(2);
+  });
+
+  it("leaves the guest's memory alone when it cannot be read", async () => {
+    const { disk, faults, told } = failing();
+    faults.read = false;
+    const into = target(512);
+    into.bytes.fill(9);
+    await expect(disk.read(0, into)).rejects.toThrow("EIO");
+    expect(into.bytes.every((byte) => byte === 9)).toBe(true);
+    expect(told).toHaveLength(1);
+  });
 });

@@ -13,22 +13,42 @@ const ZEROS = Buffer.alloc(ZERO_PIECE);
 /** How often the file's length is looked at, in ms: soon enough for a person who made it longer. */
 const FOLLOW_MS = 1000;
 
+/** The parts of a `FileHandle` that are used, so that tests can give one that fails. */
+export type DiskFile = Pick<FileHandle, "stat" | "read" | "write" | "datasync" | "close">;
+
+export interface FileDiskOptions {
+  readonly name: string;
+  /** Length of the file. */
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  /** Told of each failure of the file; the guest gets an I/O error. */
+  readonly onFault?: (error: Error) => void;
+}
+
 export class FileDisk implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
+  readonly #onFault: (error: Error) => void;
   #sectors: number;
   #timer: NodeJS.Timeout | undefined;
+  /** Why nothing can be called durable any more. */
+  #unsynced: Error | undefined;
 
-  private constructor(file: FileHandle, name: string, bytes: number, readOnly: boolean) {
+  constructor(file: DiskFile, options: FileDiskOptions) {
     this.#file = file;
-    this.#sectors = Math.floor(bytes / SECTOR_SIZE);
-    this.readOnly = readOnly;
-    this.id = name.replaceAll(/[^\x20-\x7e]/g, "?");
+    this.#sectors = Math.floor(options.bytes / SECTOR_SIZE);
+    this.#onFault = options.onFault ?? (() => {});
+    this.readOnly = options.readOnly;
+    this.id = options.name.replaceAll(/[^\x20-\x7e]/g, "?");
   }
 
   /** @throws LoadError */
-  static async open(path: string, readOnly: boolean): Promise<FileDisk> {
+  static async open(
+    path: string,
+    readOnly: boolean,
+    onFault?: (error: Error) => void,
+  ): Promise<FileDisk> {
     const file = await open(path, readOnly ? "r" : "r+").catch((error: NodeJS.ErrnoException) => {
       const advice =
         error.code === "EACCES" || error.code === "EROFS"
@@ -37,7 +57,8 @@ export class FileDisk implements BlockBackend {
       throw new LoadError(`The disk cannot be opened (${error.message}).`, advice);
     });
     const { size } = await file.stat();
-    return new FileDisk(file, basename(path), size, readOnly);
+    const name = basename(path);
+    return new FileDisk(file, { name, bytes: size, readOnly, ...(onFault && { onFault }) });
   }
 
   get sectors(): number {
@@ -64,19 +85,31 @@ export class FileDisk implements BlockBackend {
 
   async read(sector: number, target: BlockTarget): Promise<void> {
     const bytes = Buffer.allocUnsafe(target.length);
-    const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, sector * SECTOR_SIZE);
-    if (bytesRead < bytes.length) throw new Error("the file has become shorter");
+    await this.#faulty(async () => {
+      const length = await this.#readAll(bytes, sector * SECTOR_SIZE);
+      if (length < bytes.length) throw new Error("the file has become shorter");
+    });
     if (target.alive) target.write(0, bytes);
   }
 
   async write(sector: number, source: readonly Uint8Array[]): Promise<void> {
     const bytes = Buffer.concat(source);
-    const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length, sector * SECTOR_SIZE);
-    if (bytesWritten < bytes.length) throw new Error("the file did not take all of the data");
+    await this.#faulty(() => this.#writeAll(bytes, sector * SECTOR_SIZE));
   }
 
-  flush(): Promise<void> {
-    return this.#file.datasync();
+  /**
+   * After one failure there is no success any more: the system may have dropped what it could not
+   * write, and a later call that finds nothing left to do does not make that durable.
+   */
+  async flush(): Promise<void> {
+    await this.#faulty(async () => {
+      if (this.#unsynced === undefined) {
+        await this.#file.datasync().catch((error: Error) => {
+          this.#unsynced = error;
+        });
+      }
+      if (this.#unsynced !== undefined) throw this.#unsynced;
+    });
   }
 
   discard(sector: number, count: number): Promise<void> {
@@ -87,11 +120,43 @@ export class FileDisk implements BlockBackend {
   async writeZeroes(sector: number, count: number): Promise<void> {
     const end = (sector + count) * SECTOR_SIZE;
     const piece = Buffer.allocUnsafe(ZERO_PIECE);
-    for (let at = sector * SECTOR_SIZE; at < end; at += ZERO_PIECE) {
-      const length = Math.min(ZERO_PIECE, end - at);
-      await this.#file.read(piece, 0, length, at);
-      const zeros = ZEROS.subarray(0, length);
-      if (!piece.subarray(0, length).equals(zeros)) await this.#file.write(zeros, 0, length, at);
+    await this.#faulty(async () => {
+      for (let at = sector * SECTOR_SIZE; at < end; at += ZERO_PIECE) {
+        const old = piece.subarray(0, Math.min(ZERO_PIECE, end - at));
+        const zeros = ZEROS.subarray(0, old.length);
+        const length = await this.#readAll(old, at);
+        if (length < old.length || !old.equals(zeros)) await this.#writeAll(zeros, at);
+      }
+    });
+  }
+
+  /** How much there is to read, up to all of `into`. */
+  async #readAll(into: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < into.length) {
+      const { bytesRead } = await this.#file.read(into, done, into.length - done, position + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  }
+
+  /** A file system that is nearly full takes a part, and says why only when it is given the rest. */
+  async #writeAll(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const left = bytes.length - done;
+      const { bytesWritten } = await this.#file.write(bytes, done, left, position + done);
+      if (bytesWritten === 0) throw new Error("the file does not take any more");
+      done += bytesWritten;
+    }
+  }
+
+  async #faulty(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#onFault(error as Error);
+      throw error;
     }
   }
 

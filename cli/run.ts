@@ -34,7 +34,9 @@ export interface RunStreams {
 export async function runMachine(options: RunOptions, streams: RunStreams): Promise<number> {
   const request = await bootRequest(options);
   const disks = await Promise.all(
-    options.disks.map(({ path, readOnly }) => FileDisk.open(path, readOnly)),
+    options.disks.map(({ path, readOnly }) =>
+      FileDisk.open(path, readOnly, faultTeller(path, streams)),
+    ),
   );
   const session = new Session(options, streams);
   try {
@@ -47,6 +49,16 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
     session.close();
     await Promise.all(disks.map((disk) => disk.close()));
   }
+}
+
+/** Says each kind of failure of a disk once: a guest tries again and again. */
+function faultTeller(path: string, { stderr }: RunStreams): (error: Error) => void {
+  const told = new Set<string>();
+  return ({ message }) => {
+    if (told.has(message)) return;
+    told.add(message);
+    stderr.write(`\r\ntabvisor: disk ${path}: ${message}\r\n`);
+  };
 }
 
 async function bootRequest(options: RunOptions): Promise<BootRequest> {

@@ -168,6 +168,16 @@ describe("ChunkedDisk", () => {
     expect(outcomes.some((outcome) => outcome.status === "rejected")).toBe(true);
   });
 
+  it("keeps both of two writes to one chunk that wait for room together", async () => {
+    const store = new MemoryStore();
+    const disk = await open(store, { maxDirtyBytes: CHUNK });
+    await disk.write(0, [filled(CHUNK, 1)]);
+    const first = disk.write(CHUNK, [filled(10, 2)]);
+    const second = disk.write(CHUNK + 10, [filled(10, 3)]);
+    await Promise.all([first, second]);
+    expect((await readBack(disk, CHUNK + 9, 3)).join()).toBe("2,3,3");
+  });
+
   it("lets one commit serve all flushes that wait for it", async () => {
     const store = new MemoryStore();
     const disk = await open(store);

@@ -24,6 +24,9 @@ export interface ReadTarget {
   zero(offset: number, length: number): void;
 }
 
+/** What could not be done: storing is tried again, reading when the guest does. */
+export type DiskFault = "read" | "store";
+
 export interface ChunkedDiskOptions {
   readonly store: ChunkStore;
   /** Capacity in bytes. */
@@ -36,8 +39,8 @@ export interface ChunkedDiskOptions {
   readonly maxCleanBytes?: number;
   /** Milliseconds after a write until it is stored without a flush; Infinity for never. */
   readonly writeBackMs?: number;
-  /** Told of each failure to store, with the store's own error. */
-  readonly onFault?: (error: unknown) => void;
+  /** Told of each failure of the store or the base, with its own error. */
+  readonly onFault?: (error: unknown, what: DiskFault) => void;
 }
 
 /** Bounds what a crash of the tab can cost a guest that never flushes, and the Worker's memory. */
@@ -80,7 +83,7 @@ export class ChunkedDisk {
   readonly #maxDirty: number;
   readonly #maxCleanChunks: number;
   readonly #writeBackMs: number;
-  readonly #onFault: (error: unknown) => void;
+  readonly #onFault: (error: unknown, what: DiskFault) => void;
   readonly #stored: Set<number>;
   readonly #dirty = new Map<number, Chunk>();
   #committing: ReadonlyMap<number, Chunk> = new Map();
@@ -170,11 +173,12 @@ export class ChunkedDisk {
         this.#zero(piece.index);
         continue;
       }
-      const chunk = await this.#residentOrLoaded(piece.index);
-      if (chunk.bytes === undefined) continue;
-      // Behind its bytes there are zeros already.
-      chunk.bytes.fill(0, piece.start, piece.start + piece.length);
-      this.#markDirty(piece.index, chunk);
+      await this.#change(piece.index, (chunk) => {
+        if (chunk.bytes === undefined) return;
+        // Behind its bytes there are zeros already.
+        chunk.bytes.fill(0, piece.start, piece.start + piece.length);
+        this.#markDirty(piece.index, chunk);
+      });
     }
   }
 
@@ -211,10 +215,8 @@ export class ChunkedDisk {
   async #writeLater(pieces: readonly Piece[], data: Uint8Array): Promise<void> {
     await this.#makeRoom();
     for (const piece of pieces) {
-      const chunk = this.#isWhole(piece)
-        ? this.#resident(piece.index)
-        : await this.#residentOrLoaded(piece.index);
-      this.#put(piece, chunk, data);
+      if (this.#isWhole(piece)) this.#put(piece, this.#resident(piece.index), data);
+      else await this.#change(piece.index, (chunk) => this.#put(piece, chunk, data));
     }
   }
 
@@ -244,7 +246,7 @@ export class ChunkedDisk {
       () => this.#committed(changes),
       (error: unknown) => {
         this.#returnToDirty();
-        this.#onFault(error);
+        this.#onFault(error, "store");
         throw error;
       },
     );
@@ -326,15 +328,19 @@ export class ChunkedDisk {
     return this.#stored.has(index) || this.#hasBase(index) ? undefined : { bytes: undefined };
   }
 
-  async #residentOrLoaded(index: number): Promise<Chunk> {
+  /**
+   * Has `change` done to a chunk once it is in memory. It gets the chunk as it is at that moment: a
+   * writer that kept one across a wait would undo what another has written to it meanwhile.
+   */
+  async #change(index: number, change: (chunk: Chunk) => void): Promise<void> {
     for (;;) {
       const chunk = this.#resident(index);
-      if (chunk !== undefined) return chunk;
+      if (chunk !== undefined) return change(chunk);
       this.#startLoads([index]);
       const load = this.#loads.get(index)!;
       const loaded = await load.chunk;
       // Another writer may have made the chunk its own while this one waited for the same load.
-      if (!load.overtaken) return this.#resident(index) ?? loaded;
+      if (!load.overtaken) return change(this.#resident(index) ?? loaded);
     }
   }
 
@@ -351,7 +357,10 @@ export class ChunkedDisk {
       this.#loads.set(index, load);
       load.chunk.then(
         (chunk) => this.#loaded(index, load, chunk),
-        () => this.#loads.get(index) === load && this.#loads.delete(index),
+        (error: unknown) => {
+          if (this.#loads.get(index) === load) this.#loads.delete(index);
+          this.#onFault(error, "read");
+        },
       );
     }
   }

@@ -12,9 +12,31 @@ const MAX_WHOLE_BYTES = 512 << 20;
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
+/**
+ * Waits before a part is asked for again, in ms. A server that restarts is back by then; a guest that
+ * waits longer looks dead to the person in front of it.
+ */
+export const RETRY_MS: readonly number[] = [250, 1000, 3000, 6000];
+
+/** Answers of a server that may be another one soon: timeout, too early, too many, its own fault. */
+const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
 /** An image that cannot be used as a disk, with a sentence for the person who asked for it. */
 export class BaseImageError extends Error {
   override readonly name = "BaseImageError";
+  /** Asking again may help. */
+  readonly isPassing: boolean;
+
+  constructor(message: string, isPassing = false) {
+    super(message);
+    this.isPassing = isPassing;
+  }
+}
+
+export interface HttpBaseOptions {
+  readonly maxWholeBytes?: number;
+  /** Told of each failure to get a part, and of nothing once one has come again. */
+  readonly onTrouble?: (error: BaseImageError | undefined) => void;
 }
 
 /**
@@ -24,18 +46,22 @@ export class BaseImageError extends Error {
 export async function openHttpBase(
   url: string,
   fetch: Fetch,
-  maxWholeBytes: number = MAX_WHOLE_BYTES,
+  { maxWholeBytes = MAX_WHOLE_BYTES, onTrouble = () => {} }: HttpBaseOptions = {},
 ): Promise<BaseImage> {
   // The first bytes tell the size, whether parts work, and whether this is a gzip file.
   const probe = await get(url, fetch, 0, 2);
   const length = totalOf(probe);
-  const head = new Uint8Array(probe.status === 206 ? await probe.arrayBuffer() : []);
+  const head = probe.status === 206 ? await bodyOf(probe, url) : new Uint8Array();
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
   if (probe.status === 206 && length !== undefined && !isGzip) {
-    return new RangeBase(url, fetch, length, validatorOf(probe));
+    return new RangeBase(url, fetch, length, validatorOf(probe), onTrouble);
   }
   const whole = probe.status === 200 ? probe : await get(url, fetch);
-  return wholeBase(await unpacked(whole, maxWholeBytes), identityOf(url, validatorOf(whole)));
+  const bytes = await unpacked(whole, maxWholeBytes).catch((error: unknown) => {
+    if (error instanceof BaseImageError) throw error;
+    throw new BaseImageError(`${url} did not arrive whole, or is damaged.`, true);
+  });
+  return wholeBase(bytes, identityOf(url, validatorOf(whole)));
 }
 
 /** An image from a file that a person picked or dropped. */
@@ -43,8 +69,13 @@ export function blobBase(blob: Blob, identity: string): BaseImage {
   return {
     size: blob.size,
     identity,
-    read: async (offset, length) =>
-      new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
+    read: async (offset, length) => {
+      const part = blob.slice(offset, offset + length);
+      // A file that was changed or removed since it was picked cannot be read any more.
+      const bytes = await part.arrayBuffer().catch(() => undefined);
+      if (bytes?.byteLength === length) return new Uint8Array(bytes);
+      throw new BaseImageError("The picked disk image can no longer be read.");
+    },
   };
 }
 
@@ -54,10 +85,19 @@ class RangeBase implements BaseImage {
   readonly #url: string;
   readonly #fetch: Fetch;
   readonly #validator: string | null;
+  readonly #onTrouble: (error: BaseImageError | undefined) => void;
+  #isInTrouble = false;
   readonly #blocks = new Map<number, Promise<Uint8Array>>();
 
-  constructor(url: string, fetch: Fetch, size: number, validator: string | null) {
+  constructor(
+    url: string,
+    fetch: Fetch,
+    size: number,
+    validator: string | null,
+    onTrouble: (error: BaseImageError | undefined) => void,
+  ) {
     this.size = size;
+    this.#onTrouble = onTrouble;
     this.identity = identityOf(url, validator);
     this.#url = url;
     this.#fetch = fetch;
@@ -90,19 +130,49 @@ class RangeBase implements BaseImage {
     return block;
   }
 
+  /** Patient with what may pass: a guest takes one I/O error for a broken disk. */
   async #load(index: number): Promise<Uint8Array> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const bytes = await this.#fetchBlock(index);
+        if (this.#isInTrouble) this.#onTrouble(undefined);
+        this.#isInTrouble = false;
+        return bytes;
+      } catch (error) {
+        if (!(error instanceof BaseImageError)) throw error;
+        this.#isInTrouble = true;
+        this.#onTrouble(error);
+        if (!error.isPassing || attempt === RETRY_MS.length) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS[attempt]));
+      }
+    }
+  }
+
+  async #fetchBlock(index: number): Promise<Uint8Array> {
     const start = index * BLOCK_BYTES;
     const end = Math.min(start + BLOCK_BYTES, this.size);
     const response = await get(this.#url, this.#fetch, start, end);
-    const bytes = new Uint8Array(await response.arrayBuffer());
     // Parts of two versions of an image would make a disk that never was.
-    if (response.status !== 206 || validatorOf(response) !== this.#validator) {
+    if (response.status !== 206 || !this.#isSameImage(response)) {
       throw new BaseImageError(`${this.#url} changed on its server while it was in use.`);
     }
+    const range = response.headers.get("Content-Range");
+    if (range !== null && !range.startsWith(`bytes ${start}-${end - 1}/`)) {
+      throw new BaseImageError(
+        `The server of ${this.#url} gave another part than asked for.`,
+        true,
+      );
+    }
+    const bytes = await bodyOf(response, this.#url);
     if (bytes.length !== end - start) {
-      throw new BaseImageError(`${this.#url}: ${bytes.length} bytes came for ${end - start}.`);
+      throw new BaseImageError(`A part of ${this.#url} did not arrive whole.`, true);
     }
     return bytes;
+  }
+
+  #isSameImage(response: Response): boolean {
+    const length = totalOf(response);
+    return validatorOf(response) === this.#validator && (length ?? this.size) === this.size;
   }
 }
 
@@ -116,10 +186,19 @@ function overlay(into: Uint8Array, offset: number, block: Uint8Array, index: num
 async function get(url: string, fetch: Fetch, start?: number, end?: number): Promise<Response> {
   const init = end === undefined ? {} : { headers: { Range: `bytes=${start}-${end - 1}` } };
   const response = await fetch(url, init).catch(() => {
-    throw new BaseImageError(`${url} cannot be reached, or its server forbids use by this page.`);
+    const what = `${url} cannot be reached, or its server forbids use by this page.`;
+    throw new BaseImageError(what, true);
   });
-  if (!response.ok) throw new BaseImageError(`${url} answered ${response.status}.`);
-  return response;
+  if (response.ok) return response;
+  const isPassing = PASSING_STATUS.has(response.status);
+  throw new BaseImageError(`${url} answered ${response.status}.`, isPassing);
+}
+
+async function bodyOf(response: Response, url: string): Promise<Uint8Array> {
+  const body = await response.arrayBuffer().catch(() => {
+    throw new BaseImageError(`The connection to ${url} was torn.`, true);
+  });
+  return new Uint8Array(body);
 }
 
 /** The whole image's length from `Content-Range: bytes 0-1/12345`, if the server tells it. */

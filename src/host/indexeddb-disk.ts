@@ -1,6 +1,6 @@
 /** A named disk in IndexedDB: its lock, its description, its base image and its chunks. */
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
-import { type BaseImage, ChunkedDisk } from "./chunked-disk.ts";
+import { type BaseImage, ChunkedDisk, type DiskFault } from "./chunked-disk.ts";
 import { type Locks, lockDisk } from "./disk-lock.ts";
 import { type DiskSeed, seedChunks } from "./disk-seed.ts";
 import { type DurableStore, openDurableStore } from "./idb-store.ts";
@@ -55,8 +55,8 @@ export interface OpenDiskOptions {
   readonly seed?: () => Promise<DiskSeed | undefined>;
   readonly factory: IDBFactory | undefined;
   readonly locks: Locks | undefined;
-  /** Told when something could not be stored. */
-  readonly onFault: (error: unknown) => void;
+  /** Told when something could not be stored or read. */
+  readonly onFault: (error: unknown, what: DiskFault) => void;
 }
 
 export interface IndexedDbDisk {

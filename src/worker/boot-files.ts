@@ -1,7 +1,7 @@
 /** Fetches the files that a machine boots from, at once and with progress. */
 import type { BaseImage } from "../host/chunked-disk.ts";
 import { type DiskSeed, parseSeed } from "../host/disk-seed.ts";
-import { blobBase, openHttpBase } from "../host/http-base.ts";
+import { type BaseImageError, blobBase, openHttpBase } from "../host/http-base.ts";
 import { loadImage } from "./images.ts";
 import type { BootConfig, ImageName, ImageSource } from "./protocol.ts";
 import type { Services } from "./services.ts";
@@ -49,8 +49,12 @@ export async function fetchBootFiles(
 }
 
 /** Opens the image under a disk, of which only what is read is fetched. @throws BaseImageError */
-export async function openBase(source: ImageSource, { fetch }: Services): Promise<BaseImage> {
-  if (source.kind === "url") return openHttpBase(source.url, fetch);
+export async function openBase(
+  source: ImageSource,
+  { fetch }: Services,
+  onTrouble: (error: BaseImageError | undefined) => void,
+): Promise<BaseImage> {
+  if (source.kind === "url") return openHttpBase(source.url, fetch, { onTrouble });
   const { name, size, lastModified } = source.file;
   return blobBase(source.file, `${name} ${size} ${lastModified}`);
 }

@@ -1,10 +1,11 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
+import type { DiskFault } from "../host/chunked-disk.ts";
 import type { DiskSeed } from "../host/disk-seed.ts";
 import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import { Guest } from "./guest.ts";
-import { problemOf, storageNotice, textOf } from "./problems.ts";
+import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
 import type { BootConfig, ExitReason, ImageSource, MachineState, ToWorker } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
@@ -148,12 +149,13 @@ export class MachineHost {
 
   async #openDisk({ disk }: BootConfig): Promise<IndexedDbDisk | undefined> {
     if (disk === undefined) return undefined;
-    const base = disk.base && (await openBase(disk.base, this.#services));
+    const troubled = (error: unknown) => this.#baseTroubled(error);
+    const base = disk.base && (await openBase(disk.base, this.#services, troubled));
     return openDisk({
       name: disk.name,
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
-      onFault: (error) => this.#storageFailed(error),
+      onFault: (error, what) => this.#storageFailed(error, what),
       ...(base && { base }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
@@ -164,9 +166,18 @@ export class MachineHost {
     return source && loadSeed(source, this.#services).catch(() => undefined);
   }
 
-  #storageFailed(error: unknown): void {
-    this.#isUnstored = true;
-    this.#services.post({ type: "notice", problem: storageNotice(error) });
+  #storageFailed(error: unknown, what: DiskFault): void {
+    if (what === "store") this.#isUnstored = true;
+    this.#services.post({ type: "notice", problem: storageNotice(error, what) });
+  }
+
+  /** The server of the disk image fails, or no longer does. */
+  #baseTroubled(error: unknown): void {
+    if (error !== undefined) {
+      this.#services.post({ type: "notice", problem: baseNotice(error) });
+    } else if (!this.#isUnstored) {
+      this.#services.post({ type: "notice" });
+    }
   }
 
   #started(): void {

@@ -1,4 +1,5 @@
 /** Turns what can go wrong into sentences for the person at the page. */
+import type { DiskFault } from "../host/chunked-disk.ts";
 import { BaseImageError } from "../host/http-base.ts";
 import { DiskError, type DiskProblem } from "../host/indexeddb-disk.ts";
 import { LoadError } from "../machine/load-error.ts";
@@ -43,8 +44,29 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
-/** What to say when the browser would not store what the guest wrote. */
-export function storageNotice(error: unknown): Problem {
+/** What to say while the image under the disk cannot be had. */
+export function baseNotice(error: unknown): Problem {
+  const isPassing = error instanceof BaseImageError && error.isPassing;
+  const waits = "The guest waits while it is asked for again, and is told if that does not help.";
+  return { what: sentence(textOf(error)), advice: isPassing ? waits : "The guest was told." };
+}
+
+/** What to say when the browser would not store what the guest wrote, or not give it back. */
+export function storageNotice(error: unknown, what: DiskFault): Problem {
+  if (error instanceof BaseImageError) return baseNotice(error);
+  if (what === "read") {
+    return {
+      what: `A part of the disk could not be read: ${textOf(error)}.`,
+      advice: "The guest was told. If it does not pass, reload the page.",
+    };
+  }
+  if (error instanceof DOMException && error.name === "NotFoundError") {
+    return {
+      what: "The browser has deleted this disk.",
+      advice:
+        "The guest was told. Copy what you need out of it while it runs; it cannot be stored.",
+    };
+  }
   if (error instanceof DOMException && error.name === "QuotaExceededError") {
     return {
       what: "This browser has no room left for the disk.",
