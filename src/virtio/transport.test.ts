@@ -384,6 +384,15 @@ describe("a saved transport", () => {
     expect(device.log.slice(-3)).toEqual(["activate", "notify 0", "notify 1"]);
   });
 
+  it("goes on after features that were refused", () => {
+    expect(driver.negotiate(bit(2))).toBe(false);
+    driver.transport.load(driver.transport.save());
+    expect(driver.transport.inspect().driverFeatures).toBe(bit(2));
+    driver.writeFeatures(0n);
+    driver.addStatus(Status.FEATURES_OK);
+    expect(driver.status & Status.FEATURES_OK).toBeTruthy();
+  });
+
   it("keeps a status with DRIVER_OK and FAILED", () => {
     driver.start();
     driver.addStatus(Status.FAILED);

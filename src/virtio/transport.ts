@@ -196,10 +196,12 @@ export class VirtioTransport implements MmioHandler {
   load(state: TransportState): void {
     this.reset();
     this.#features.load(state.driverFeatures);
-    const refusal = this.#features.refusal();
-    if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
     this.#status = state.status & ~Status.DRIVER_OK;
-    if ((state.status & Status.FEATURES_OK) !== 0) this.device.negotiated?.(state.driverFeatures);
+    if ((state.status & Status.FEATURES_OK) !== 0) {
+      const refusal = this.#features.refusal();
+      if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
+      this.#guarded(() => this.device.negotiated?.(state.driverFeatures));
+    }
     this.#needsReset = state.needsReset;
     this.#selectors = { ...state.selectors };
     for (const [index, saved] of state.setups.entries()) this.#setups[index]?.load(saved);
@@ -239,7 +241,7 @@ export class VirtioTransport implements MmioHandler {
       this.#refusal = this.#features.refusal();
       if (this.#refusal === undefined) {
         this.#status |= Status.FEATURES_OK;
-        this.device.negotiated?.(this.#features.driver);
+        this.#guarded(() => this.device.negotiated?.(this.#features.driver));
       }
     }
     const stage = Status.FEATURES_OK | Status.FAILED;

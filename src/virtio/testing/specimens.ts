@@ -3,13 +3,19 @@
  * floods and the fuzzer. A new device joins with one entry.
  */
 import type { VirtioDevice } from "../device.ts";
+import { BalloonDevice } from "../devices/balloon.ts";
 import { BlockDevice } from "../devices/block.ts";
 import { BootTimerDevice } from "../devices/boot-timer.ts";
 import { ConsoleDevice } from "../devices/console.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
+import { GpuDevice } from "../devices/gpu.ts";
+import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
 import { NetDevice } from "../devices/net.ts";
+import { VsockDevice } from "../devices/vsock.ts";
+import { VsockType } from "../devices/vsock-packet.ts";
 import { header, segment } from "./block-driver.ts";
+import { TestDisplay } from "./test-display.ts";
 
 /** A request of an honest driver, which has to be answered. */
 export interface HonestRequest {
@@ -21,6 +27,8 @@ export interface HonestRequest {
 
 export interface Specimen {
   readonly device: VirtioDevice;
+  /** Where the device may write: into the chains it is given, or wherever requests say. */
+  readonly reach?: "ram";
   /** Something happens on the host's side, such as input or a frame. */
   readonly stir?: () => void;
   /**
@@ -31,6 +39,12 @@ export interface Specimen {
 }
 
 const filled = (length: number, value: number) => new Uint8Array(length).fill(value);
+const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
+
+/** A page of the RAM of every test, away from rings and buffers. */
+const SPARE_PAGE = 0x8003_f000;
+
+const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
 
 /** Each is given a host that has something to give. */
 export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
@@ -99,5 +113,77 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
     device: new EntropyDevice("rng0", { fill: (bytes) => void bytes.fill(0xdd) }),
     requests: [{ queue: 0, writable: [64] }],
   }),
+  balloon: () => {
+    const device = new BalloonDevice("balloon0");
+    return {
+      device,
+      reach: "ram",
+      stir: () => {
+        device.target = 0x1_0000;
+        device.requestStatistics();
+        device.requestHints();
+      },
+      requests: [
+        { queue: 0, readable: [words(SPARE_PAGE / 4096)] },
+        { queue: 1, readable: [words(SPARE_PAGE / 4096)] },
+        { queue: 2, readable: [Uint8Array.of(4, 0, 1, 0, 0, 0, 0, 0, 0, 0)] },
+        { queue: 3, readable: [words(2)] },
+        { queue: 3, writable: [4096] },
+        { queue: 4, writable: [4096] },
+      ],
+    };
+  },
+  gpu: () => {
+    const display = new TestDisplay();
+    const device = new GpuDevice("gpu0", display, { width: 64, height: 64 });
+    const control = (type: number, room: number, ...values: number[]) => ({
+      queue: 0,
+      readable: [gpuCommand(type, ...values)],
+      writable: [room],
+    });
+    const whole = [0, 0, 32, 32];
+    return {
+      device,
+      stir: () => {
+        for (const callback of display.deferred.splice(0)) callback();
+      },
+      requests: [
+        control(GpuCommand.GET_DISPLAY_INFO, 408),
+        control(GpuCommand.GET_EDID, 1056, 0, 0),
+        control(GpuCommand.RESOURCE_CREATE_2D, 24, 1, 1, 32, 32),
+        control(GpuCommand.RESOURCE_ATTACH_BACKING, 24, 1, 1, SPARE_PAGE, 0, 4096, 0),
+        control(GpuCommand.SET_SCANOUT, 24, ...whole, 0, 1),
+        control(GpuCommand.TRANSFER_TO_HOST_2D, 24, ...whole, 0, 0, 1, 0),
+        control(GpuCommand.RESOURCE_FLUSH, 24, ...whole, 1, 0),
+        { queue: 1, readable: [gpuCommand(GpuCommand.UPDATE_CURSOR, 0, 1, 1, 0, 1, 0, 0, 0)] },
+        control(GpuCommand.RESOURCE_DETACH_BACKING, 24, 1, 0),
+        control(GpuCommand.RESOURCE_UNREF, 24, 1, 0),
+      ],
+    };
+  },
+  vsock: () => {
+    const device = new VsockDevice("vsock0");
+    const handler = { readable: () => {}, writable: () => {}, closed: () => {} };
+    device.listen(7, VsockType.STREAM, () => handler);
+    const packet = (operation: number, ...payload: number[]) => {
+      const type = VsockType.STREAM | (operation << 16);
+      const ports = [3, 0, 2, 0, 9, 7, payload.length, type, 0, 4096, 0];
+      return [words(...ports), Uint8Array.from(payload)];
+    };
+    return {
+      device,
+      stir: () => {
+        const connection = device.connect(1, VsockType.STREAM, handler);
+        connection.send(filled(100, 0xff));
+      },
+      requests: [
+        { queue: 1, readable: packet(1) },
+        { queue: 0, writable: [4096] },
+        { queue: 1, readable: packet(5, 1, 2, 3) },
+        { queue: 1, readable: packet(6) },
+        { queue: 1, readable: packet(4) },
+      ],
+    };
+  },
   "boot timer": () => ({ device: new BootTimerDevice("timer0", () => {}), requests: [] }),
 };
