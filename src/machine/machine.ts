@@ -112,8 +112,12 @@ export class Machine {
       wallClockMs: () => options.clock.wallClockMs(),
       finish: (request) => this.#end(request),
     });
-    this.slots = new VirtioSlots(this.bus, this.memory, this.profile.virtio, (spi) =>
-      this.interrupts.line(spi, this.profile.virtio.trigger),
+    this.slots = new VirtioSlots(
+      this.bus,
+      this.memory,
+      this.profile.virtio,
+      (spi) => this.interrupts.line(spi, this.profile.virtio.trigger),
+      () => this.#endTurn(),
     );
     this.#sbi = this.#createSbi();
     // Here and not at boot: its code is generated while the files are still on their way.
@@ -292,6 +296,7 @@ export class Machine {
     this.#sliceEnd = endMs;
     this.#runStart = clock.nowMs();
     for (;;) {
+      this.slots.work.renew();
       this.#evaluateTimers(hart);
       const exit = hart.run(this.#budget.instructions);
       this.#htif?.poll();
@@ -303,7 +308,9 @@ export class Machine {
       }
       const now = clock.nowMs();
       if (exit === "budget") this.#budget.measured(now - this.#runStart);
-      else if (exit === "wfi" && this.msUntilWake() > 0) return "idle";
+      else if (exit === "wfi" && this.msUntilWake() > 0 && !this.slots.work.hasWaiting) {
+        return "idle";
+      }
       if (now >= endMs) return "running";
       this.#runStart = now;
     }
@@ -314,7 +321,9 @@ export class Machine {
     this.#htif?.poll();
     this.consoles.flush();
     const now = this.#options.clock.nowMs();
-    if (this.#state === "stopped" || now >= this.#sliceEnd) return 0;
+    const { work } = this.slots;
+    if (this.#state === "stopped" || now >= this.#sliceEnd || work.hasWaiting) return 0;
+    work.renew();
     this.#budget.measured(now - this.#runStart);
     this.#evaluateTimers(this.#harts[BOOT_HART]);
     this.#runStart = now;
@@ -330,9 +339,19 @@ export class Machine {
 
   #wire(hartId: number, cause: Interrupt, high: boolean): void {
     this.#harts[hartId]?.setInterrupt(cause, high);
-    if (!high || this.#state !== "idle") return;
+    if (high) this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#state !== "idle") return;
     this.#state = "running";
     this.#options.events?.onWake?.();
+  }
+
+  /** Devices have done much for the guest: the clock decides whether it is time for the host. */
+  #endTurn(): void {
+    for (const hart of this.#harts) hart.requestStop();
+    this.#wake();
   }
 
   #end(exit: MachineExit): void {

@@ -32,6 +32,11 @@ export class DescriptorWalk {
     this.#memory = memory;
   }
 
+  /** Descriptors looked at since `begin`. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Starts over with `chain`, of which no more than `limit` descriptors are accepted. */
   begin(chain: DescriptorChain, limit: number, packed = false): void {
     this.#chain = chain;

@@ -19,12 +19,16 @@ import type {
 import { type Ring, Taken } from "./ring.ts";
 import { bit, Feature } from "./spec.ts";
 import { createSplitRing } from "./split-ring.ts";
+import { Work, type WorkBudget } from "./work.ts";
 
 /** What a queue needs around it. */
 export interface QueueHost {
   readonly memory: GuestMemory;
   /** A used buffer notification that the driver wants. */
   notifyUsed(): void;
+  readonly work: WorkBudget;
+  /** Has the device look at queue `index` again in a later turn. */
+  defer(index: number): void;
   /** The ring is broken: DEVICE_NEEDS_RESET. */
   fail(reason: string): void;
 }
@@ -48,6 +52,8 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   #inOrder = false;
   /** The last chain taken was not whole: what is available waits for another kick. */
   #incomplete = false;
+  /** There is more, but the guest has had its share of this turn. */
+  #deferred = false;
   #lastMalformed: string | undefined;
   readonly #counters: QueueCounters = { chains: 0, malformed: 0, notified: 0, suppressed: 0 };
 
@@ -88,18 +94,27 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#again = [];
     this.#slotsStaged = 0;
     this.#incomplete = false;
+    this.#deferred = false;
   }
 
   pop(): DescriptorChain | undefined {
-    const again = this.#again.shift();
-    if (again !== undefined) return again;
+    if (this.#again.length > 0) return this.#again.shift();
+    const { work } = this.#host;
     this.#incomplete = false;
+    this.#deferred = false;
     // One more malformed chain than the ring can hold means that the ring is rewriting itself.
     for (let malformed = 0; malformed <= this.size; malformed++) {
       const ring = this.#ring;
       if (ring === undefined || !ring.available()) return undefined;
+      if (work.isSpent) {
+        this.#deferred = true;
+        this.#host.defer(this.index);
+        return undefined;
+      }
       const chain = new DescriptorChain(this);
       const taken = ring.take(chain, this.#walk);
+      const bytes = chain.readableLength + chain.writableLength;
+      work.spend(Work.CHAIN + Work.DESCRIPTOR * this.#walk.count + bytes);
       if (taken === Taken.INCOMPLETE) {
         this.#incomplete = true;
         return undefined;
@@ -150,7 +165,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     const ring = this.#ring;
     if (ring === undefined) return false;
     ring.setKicks(true);
-    return ring.available() && !this.#incomplete;
+    return ring.available() && !this.#incomplete && !this.#deferred;
   }
 
   inspect(): QueueSnapshot {

@@ -14,6 +14,11 @@ export interface DeviceIo {
   readonly features: bigint;
   /** Sends a configuration change interrupt, after the config space has changed. */
   configChanged(): void;
+  /**
+   * Counts bytes touched beside those of chains: a guest that causes too many waits, and the host is
+   * served first; see `work.ts`.
+   */
+  spend(bytes: number): void;
   /** Sends DEVICE_NEEDS_RESET with a reason that the inspector shows. */
   needsReset(reason: string): void;
 }

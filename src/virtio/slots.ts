@@ -6,6 +6,7 @@ import type { VirtioDevice } from "./device.ts";
 import type { FeatureChoice } from "./features.ts";
 import { MAGIC, Register, VENDOR_ID, VERSION } from "./spec.ts";
 import { VirtioTransport } from "./transport.ts";
+import { Work, WorkBudget } from "./work.ts";
 
 /** Where the slots are in the guest's address map and which interrupts they have. */
 export interface SlotProfile {
@@ -40,17 +41,20 @@ export interface VirtioSlot {
 export class VirtioSlots implements MmioHandler {
   readonly name = "virtio";
   readonly profile: SlotProfile;
+  readonly work: WorkBudget;
   readonly #memory: GuestMemory;
   readonly #lineOf: (spi: number) => IrqLine;
   readonly #slots: (VirtioSlot | undefined)[];
 
-  /** Maps all slots at once, empty. */
+  /** Maps all slots at once, empty; `onWorkSpent` asks for an early end of the turn, see `work.ts`. */
   constructor(
     bus: Bus,
     memory: GuestMemory,
     profile: SlotProfile,
     lineOf: (spi: number) => IrqLine,
+    onWorkSpent: () => void = () => {},
   ) {
+    this.work = new WorkBudget(onWorkSpent);
     this.profile = profile;
     this.#memory = memory;
     this.#lineOf = lineOf;
@@ -83,6 +87,7 @@ export class VirtioSlots implements MmioHandler {
       memory: this.#memory,
       irq,
       trigger,
+      work: this.work,
     });
     const occupied: VirtioSlot = {
       slot,
@@ -97,18 +102,20 @@ export class VirtioSlots implements MmioHandler {
   }
 
   read(offset: number, size: AccessSize): number {
+    this.work.spend(Work.ACCESS);
+    return this.peek(offset, size);
+  }
+
+  /** Reading has no side effect on any register. */
+  peek(offset: number, size: AccessSize): number {
     const { stride } = this.profile;
     const occupied = this.#slots[Math.floor(offset / stride)];
     if (occupied !== undefined) return occupied.transport.read(offset % stride, size);
     return size === 4 ? placeholder(offset % stride) : 0;
   }
 
-  /** Reading has no side effect on any register. */
-  peek(offset: number, size: AccessSize): number {
-    return this.read(offset, size);
-  }
-
   write(offset: number, size: AccessSize, value: number): void {
+    this.work.spend(Work.ACCESS);
     const { stride } = this.profile;
     this.#slots[Math.floor(offset / stride)]?.transport.write(offset % stride, size, value);
   }

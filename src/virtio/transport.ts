@@ -17,6 +17,7 @@ import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
 import type { Selectors, TransportSnapshot, TransportState } from "./transport-state.ts";
+import { Work, WorkBudget } from "./work.ts";
 
 export interface TransportOptions extends FeatureChoice {
   readonly device: VirtioDevice;
@@ -24,12 +25,15 @@ export interface TransportOptions extends FeatureChoice {
   readonly irq: IrqLine;
   /** `edge`: a pulse per event. `level`: the wire is high while InterruptStatus is not 0. */
   readonly trigger: "edge" | "level";
+  /** Shared by the devices of a machine; default: there is no limit. */
+  readonly work?: WorkBudget;
 }
 
 export class VirtioTransport implements MmioHandler {
   readonly name: string;
   readonly device: VirtioDevice;
   readonly #memory: GuestMemory;
+  readonly #work: WorkBudget;
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
   readonly #queues: readonly DeviceQueue[];
@@ -48,12 +52,16 @@ export class VirtioTransport implements MmioHandler {
     this.name = device.name;
     this.device = device;
     this.#memory = options.memory;
+    this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
     this.#features = new FeatureNegotiation(offered, device.dependencies);
     this.#setups = this.#newSetups();
+    const resumes = device.queueSizes.map((_, index) => () => this.#poll(index));
     const host = {
       memory: options.memory,
+      work: this.#work,
+      defer: (index: number) => this.#work.defer(resumes[index]),
       notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
       fail: (reason: string) => this.#fail(reason),
     };
@@ -163,6 +171,7 @@ export class VirtioTransport implements MmioHandler {
 
   /** As a write of 0 to Status: complete when it returns (2.4). */
   reset(): void {
+    this.#work.spend(Work.RESET);
     this.#epoch++;
     for (const queue of this.#queues) queue.disable();
     this.#features.reset();
@@ -275,6 +284,7 @@ export class VirtioTransport implements MmioHandler {
       configChanged: () => {
         if (epoch === this.#epoch) this.#raise(InterruptBit.CONFIG_CHANGE);
       },
+      spend: (bytes) => this.#work.spend(bytes),
       needsReset: (reason) => {
         if (epoch === this.#epoch) this.#fail(reason);
       },

@@ -254,6 +254,7 @@ export class BalloonDevice implements VirtioDevice {
   #mayClear(bytes: number): boolean {
     if (bytes > this.#clearLeft) return false;
     this.#clearLeft -= bytes;
+    this.#io?.spend(bytes);
     return true;
   }
 

@@ -43,9 +43,9 @@ export const StepKind = {
   /** Saves and loads the transport. */
   RELOAD: 11,
 } as const;
-export const STEP_KINDS = Object.keys(StepKind).length;
+const STEP_KINDS = Object.keys(StepKind).length;
 
-export const Style = { INDIRECT: 1, KICK: 2, SETTLE: 4, SPLIT: 8, CUT: 16 } as const;
+const Style = { INDIRECT: 1, KICK: 2, SETTLE: 4, SPLIT: 8, CUT: 16 } as const;
 
 const RAM_SIZE = 0x4_0000;
 const QUEUE_SIZE = 16;
