@@ -8,6 +8,7 @@ export default defineConfig({
       "cli/**/*.test.ts",
       "scripts/**/*.test.ts",
       "oracle/**/*.test.ts",
+      "fuzz/**/*.test.ts",
     ],
     testTimeout: 30_000,
     pool: "threads",

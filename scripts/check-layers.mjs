@@ -41,6 +41,7 @@ export const LAYERS = {
   cli: ["src/cpu", "src/irq", "src/virtio", "src/machine", "src/host", "relay"],
   bench: ["src", "cli", "relay", "e2e"],
   oracle: ["src"],
+  fuzz: ["src/virtio"],
   e2e: ["src/worker/protocol.ts", "cli", "relay"],
   guest: [],
 };
@@ -56,7 +57,7 @@ const BANNED = [
 ];
 
 const SOURCE = /\.(ts|tsx|mts|mjs|js)$/;
-const TEST = /\.(test|bench|spec)\.tsx?$|\/testing\//;
+const TEST = /^fuzz\/|\.(test|bench|spec)\.tsx?$|\/testing\//;
 /** Folders that are not ours to check. */
 const SKIPPED = new Set(["node_modules", "dist", "public", "testdata", ".git"]);
 /** This file and its test have to name what they ban. */

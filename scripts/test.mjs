@@ -10,6 +10,9 @@ import { arePackagesInstalled, BROWSERS, provideBrowser, run } from "./dependenc
 
 const CHECKS = ["check:types", "check:style", "check:layers", "check:dead", "check:guest"];
 
+/** Long enough to try some ten thousand guests. */
+const FUZZ_SECONDS = "60";
+
 const folder = mkdtempSync(join(tmpdir(), "tabvisor-test-"));
 let passed = 0;
 let failed = 0;
@@ -48,6 +51,13 @@ function runUnitTests() {
   add({ passed: report?.numPassedTests ?? 0, failed: report?.numFailedTests ?? 0 }, status);
 }
 
+/** Goes on from the guests that are committed; what it finds it prints, as short as it gets. */
+function runFuzzer() {
+  heading("fuzzing");
+  const status = run("npm", ["run", "--silent", "fuzz", "--", "--seconds", FUZZ_SECONDS]);
+  add({ passed: status === 0 ? 1 : 0, failed: 0 }, status);
+}
+
 function runEndToEndTests() {
   heading("end-to-end tests");
   const missing = provideBrowser(BROWSERS.chromium);
@@ -72,6 +82,7 @@ function runEndToEndTests() {
 if (!arePackagesInstalled() && run("npm", ["ci"]) !== 0) failed += 1;
 runChecks();
 runUnitTests();
+runFuzzer();
 runEndToEndTests();
 rmSync(folder, { recursive: true, force: true });
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);

@@ -207,9 +207,12 @@ export class TestDriver implements DriverHost {
 
   /** Whether the linear memory around the RAM is as it was. */
   guardsIntact(): boolean {
-    const before = this.#bytes.subarray(0, GUARD);
-    const after = this.#bytes.subarray(GUARD + this.ramSize);
-    return before.every((b) => b === GUARD_BYTE) && after.every((b) => b === GUARD_BYTE);
+    const end = GUARD + this.ramSize;
+    // A plain loop, since the tests of hostile guests look after each thing that a device does.
+    for (let at = 0; at < GUARD; at++) {
+      if (this.#bytes[at] !== GUARD_BYTE || this.#bytes[end + at] !== GUARD_BYTE) return false;
+    }
+    return true;
   }
 
   /** Acknowledges what is pending and returns it. */

@@ -43,7 +43,7 @@ export const StepKind = {
   /** Saves and loads the transport. */
   RELOAD: 11,
 } as const;
-const STEP_KINDS = Object.keys(StepKind).length;
+export const STEP_KINDS = Object.keys(StepKind).length;
 
 const Style = { INDIRECT: 1, KICK: 2, SETTLE: 4, SPLIT: 8, CUT: 16 } as const;
 

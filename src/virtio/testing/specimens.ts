@@ -5,6 +5,7 @@
 import type { VirtioDevice } from "../device.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
 import { BlockDevice } from "../devices/block.ts";
+import type { BlockBackend } from "../devices/block-backend.ts";
 import { BootTimerDevice } from "../devices/boot-timer.ts";
 import { ConsoleDevice } from "../devices/console.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
@@ -59,6 +60,37 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       { queue: 0, readable: [header(13), segment(0, 8)], writable: [1] },
     ],
   }),
+  "slow block": () => {
+    const memory = new MemoryBlockBackend({ image: filled(64 * 512, 0xbb) });
+    const late: (() => void)[] = [];
+    const later = (action: () => void) =>
+      new Promise<void>((resolve) => {
+        late.push(() => {
+          action();
+          resolve();
+        });
+      });
+    const backend: BlockBackend = {
+      sectors: memory.sectors,
+      readOnly: false,
+      id: "slow",
+      read: (sector, target) => later(() => memory.read(sector, target)),
+      write: () => later(() => {}),
+      flush: () => later(() => {}),
+    };
+    return {
+      device: new BlockDevice("blk0", backend),
+      // The last request is answered first.
+      stir: () => {
+        for (const answer of late.splice(0).reverse()) answer();
+      },
+      requests: [
+        { queue: 0, readable: [header(0, 1)], writable: [512, 1] },
+        { queue: 0, readable: [header(1, 1), filled(512, 1)], writable: [1] },
+        { queue: 0, readable: [header(4)], writable: [1] },
+      ],
+    };
+  },
   console: () => {
     const device = new ConsoleDevice("console0", { write: () => true });
     return {
