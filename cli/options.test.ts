@@ -8,6 +8,7 @@ describe("options of run", () => {
     expect(parse("")).toEqual({
       disks: [],
       virtio: [],
+      links: { ports: [], vsockListen: [], vsockConnect: [] },
       profile: "tabvisor",
       irq: "plic",
       noReboot: false,
@@ -33,6 +34,7 @@ describe("options of run", () => {
       ],
       net: "ws://x/",
       virtio: [{ choice: { packed: true } }, { device: "blk0", choice: { withhold: [9] } }],
+      links: { ports: [], vsockListen: [], vsockConnect: [] },
       timeoutSeconds: 2.5,
       profile: "qemu-virt",
       irq: "aplic",
@@ -44,6 +46,42 @@ describe("options of run", () => {
   it("take the kernel alone, and sizes in GiB", () => {
     expect(parse("test.elf --ram 1G")).toMatchObject({ kernel: "test.elf", ramMiB: 1024 });
     expect(parse("--help")).toBe("help");
+  });
+
+  it("connect ports and sockets with places of the host", () => {
+    const line =
+      "--port org.x.0=unix:/tmp/a=b --port log=file:out.txt --vsock-listen 1=tcp:8080 " +
+      "--vsock-listen 2=tcp:::1:81 --vsock-connect 4294967295=unix:s --vsock-cid 9";
+    expect(parse(line)).toMatchObject({
+      links: {
+        ports: [
+          { name: "org.x.0", where: { kind: "unix", path: "/tmp/a=b" } },
+          { name: "log", where: { kind: "file", path: "out.txt" } },
+        ],
+        vsockListen: [
+          { port: 1, where: { kind: "tcp", host: "127.0.0.1", port: 8080 } },
+          { port: 2, where: { kind: "tcp", host: "::1", port: 81 } },
+        ],
+        vsockConnect: [{ port: 0xffff_ffff, where: { kind: "unix", path: "s" } }],
+        vsockCid: 9,
+      },
+    });
+    for (const wrong of [
+      "--port x",
+      "--port a/b=unix:x",
+      "--port =unix:x",
+      "--port a=unix:",
+      "--port a=tcp:x",
+      "--port a=tcp:65536",
+      "--vsock-listen 1=file:x",
+      "--vsock-listen x=unix:x",
+      "--vsock-listen 4294967296=unix:x",
+      "--vsock-connect =unix:x",
+      "--vsock-cid 2",
+      "--vsock-cid 4294967295",
+    ]) {
+      expect(() => parse(wrong), wrong).toThrow(UsageError);
+    }
   });
 
   it("are refused when they cannot be understood", () => {

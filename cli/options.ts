@@ -2,6 +2,10 @@
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
+import { LINK_OPTIONS, type LinkOptions, parseLinks } from "./link-options.ts";
+import { UsageError } from "./usage-error.ts";
+
+export { UsageError };
 
 const MIB = 1024 * 1024;
 
@@ -20,6 +24,13 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
                       runs (truncate -s 2G FILE), and the guest's disk grows.
   --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
   --virtio RULE       what a device offers, such as blk0:packed,in-order,-EVENT_IDX; may be repeated
+  --port NAME=WHERE   console port, in the guest /dev/virtio-ports/NAME. WHERE is unix:PATH or
+                      tcp:[HOST:]PORT, where one client at a time may connect, or file:PATH for
+                      the guest's output; may be repeated
+  --vsock-listen PORT=WHERE   what the guest connects to at port PORT of CID 2 (vsock) reaches the
+                      socket WHERE, which is unix:PATH or tcp:[HOST:]PORT; may be repeated
+  --vsock-connect PORT=WHERE  whoever connects to the socket WHERE reaches port PORT of the guest
+  --vsock-cid N       the guest's own CID (default 3)
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic
   --timeout SECONDS   give up after that time, with exit code 124
@@ -30,9 +41,6 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
 Ctrl-A X ends the machine, Ctrl-A H shows more keys. The exit code is what the guest gave to its
 test finisher, 0 after a power-off.
 `;
-
-/** A command line that cannot be understood. */
-export class UsageError extends Error {}
 
 interface DiskOption {
   readonly path: string;
@@ -50,6 +58,7 @@ export interface RunOptions {
   readonly disks: readonly DiskOption[];
   readonly net?: string;
   readonly virtio: readonly VirtioRule[];
+  readonly links: LinkOptions;
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly timeoutSeconds?: number;
@@ -68,6 +77,7 @@ const OPTIONS = {
   disk: { type: "string", multiple: true },
   net: { type: "string" },
   virtio: { type: "string", multiple: true },
+  ...LINK_OPTIONS,
   profile: { type: "string" },
   irq: { type: "string" },
   timeout: { type: "string" },
@@ -89,6 +99,7 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
     disks: (values.disk ?? []).map(parseDisk),
     virtio: (values.virtio ?? []).map(readVirtioRule),
+    links: parseLinks(values),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),

@@ -10,6 +10,7 @@ import { EntropyDevice } from "../src/virtio/devices/entropy.ts";
 import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
 import { readImage } from "./files.ts";
+import { GuestLinks } from "./guest-links.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
@@ -92,6 +93,7 @@ class Session {
   readonly #loop: RunLoop;
   readonly #terminal: Terminal;
   readonly #console: ConsoleDevice;
+  readonly #links: GuestLinks;
   readonly #memory: MemoryDevices;
   readonly #closers: (() => void)[] = [];
   readonly #startedAt = performance.now();
@@ -102,6 +104,7 @@ class Session {
   constructor(options: RunOptions, streams: RunStreams) {
     this.#options = options;
     this.#streams = streams;
+    this.#links = new GuestLinks(options.links);
     this.#terminal = new Terminal({
       ...streams,
       // Before the guest has spoken it is not known which console it listens to.
@@ -146,6 +149,8 @@ class Session {
       this.#closers.push(() => network.close());
       this.#machine.attach(network.device);
     }
+    this.#links.attach(this.#machine);
+    this.#closers.push(() => this.#links.close());
     this.#machine.boot(request);
     return new Promise((resolve) => {
       this.#finish = resolve;
@@ -155,6 +160,10 @@ class Session {
           resolve(EXIT_TIMEOUT);
         });
       }
+      this.#links.open().catch((error: Error) => {
+        this.#say(error.message);
+        resolve(EXIT_FAILURE);
+      });
       this.#terminal.open();
       this.#loop.start();
     });

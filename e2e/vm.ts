@@ -1,10 +1,24 @@
 /** Drives one page as a person does: looks at the terminal, types, presses buttons. */
 import { expect, type Page } from "@playwright/test";
 
+interface GuestStream {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
 declare global {
   interface Window {
     /** What the page offers to scripts. */
-    tabvisor?: { readonly state: string; text(): string; send(text: string): void };
+    tabvisor?: {
+      readonly state: string;
+      text(): string;
+      send(text: string): void;
+      port(name: string): Promise<GuestStream>;
+      readonly vsock: {
+        connect(port: number): Promise<GuestStream>;
+        listen(port: number, onStream: (stream: GuestStream) => void): () => void;
+      };
+    };
   }
 }
 

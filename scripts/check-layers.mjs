@@ -36,7 +36,7 @@ export const LAYERS = {
     "src/machine",
     "src/host",
   ],
-  "src/ui": ["src/worker/protocol.ts"],
+  "src/ui": ["src/worker/protocol.ts", "src/worker/message-streams.ts"],
   relay: ["src/packet"],
   cli: ["src/cpu", "src/irq", "src/virtio", "src/machine", "src/host", "relay"],
   bench: ["src", "cli", "relay", "e2e"],

@@ -54,8 +54,9 @@ describe.skipIf(!hasGuest)("console ports in Linux", () => {
     expect(peer.text).toBe("hello\n");
     expect(peer.opened).toEqual([true, false]);
     peer.isFull = true;
-    await session.command("dd if=/dev/zero of=$P bs=64k count=64 2>/dev/null & usleep 500000");
-    expect(peer.received).toBeGreaterThan(6);
+    await session.command("dd if=/dev/zero of=$P bs=64k count=64 2>/dev/null & true");
+    await session.runUntil(() => peer.received > 6, "output");
+    await session.command("usleep 300000");
     expect(peer.received).toBeLessThan(MIB);
     peer.isFull = false;
     peer.port.drain();
@@ -75,15 +76,15 @@ describe.skipIf(!hasGuest)("console ports in Linux", () => {
     const late = new Peer();
     late.port = device.addPort("late", late);
     late.port.open();
-    await session.command("usleep 300000");
-    expect(await session.command("cat /sys/class/virtio-ports/*/name")).toContain("late");
+    const isThere = "grep -qx late /sys/class/virtio-ports/*/name";
+    await session.command(`until ${isThere}; do usleep 10000; done`);
     await session.command(
       "echo there > /dev/$(grep -l late /sys/class/virtio-ports/*/name | cut -d/ -f5)",
     );
+    await session.runUntil(() => late.text !== "", "output");
     expect(late.text).toBe("there\n");
     device.removePort(late.port);
-    await session.command("usleep 300000");
-    expect(await session.command("cat /sys/class/virtio-ports/*/name")).not.toContain("late");
+    await session.command(`while ${isThere}; do usleep 10000; done`);
   });
 
   it("come with a console of its own size", { timeout: LIMIT_MS }, async () => {

@@ -1,6 +1,7 @@
 /** Reads what to boot from the page's address. */
 import type { BootConfig, DiskConfig, ImageSource } from "../worker/protocol.ts";
 import { ConfigError } from "./config-error.ts";
+import { readLinks } from "./links-config.ts";
 import { readMemory, readMib } from "./memory-config.ts";
 
 /** What the embedded guest is built to have in MiB. */
@@ -53,6 +54,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(disk && { disk }),
     ...(relay && { relay }),
     ...(virtio.length > 0 && { virtio }),
+    ...readLinks(query),
   };
 }
 

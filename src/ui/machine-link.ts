@@ -2,7 +2,8 @@
 import type { BootConfig, FromWorker, ToWorker } from "../worker/protocol.ts";
 
 export interface MachineLink {
-  send(message: ToWorker): void;
+  /** Sends; what is in `transfer` goes with it. */
+  send(message: ToWorker, transfer?: Transferable[]): void;
   /** Hands over what has arrived so far and everything from now on. */
   listen(receiver: (message: FromWorker) => void): void;
   /** Ends the Worker and with it the machine, whatever it is doing. */
@@ -27,7 +28,7 @@ export function openMachine(config: BootConfig): MachineLink {
     receive({ type: "problem", problem: { what, advice: "Reload the page to start again." } });
   };
   const link: MachineLink = {
-    send: (message) => worker.postMessage(message),
+    send: (message, transfer = []) => worker.postMessage(message, transfer),
     listen: (receiver) => {
       receive = receiver;
       for (const message of backlog.splice(0)) receiver(message);

@@ -8,6 +8,7 @@ import type {
   MachineState,
   Problem,
   Stats,
+  ToWorker,
 } from "../worker/protocol.ts";
 import { type MachineLink, openMachine } from "./machine-link.ts";
 
@@ -92,6 +93,12 @@ export class Session {
   /** Changes how much memory the guest is to have. */
   setMemory(memory: { readonly balloonMiB: number }): void {
     this.#machine?.send({ type: "memory", ...memory });
+  }
+
+  /** Sends a message that takes one end of a channel along. @throws Error without a machine. */
+  sendChannel(message: Extract<ToWorker, { channel: MessagePort }>): void {
+    if (this.#machine === undefined) throw new Error("there is no machine");
+    this.#machine.send(message, [message.channel]);
   }
 
   powerOff(): void {

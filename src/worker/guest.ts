@@ -12,6 +12,7 @@ import { EntropyDevice } from "../virtio/devices/entropy.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
+import { GuestLinks } from "./guest-links.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
@@ -25,6 +26,7 @@ export interface GuestEvents {
 
 export class Guest {
   readonly console: GuestConsole;
+  readonly links: GuestLinks;
   readonly #services: Services;
   readonly #config: BootConfig;
   readonly #machine: Machine;
@@ -42,6 +44,7 @@ export class Guest {
     this.#config = config;
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
     this.console = new GuestConsole(services, this.#meter);
+    this.links = new GuestLinks(config);
     this.#memory = new MemoryDevices(config.memory ?? {});
     this.#machine = new Machine({
       hart: services.hart,
@@ -73,6 +76,7 @@ export class Guest {
     if (this.#config.relay !== undefined) this.#attachNet(this.#config.relay);
     this.#attachEntropy();
     this.#memory.attach(this.#machine);
+    this.links.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
     this.#machine.boot({
       append: this.#config.append,

@@ -5,6 +5,7 @@ import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import { Guest } from "./guest.ts";
+import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
 import type { BootConfig, ExitReason, ImageSource, MachineState, ToWorker } from "./protocol.ts";
 import type { Services } from "./services.ts";
@@ -73,6 +74,11 @@ export class MachineHost {
         break;
       case "memory":
         this.#guest?.inflate(message.balloonMiB);
+        break;
+      case "connect":
+      case "listen":
+        if (this.#guest !== undefined) this.#guest.links.receive(message);
+        else new MessageStreams(message.channel).fail("the machine has not started");
         break;
       case "power-off":
         this.#powerOff();

@@ -32,11 +32,21 @@ export interface BootConfig {
   readonly memory?: MemoryConfig;
   /** Absent for a machine without a disk. */
   readonly disk?: DiskConfig;
+  /** Names of console ports; absent for a machine that has none and gets none. */
+  readonly ports?: readonly string[];
+  /** The guest's context identifier; absent for a machine without sockets. */
+  readonly vsockCid?: number;
   /** Address of the relay's LAN; absent for a machine without a network. */
   readonly relay?: string;
   /** What virtio devices offer where not the usual, such as `blk0:packed,-EVENT_IDX`. */
   readonly virtio?: readonly string[];
 }
+
+/** Something in the guest that bytes can be exchanged with. */
+export type StreamTarget =
+  | { readonly kind: "port"; readonly name: string }
+  /** A port of the guest's sockets. */
+  | { readonly kind: "vsock"; readonly port: number; readonly seqpacket: boolean };
 
 export type ToWorker =
   /** Starts a machine; the first message, and only once. */
@@ -48,6 +58,18 @@ export type ToWorker =
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   /** Changes how much memory the guest is to have. */
   | { readonly type: "memory"; readonly balloonMiB: number }
+  /** Connects; the other end of `channel` has `MessageStreams`. */
+  | { readonly type: "connect"; readonly target: StreamTarget; readonly channel: MessagePort }
+  /**
+   * From now on connections of the guest to this port of the host arrive on `channel`, each as a
+   * `MessagePort` with `MessageStreams` behind it; any message on `channel` ends that.
+   */
+  | {
+      readonly type: "listen";
+      readonly port: number;
+      readonly seqpacket: boolean;
+      readonly channel: MessagePort;
+    }
   /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
   | { readonly type: "power-off" }
   /** Starts the machine again from reset, whatever it does now. */

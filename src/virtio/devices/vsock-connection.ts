@@ -262,7 +262,8 @@ export class VsockConnection {
 
   /** A message that the guest could never have whole, and so would wait for for ever. */
   #isTooLong(message: Uint8Array): boolean {
-    return this.type === VsockType.SEQPACKET && message.length > this.#peerBufAlloc;
+    const isWhole = this.type === VsockType.SEQPACKET && this.#unsentOffset === 0;
+    return isWhole && message.length > this.#peerBufAlloc;
   }
 
   #nextOp(): number {
@@ -274,7 +275,7 @@ export class VsockConnection {
     }
     const first = this.#unsent.first;
     if (first !== undefined && this.#mayGo(first)) {
-      return this.#unsentOffset === 0 && this.#isTooLong(first) ? this.#giveUp() : VsockOp.RW;
+      return this.#isTooLong(first) ? this.#giveUp() : VsockOp.RW;
     }
     if (first !== undefined && !this.#creditAsked) {
       this.#creditAsked = true;
@@ -327,6 +328,7 @@ export class VsockConnection {
       return undefined;
     }
     this.#received.append(chain, VSOCK_HEADER_SIZE, header.length);
+    if (this.#isCreditDue()) this.#updateWanted = true;
     if (this.type === VsockType.SEQPACKET) {
       if ((header.flags & SEQ_EOM) === 0) return undefined;
       // Only of empty messages can there be more than bytes.
@@ -353,9 +355,19 @@ export class VsockConnection {
 
   #forward(length: number): void {
     this.#forwardedCount += length;
-    if (this.#forwardedCount - this.#toldCount < CREDIT_STEP) return;
+    if (!this.#isCreditDue()) return;
     this.#updateWanted = true;
     this.#wire.schedule(this);
+  }
+
+  /**
+   * Whether the guest should learn what was read: a good deal of it, or anything if the guest has
+   * little credit. It may be in the middle of a message, which cannot be read before it is whole.
+   */
+  #isCreditDue(): boolean {
+    const untold = this.#forwardedCount - this.#toldCount;
+    const left = VSOCK_RECEIVE_MAX - (this.#receivedCount - this.#toldCount);
+    return untold >= CREDIT_STEP || (untold > 0 && left < CREDIT_STEP);
   }
 
   #leave(): void {

@@ -1,0 +1,36 @@
+/** The embedded Linux with sockets and `vsock-peer.c` compiled in it, as `vs`. */
+import { readFileSync } from "node:fs";
+import { VsockDevice } from "../../virtio/devices/vsock.ts";
+import type { VsockHandler } from "../../virtio/devices/vsock-connection.ts";
+import type { VsockType } from "../../virtio/devices/vsock-packet.ts";
+import { LinuxSession, PROMPT } from "./linux-session.ts";
+
+const PEER = new URL("vsock-peer.c", import.meta.url);
+
+export class VsockLinux {
+  readonly device = new VsockDevice("vsock0", 77);
+  readonly session = new LinuxSession({ attach: (machine) => machine.attach(this.device) });
+
+  async start(): Promise<void> {
+    const { session } = this;
+    await session.until(PROMPT);
+    // To the shell a tab is a question.
+    const source = readFileSync(PEER, "utf8").replaceAll("\t", " ");
+    session.type(`cat > vs.c <<'END'\n${source}END\n`);
+    await session.until(/return 0;[\s\S]*END[\s\S]*# /);
+    const output = await session.command("tcc -o vs vs.c; ls vs /dev/vsock");
+    if (/error|No such/.test(output)) throw new Error(output);
+  }
+
+  /** Connects to what the shell starts with a listener in it; what that prints comes later. */
+  async dial(command: string, port: number, type: VsockType, handler: VsockHandler) {
+    this.session.type(`${command}; echo do''ne\n`);
+    await this.session.until(/listening\r\n/);
+    return this.device.connect(port, type, handler);
+  }
+
+  /** The rest of what a command printed. */
+  finished(): Promise<string> {
+    return this.session.until(/done\r\n[\s\S]*# /);
+  }
+}
