@@ -61,7 +61,9 @@ export const DeviceType = {
   ENTROPY: 4,
   BALLOON: 5,
   GPU: 16,
+  INPUT: 18,
   VSOCK: 19,
+  SOUND: 25,
   BOOT_TIMER: 0xffff_ff00,
 } as const;
 
