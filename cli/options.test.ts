@@ -20,7 +20,7 @@ describe("options of run", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --net ws://x/ " +
       "--virtio packed --virtio blk0:-9 --balloon 64 --timeout 2.5 --profile qemu-virt --irq aplic " +
-      "--no-reboot";
+      "--display D.png,800x600 --sound S.wav --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -35,6 +35,8 @@ describe("options of run", () => {
       net: "ws://x/",
       virtio: [{ choice: { packed: true } }, { device: "blk0", choice: { withhold: [9] } }],
       links: { ports: [], vsockListen: [], vsockConnect: [] },
+      display: { path: "D.png", width: 800, height: 600 },
+      sound: "S.wav",
       timeoutSeconds: 2.5,
       profile: "qemu-virt",
       irq: "aplic",

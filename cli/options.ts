@@ -31,6 +31,9 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
                       socket WHERE, which is unix:PATH or tcp:[HOST:]PORT; may be repeated
   --vsock-connect PORT=WHERE  whoever connects to the socket WHERE reaches port PORT of the guest
   --vsock-cid N       the guest's own CID (default 3)
+  --display FILE      a display; its last picture is written there, as PNG or (.ppm) PPM;
+                      FILE,800x600 says how large it is (default 1024x768)
+  --sound FILE        a sound card; what it plays is written there, as WAV
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic
   --timeout SECONDS   give up after that time, with exit code 124
@@ -41,6 +44,13 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
 Ctrl-A X ends the machine, Ctrl-A H shows more keys. The exit code is what the guest gave to its
 test finisher, 0 after a power-off.
 `;
+
+interface DisplayOption {
+  readonly path: string;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+}
 
 interface DiskOption {
   readonly path: string;
@@ -59,6 +69,8 @@ export interface RunOptions {
   readonly net?: string;
   readonly virtio: readonly VirtioRule[];
   readonly links: LinkOptions;
+  readonly display?: DisplayOption;
+  readonly sound?: string;
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly timeoutSeconds?: number;
@@ -78,6 +90,8 @@ const OPTIONS = {
   net: { type: "string" },
   virtio: { type: "string", multiple: true },
   ...LINK_OPTIONS,
+  display: { type: "string" },
+  sound: { type: "string" },
   profile: { type: "string" },
   irq: { type: "string" },
   timeout: { type: "string" },
@@ -90,16 +104,17 @@ const OPTIONS = {
 export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
   const { values, positionals } = parse(argv);
   if (values.help === true) return "help";
-  const { initrd, append, firmware, dtb, net } = values;
+  const { initrd, append, firmware, dtb, net, sound } = values;
   const kernels = [...positionals, ...(values.kernel === undefined ? [] : [values.kernel])];
   if (kernels.length > 1) throw new UsageError(`more than one kernel: ${kernels.join(", ")}`);
   return {
-    ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net }),
+    ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net, sound }),
     ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
     ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
     disks: (values.disk ?? []).map(parseDisk),
     virtio: (values.virtio ?? []).map(readVirtioRule),
     links: parseLinks(values),
+    ...(values.display === undefined ? {} : { display: parseDisplay(values.display) }),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
@@ -151,6 +166,12 @@ function readVirtioRule(text: string): VirtioRule {
   } catch (error) {
     throw new UsageError(`--virtio: ${(error as Error).message}`);
   }
+}
+
+function parseDisplay(text: string): DisplayOption {
+  const [, path, width = "1024", height = "768"] = /^(.+?)(?:,(\d+)x(\d+))?$/.exec(text) ?? [];
+  if (path === undefined) throw new UsageError("--display needs the name of a file");
+  return { path, width: Number(width), height: Number(height) };
 }
 
 function parseTimeout(text: string): number {

@@ -11,6 +11,7 @@ import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
 import { readImage } from "./files.ts";
 import { GuestLinks } from "./guest-links.ts";
+import { MediaDevices } from "./media-devices.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
@@ -95,6 +96,7 @@ class Session {
   readonly #console: ConsoleDevice;
   readonly #links: GuestLinks;
   readonly #memory: MemoryDevices;
+  readonly #media: MediaDevices;
   readonly #closers: (() => void)[] = [];
   readonly #startedAt = performance.now();
   #hasSpoken = false;
@@ -130,6 +132,7 @@ class Session {
       },
     });
     this.#memory = new MemoryDevices(options);
+    this.#media = new MediaDevices(options);
     this.#loop = new RunLoop(this.#machine, NODE_HOST);
     this.#console = this.#machine.consoles.createDevice("console0", this.#terminal.size);
   }
@@ -144,6 +147,7 @@ class Session {
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
     this.#memory.attach(this.#machine);
+    this.#media.attach(this.#machine);
     if (net !== undefined) {
       const network = connectNetwork(net, (message) => this.#say(message));
       this.#closers.push(() => network.close());
@@ -173,6 +177,7 @@ class Session {
     this.#loop.stop();
     this.#terminal.close();
     for (const close of this.#closers) close();
+    for (const problem of this.#media.close()) this.#say(problem);
     if (this.#options.stats) this.#say(this.#statistics());
     this.#machine.dispose();
   }

@@ -12,7 +12,7 @@ import {
 import { Pacer, type PacerHost } from "./pacer.ts";
 
 /** Hears one stream. */
-interface PcmListener {
+export interface PcmListener {
   /** Samples that will be played after those before. */
   queued?(bytes: Uint8Array<ArrayBuffer>): void;
   /** Samples whose time is over. */
