@@ -2,7 +2,7 @@
 
 /** Pixels that a display shows; owned by the device, which changes them and says so. */
 export interface Frame {
-  /** R, G, B and A of each pixel, a byte each. A screen ignores A. */
+  /** R, G, B and A of each pixel, a byte each; A is 255. */
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
   /** Pixels from one row to the next. */
   readonly stride: number;

@@ -44,7 +44,7 @@ export class Resource {
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
   backing: Backing | undefined;
   readonly #formatId: number;
-  readonly #format: PixelFormat;
+  #format: PixelFormat;
   readonly #words: Uint32Array;
 
   /** Format and size must be possible ones. */
@@ -92,6 +92,13 @@ export class Resource {
       backing.read(this.#format, offset + stride * row, this.#words, to, width);
     }
     return true;
+  }
+
+  /** It is shown now: a screen takes its pixels for opaque, whatever A says, and so must a canvas. */
+  makeOpaque(): void {
+    if (this.#format.alpha === undefined) return;
+    this.#format = { ...this.#format, alpha: undefined };
+    for (let at = 3; at < this.pixels.length; at += BYTES_PER_PIXEL) this.pixels[at] = 0xff;
   }
 
   save(): ResourceState {

@@ -26,6 +26,7 @@ export class GpuScreen {
 
   /** Shows a part that the resource contains. */
   show(resource: Resource, rect: Rect): void {
+    resource.makeOpaque();
     this.#resource = resource;
     this.#rect = { ...rect };
     const { pixels, width: stride } = resource;

@@ -35,8 +35,8 @@ describe.each([
       [0, 0, 4, 2],
       [1, 0, 2, 1],
     ]);
-    expect(display.pixel(0, 0)).toEqual([3, 2, 1, 4]);
-    expect(display.pixel(3, 1)).toEqual([31, 30, 29, 32]);
+    expect(display.pixel(0, 0)).toEqual([3, 2, 1, 255]);
+    expect(display.pixel(3, 1)).toEqual([31, 30, 29, 255]);
   });
 
   it("moves a cursor that has a picture of its own", () => {
@@ -62,23 +62,23 @@ describe.each([
 });
 
 describe("formats", () => {
-  // Of a pixel with the bytes 1, 2, 3, 4.
+  // Of a pixel with the bytes 1, 2, 3, 4; on a screen it is opaque.
   const cases: [number, string, number[]][] = [
-    [1, "B8G8R8A8", [3, 2, 1, 4]],
-    [2, "B8G8R8X8", [3, 2, 1, 255]],
-    [3, "A8R8G8B8", [2, 3, 4, 1]],
-    [4, "X8R8G8B8", [2, 3, 4, 255]],
-    [67, "R8G8B8A8", [1, 2, 3, 4]],
-    [68, "X8B8G8R8", [4, 3, 2, 255]],
-    [121, "A8B8G8R8", [4, 3, 2, 1]],
-    [134, "R8G8B8X8", [1, 2, 3, 255]],
+    [1, "B8G8R8A8", [3, 2, 1]],
+    [2, "B8G8R8X8", [3, 2, 1]],
+    [3, "A8R8G8B8", [2, 3, 4]],
+    [4, "X8R8G8B8", [2, 3, 4]],
+    [67, "R8G8B8A8", [1, 2, 3]],
+    [68, "X8B8G8R8", [4, 3, 2]],
+    [121, "A8B8G8R8", [4, 3, 2]],
+    [134, "R8G8B8X8", [1, 2, 3]],
   ];
   it.each(cases)("%i is %s", (format, _name, pixel) => {
     const gpu = createPicture(format);
     gpu.attach(1, [gpu.picture, 32]);
     gpu.transfer(1, ALL);
     gpu.scanout(1, ALL);
-    expect(gpu.display.pixel(0, 0)).toEqual(pixel);
+    expect(gpu.display.pixel(0, 0)).toEqual([...pixel, 255]);
   });
 });
 
@@ -88,12 +88,12 @@ describe("transfers", () => {
     gpu.attach(1, [gpu.picture, 32]);
     gpu.scanout(1, ALL);
     expect(gpu.transfer(1, [2, 0, 2, 2], 8)).toBe(OK_NODATA);
-    expect(gpu.display.pixel(1, 0)).toEqual([0, 0, 0, 0]);
-    expect(gpu.display.pixel(2, 0)).toEqual([9, 10, 11, 12]);
-    expect(gpu.display.pixel(3, 1)).toEqual([29, 30, 31, 32]);
+    expect(gpu.display.pixel(1, 0)).toEqual([0, 0, 0, 255]);
+    expect(gpu.display.pixel(2, 0)).toEqual([9, 10, 11, 255]);
+    expect(gpu.display.pixel(3, 1)).toEqual([29, 30, 31, 255]);
     // The driver may have put the rectangle elsewhere than where it goes.
     expect(gpu.transfer(1, [0, 1, 1, 1], 4)).toBe(OK_NODATA);
-    expect(gpu.display.pixel(0, 1)).toEqual([5, 6, 7, 8]);
+    expect(gpu.display.pixel(0, 1)).toEqual([5, 6, 7, 255]);
   });
 
   it("put pixels together that are cut in two, or lie across words", () => {
@@ -104,16 +104,19 @@ describe("transfers", () => {
     expect(gpu.transfer(1, ALL)).toBe(OK_NODATA);
     for (let i = 0; i < 8; i++) {
       const at = 4 * i + 1;
-      expect(gpu.display.pixel(i % 4, i >> 2)).toEqual([at, at + 1, at + 2, at + 3]);
+      expect(gpu.display.pixel(i % 4, i >> 2)).toEqual([at, at + 1, at + 2, 255]);
     }
     expect(gpu.transfer(1, [0, 0, 1, 1], 3)).toBe(OK_NODATA);
-    expect(gpu.display.pixel(0, 0)).toEqual([4, 5, 6, 7]);
+    expect(gpu.display.pixel(0, 0)).toEqual([4, 5, 6, 255]);
   });
 
   it("go through long rows of odd runs in pieces", () => {
     const gpu = new GpuDriver();
     const width = 10_000;
-    const bytes = Uint8Array.from({ length: 4 * width }, (_, i) => (i * 7) & 0xff);
+    const bytes = Uint8Array.from(
+      { length: 4 * width },
+      (_, i) => (i * 7) | (i % 4 === 3 ? 255 : 0),
+    );
     gpu.driver.memory.write(gpu.picture + 1, bytes);
     gpu.create(1, 67, width, 1);
     gpu.attach(1, [gpu.picture + 1, 4 * width]);
@@ -277,7 +280,7 @@ describe("a saved device", () => {
     const driver = new TestDriver(device, { ramSize: gpu.driver.ramSize });
     driver.memory.write(0x8000_0000, gpu.driver.bytesAt(0x8000_0000, gpu.driver.ramSize));
     driver.transport.load(saved);
-    expect(display.pixel(1, 1)).toEqual([21, 22, 23, 24]);
+    expect(display.pixel(1, 1)).toEqual([21, 22, 23, 255]);
     expect(display.cursorAt).toEqual([5, 6]);
     expect(display.cursor).toMatchObject({ hotX: 1, hotY: 2 });
     expect(device.counters()).toMatchObject({ resources: 2, resourceBytes: 32 + 16 + 64 * 64 * 4 });
