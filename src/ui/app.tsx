@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
+import { DisplayView, hasDisplay } from "./display.tsx";
 import { GrowDialog } from "./grow-dialog.tsx";
 import { MemoryDialog } from "./memory-dialog.tsx";
 import { OpenDialog } from "./open-dialog.tsx";
@@ -37,8 +38,9 @@ function App({ session }: { session: Session }): JSX.Element {
   return (
     <>
       <Toolbar session={session} onOpen={open} onResetDisk={reset} onGrowDisk={grow} />
-      <main class="stage">
+      <main class="stage" data-split={hasDisplay(session) || undefined}>
         <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
+        <DisplayView session={session} />
         <LoadingPanel session={session} />
         <ExitPanel session={session} />
         <ProblemPanel session={session} onOpen={open} onReset={reset} />

@@ -95,6 +95,20 @@ describe("readBootConfig", () => {
     }
   });
 
+  it("has a display and sound on demand", () => {
+    expect(read("").display).toBeUndefined();
+    expect(read("?display=none&sound=0")).not.toHaveProperty("display");
+    expect(read("?display=none&sound=0")).not.toHaveProperty("sound");
+    expect(read("?display=1&sound=1")).toMatchObject({
+      display: { width: 1024, height: 768 },
+      sound: true,
+    });
+    expect(read("?display=800x600").display).toEqual({ width: 800, height: 600 });
+    for (const display of ["63x600", "800x4096", "axb", "800x", "1e3x800"]) {
+      expect(() => read(`?display=${display}`)).toThrow(ConfigError);
+    }
+  });
+
   it("says what is wrong with an address", () => {
     expect(() => read("?kernel=javascript:1")).toThrow("kernel=javascript:1");
     expect(() => read("?lan=a/b")).toThrow("name of a LAN");

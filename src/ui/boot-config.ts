@@ -1,5 +1,5 @@
 /** Reads what to boot from the page's address. */
-import type { BootConfig, DiskConfig, ImageSource } from "../worker/protocol.ts";
+import type { BootConfig, DiskConfig, DisplayConfig, ImageSource } from "../worker/protocol.ts";
 import { ConfigError } from "./config-error.ts";
 import { readLinks } from "./links-config.ts";
 import { readMemory, readMib } from "./memory-config.ts";
@@ -10,6 +10,12 @@ export const DEFAULT_RAM_MIB = 256;
 /** Less and a kernel has no room to unpack; more and wasm32 and the address map are at their end. */
 export const MIN_RAM_MIB = 32;
 export const MAX_RAM_MIB = 2048;
+
+const DEFAULT_DISPLAY = { width: 1024, height: 768 };
+
+/** What a monitor can say of itself ends there. */
+const MIN_DISPLAY = 64;
+const MAX_DISPLAY = 4095;
 
 const DEFAULT_DISK = "default";
 const DEFAULT_LAN = "default";
@@ -42,6 +48,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const isSeeded = isEmbedded && wanted?.base === undefined && !query.has("append");
   const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
   const relay = readRelay(query, page);
+  const display = readDisplay(query.get("display"));
   const ramMiB = readRam(query.get("ram"));
   const virtio = query.getAll("virtio");
   return {
@@ -55,6 +62,8 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(relay && { relay }),
     ...(virtio.length > 0 && { virtio }),
     ...readLinks(query),
+    ...(display && { display }),
+    ...(isSwitchedOn(query.get("sound")) && { sound: true }),
   };
 }
 
@@ -84,6 +93,26 @@ export function readRam(value: string | null): number {
     );
   }
   return mib;
+}
+
+/** A parameter that is there, and says neither no nor none. */
+function isSwitchedOn(value: string | null): boolean {
+  return value !== null && !/^(0|no|none|off)$/.test(value);
+}
+
+function readDisplay(value: string | null): DisplayConfig | undefined {
+  if (value === null || !isSwitchedOn(value)) return undefined;
+  if (!value.includes("x")) return DEFAULT_DISPLAY;
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(value) ?? [];
+  const isPossible = (pixels: string | undefined) =>
+    Number(pixels) >= MIN_DISPLAY && Number(pixels) <= MAX_DISPLAY;
+  if (!isPossible(width) || !isPossible(height)) {
+    throw new ConfigError(
+      `The machine cannot have a display of ${value} pixels.`,
+      `Give width and height between ${MIN_DISPLAY} and ${MAX_DISPLAY}, for example ?display=1024x768.`,
+    );
+  }
+  return { width: Number(width), height: Number(height) };
 }
 
 function readDisk(value: string | null, page: URL): DiskConfig | undefined {

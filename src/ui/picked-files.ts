@@ -33,6 +33,8 @@ export function configOf(
     relay: current?.relay,
     memory: current?.memory,
     virtio: current?.virtio,
+    display: current?.display,
+    sound: current?.sound,
   };
   if (parts.kernel === undefined && parts.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");

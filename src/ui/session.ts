@@ -2,8 +2,10 @@
 import { type Signal, signal } from "@preact/signals";
 import type {
   BootConfig,
+  CursorPicture,
   ExitReason,
   FromWorker,
+  Gesture,
   ImageName,
   MachineState,
   Problem,
@@ -11,6 +13,7 @@ import type {
   ToWorker,
 } from "../worker/protocol.ts";
 import { type MachineLink, openMachine } from "./machine-link.ts";
+import type { Speaker } from "./speaker.ts";
 
 /** What happened before the page was there. */
 export interface Startup {
@@ -61,7 +64,14 @@ export class Session {
   readonly notice: Signal<Problem | undefined> = signal(undefined);
   readonly exit: Signal<Exit | undefined> = signal(undefined);
   readonly link: Signal<{ up: boolean; reason: string }> = signal({ up: false, reason: "" });
+  /** Size of what the display shows, in pixels; 0 by 0 for nothing. */
+  readonly screen: Signal<{ width: number; height: number }> = signal({ width: 0, height: 0 });
+  readonly cursor: Signal<CursorPicture | undefined> = signal(undefined);
+  readonly isHeard: Signal<boolean> = signal(false);
+  /** Counts Workers: each needs a canvas of its own. */
+  readonly generation: Signal<number> = signal(0);
   readonly config: Signal<BootConfig | undefined>;
+  #speaker: Speaker | undefined;
   #machine: MachineLink | undefined;
   #screen: Screen | undefined;
 
@@ -101,6 +111,38 @@ export class Session {
     this.#machine.send(message, [message.channel]);
   }
 
+  /** The display is painted there from now on; the canvas is moved to the Worker. */
+  showDisplay(canvas: OffscreenCanvas): void {
+    this.#machine?.send({ type: "canvas", canvas }, [canvas]);
+  }
+
+  /** Passes on what a person did to the display. */
+  gesture(gesture: Gesture): void {
+    this.#machine?.send({ type: "gesture", gesture });
+  }
+
+  /** Switches the loudspeaker on or off. To be called because a person asked for it. */
+  async toggleSound(): Promise<void> {
+    if (this.#speaker === undefined) {
+      const { Speaker } = await import("./speaker.ts");
+      try {
+        this.#speaker = await Speaker.open();
+      } catch {
+        const what = "This browser cannot play the guest's sound.";
+        this.notice.value = { what, advice: "Open the page by https, or on this computer." };
+      }
+    } else {
+      this.#speaker.close();
+      this.#speaker = undefined;
+    }
+    this.isHeard.value = this.#speaker !== undefined;
+    this.#tellSound();
+  }
+
+  #tellSound(): void {
+    this.#machine?.send({ type: "hear", isOn: this.isHeard.value });
+  }
+
   powerOff(): void {
     this.#machine?.send({ type: "power-off" });
   }
@@ -133,7 +175,9 @@ export class Session {
     this.config.value = config;
     this.#machine = openMachine(config);
     this.#machine.listen(this.#receive);
+    this.generation.value++;
     this.resized();
+    this.#tellSound();
   }
 
   #closeMachine(): Promise<void> {
@@ -163,6 +207,8 @@ export class Session {
     this.problem.value = undefined;
     this.notice.value = undefined;
     this.exit.value = undefined;
+    this.screen.value = { width: 0, height: 0 };
+    this.cursor.value = undefined;
   }
 
   #fail(problem: Problem): void {
@@ -194,6 +240,18 @@ export class Session {
         break;
       case "notice":
         this.notice.value = message.problem;
+        break;
+      case "screen":
+        this.screen.value = message;
+        break;
+      case "cursor":
+        this.cursor.value = message.cursor;
+        break;
+      case "sound":
+        this.#speaker?.play(message);
+        break;
+      case "silence":
+        this.#speaker?.play(null);
         break;
       case "link":
         this.link.value = message;

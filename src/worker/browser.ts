@@ -5,6 +5,9 @@ import { RISCV_HART } from "../machine/riscv-hart.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { FromWorker } from "./protocol.ts";
 
+/** Between two pictures, where the browser does not say when one is due. */
+const FRAME_MS = 16;
+
 /** `setTimeout` waits 4 ms when it is called again and again; a message does not. */
 const turns = new MessageChannel();
 const waiting: (() => void)[] = [];
@@ -20,6 +23,12 @@ function sleep(ms: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/** Workers have animation frames in all but old browsers. */
+function requestFrame(callback: () => void): void {
+  if ("requestAnimationFrame" in globalThis) globalThis.requestAnimationFrame(callback);
+  else setTimeout(callback, FRAME_MS);
+}
+
 /** Makes the host. What it says goes through `post`, what it fetches through `fetch`. */
 export function createHost(
   post: (message: FromWorker, transfer?: Transferable[]) => void,
@@ -27,6 +36,7 @@ export function createHost(
 ): MachineHost {
   return new MachineHost({
     post,
+    requestFrame,
     fetch,
     indexedDB: globalThis.indexedDB as IDBFactory | undefined,
     // Missing, whatever the types say, where the page is not in a secure context.

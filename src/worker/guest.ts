@@ -13,6 +13,7 @@ import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
 import { GuestLinks } from "./guest-links.ts";
+import { MediaDevices } from "./media-devices.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
@@ -27,6 +28,7 @@ export interface GuestEvents {
 export class Guest {
   readonly console: GuestConsole;
   readonly links: GuestLinks;
+  readonly media: MediaDevices;
   readonly #services: Services;
   readonly #config: BootConfig;
   readonly #machine: Machine;
@@ -46,6 +48,7 @@ export class Guest {
     this.console = new GuestConsole(services, this.#meter);
     this.links = new GuestLinks(config);
     this.#memory = new MemoryDevices(config.memory ?? {});
+    this.media = new MediaDevices(config, services);
     this.#machine = new Machine({
       hart: services.hart,
       clock: services.clock,
@@ -77,6 +80,7 @@ export class Guest {
     this.#attachEntropy();
     this.#memory.attach(this.#machine);
     this.links.attach(this.#machine);
+    this.media.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
     this.#machine.boot({
       append: this.#config.append,

@@ -42,6 +42,7 @@ class Trial {
         throw new SyntaxError("no network in this test");
       },
       fillRandom: (into) => into.fill(7),
+      requestFrame: () => {},
       // Time also passes while a slice runs, which the faked clock alone would not let it.
       clock: { nowMs: () => Date.now() + this.#looks++ / 4, wallClockMs: () => Date.now() },
       hart: this.model,

@@ -40,6 +40,8 @@ export class MachineHost {
   #guest: Guest | undefined;
   #state: MachineState = "loading";
   #size = { columns: 80, rows: 24 };
+  #canvas: OffscreenCanvas | undefined;
+  #isHeard = false;
   #cancelReport: () => void = () => {};
   #cancelPanic: () => void = () => {};
   #startedAt = 0;
@@ -79,6 +81,17 @@ export class MachineHost {
       case "listen":
         if (this.#guest !== undefined) this.#guest.links.receive(message);
         else new MessageStreams(message.channel).fail("the machine has not started");
+        break;
+      case "canvas":
+        this.#canvas = message.canvas;
+        this.#guest?.media.show(message.canvas);
+        break;
+      case "gesture":
+        this.#guest?.media.act(message.gesture);
+        break;
+      case "hear":
+        this.#isHeard = message.isOn;
+        this.#guest?.media.hear(message.isOn);
         break;
       case "power-off":
         this.#powerOff();
@@ -125,6 +138,8 @@ export class MachineHost {
     try {
       const [files, disk, guest] = await Promise.all([fetching, opening, making]);
       guest.resize(this.#size.columns, this.#size.rows);
+      if (this.#canvas !== undefined) guest.media.show(this.#canvas);
+      guest.media.hear(this.#isHeard);
       guest.boot(files, disk);
       this.#guest = guest;
     } catch (error) {

@@ -21,6 +21,12 @@ export interface MemoryConfig {
   readonly balloonMiB?: number;
 }
 
+export interface DisplayConfig {
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
 /** What to boot. The page makes it from its address and from picked files. */
 export interface BootConfig {
   readonly kernel?: ImageSource;
@@ -40,6 +46,39 @@ export interface BootConfig {
   readonly relay?: string;
   /** What virtio devices offer where not the usual, such as `blk0:packed,-EVENT_IDX`. */
   readonly virtio?: readonly string[];
+  /** Absent for a machine without a display, a keyboard and pointers. */
+  readonly display?: DisplayConfig;
+  /** Whether the machine has a sound card. */
+  readonly sound?: boolean;
+}
+
+/** Something that a person did to the display. Places are from 0 to 1, from its left and top. */
+export type Gesture =
+  /** A key by its `KeyboardEvent.code`. */
+  | { readonly kind: "key"; readonly code: string; readonly isDown: boolean }
+  | { readonly kind: "move"; readonly x: number; readonly y: number }
+  /** A button by its `MouseEvent.button`. */
+  | { readonly kind: "button"; readonly button: number; readonly isDown: boolean }
+  /** In notches. */
+  | { readonly kind: "wheel"; readonly right: number; readonly down: number }
+  | { readonly kind: "touch"; readonly finger: number; readonly x: number; readonly y: number }
+  | { readonly kind: "lift"; readonly finger: number }
+  /** Keys, buttons and fingers count as lifted. */
+  | { readonly kind: "leave" };
+
+/** A pointer's picture: 64 by 64 pixels, R, G, B and A. */
+export interface CursorPicture {
+  readonly pixels: Uint8ClampedArray<ArrayBuffer>;
+  readonly hotX: number;
+  readonly hotY: number;
+}
+
+/** Of interleaved samples. */
+export interface SoundFormat {
+  readonly sample: "u8" | "s16" | "s32" | "float";
+  readonly channels: number;
+  /** Frames per second. */
+  readonly rate: number;
 }
 
 /** Something in the guest that bytes can be exchanged with. */
@@ -70,6 +109,11 @@ export type ToWorker =
       readonly seqpacket: boolean;
       readonly channel: MessagePort;
     }
+  /** Where the display is to be painted; moved, and good for this Worker's life. */
+  | { readonly type: "canvas"; readonly canvas: OffscreenCanvas }
+  | { readonly type: "gesture"; readonly gesture: Gesture }
+  /** Whether the page has a loudspeaker that is on; at first it has not. */
+  | { readonly type: "hear"; readonly isOn: boolean }
   /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
   | { readonly type: "power-off" }
   /** Starts the machine again from reset, whatever it does now. */
@@ -144,6 +188,17 @@ export type FromWorker =
   | { readonly type: "problem"; readonly problem: Problem }
   /** Something is not as wished but the machine goes on; without a problem, all is well again. */
   | { readonly type: "notice"; readonly problem?: Problem }
+  /** What the display shows has that size now; 0 by 0 when it shows nothing. */
+  | { readonly type: "screen"; readonly width: number; readonly height: number }
+  | { readonly type: "cursor"; readonly cursor?: CursorPicture }
+  /** Samples to be played after those before. */
+  | {
+      readonly type: "sound";
+      readonly format: SoundFormat;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    }
+  /** Samples that have not been played are not to be. */
+  | { readonly type: "silence" }
   | { readonly type: "link"; readonly up: boolean; readonly reason: string };
 
 /**

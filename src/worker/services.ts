@@ -9,6 +9,8 @@ import type { FromWorker } from "./protocol.ts";
 export interface Services extends RunLoopHost {
   /** Sends to the page; the buffers in `transfer` are moved instead of copied. */
   post(message: FromWorker, transfer?: Transferable[]): void;
+  /** Calls back before the screen is painted next; not while nobody can see it. */
+  requestFrame(callback: () => void): void;
   readonly fetch: typeof fetch;
   /** Absent where the browser offers none. */
   readonly indexedDB: IDBFactory | undefined;

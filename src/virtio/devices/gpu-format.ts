@@ -37,7 +37,13 @@ export function convertPixels(
   to: number,
   count: number,
 ): void {
-  if (alpha === undefined) {
+  if (alpha === undefined && red === 16 && blue === 0) {
+    // Linux's format, and with constants twice as fast.
+    for (let i = 0; i < count; i++) {
+      const word = source[from + i];
+      target[to + i] = ((word >>> 16) & 0xff) | (word & 0xff00) | ((word & 0xff) << 16) | OPAQUE;
+    }
+  } else if (alpha === undefined) {
     for (let i = 0; i < count; i++) {
       const word = source[from + i];
       target[to + i] =

@@ -11,12 +11,15 @@ import { ConsoleDevice } from "../devices/console.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
+import { Keyboard } from "../devices/input-kinds.ts";
 import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
 import { NetDevice } from "../devices/net.ts";
+import { SoundDevice } from "../devices/sound.ts";
 import { VsockDevice } from "../devices/vsock.ts";
 import { VsockType } from "../devices/vsock-packet.ts";
 import { header, segment } from "./block-driver.ts";
 import { TestDisplay } from "./test-display.ts";
+import { TestSound } from "./test-sound.ts";
 
 /** A request of an honest driver, which has to be answered. */
 export interface HonestRequest {
@@ -162,6 +165,45 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
         { queue: 3, readable: [words(2)] },
         { queue: 3, writable: [4096] },
         { queue: 4, writable: [4096] },
+      ],
+    };
+  },
+  input: () => {
+    const { device } = new Keyboard("keyboard0");
+    return {
+      device,
+      stir: () => void device.send([[1, 30, 1]]),
+      requests: [
+        { queue: 0, writable: [8] },
+        { queue: 1, readable: [Uint8Array.of(0x11, 0, 1, 0, 1, 0, 0, 0)] },
+      ],
+    };
+  },
+  sound: () => {
+    const sound = new TestSound();
+    const device = new SoundDevice("snd0", sound);
+    const open = (stream: number): HonestRequest[] => [
+      { queue: 0, readable: [words(0x101, stream, 64, 16, 0, 0x0007_0502)], writable: [4] },
+      { queue: 0, readable: [words(0x102, stream)], writable: [4] },
+      { queue: 0, readable: [words(0x104, stream)], writable: [4] },
+    ];
+    let isConnected = true;
+    return {
+      device,
+      stir: () => {
+        isConnected = !isConnected;
+        device.setJack(1, isConnected);
+        sound.pass();
+      },
+      requests: [
+        { queue: 0, readable: [words(0x100, 0, 2, 32)], writable: [68] },
+        { queue: 1, writable: [8] },
+        ...open(0),
+        { queue: 2, readable: [words(0), filled(16, 3)], writable: [8] },
+        ...open(1),
+        { queue: 3, readable: [words(1)], writable: [16, 8] },
+        { queue: 0, readable: [words(0x105, 0)], writable: [4] },
+        { queue: 0, readable: [words(0x103, 0)], writable: [4] },
       ],
     };
   },
