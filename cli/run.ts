@@ -1,12 +1,15 @@
 /** Runs one machine with the terminal as its console, until the guest ends. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { CompilerThread } from "../src/cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../src/host/entropy.ts";
 import { Machine } from "../src/machine/machine.ts";
 import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
+import { riscvHart } from "../src/machine/riscv-hart.ts";
 import { RunLoop, type RunLoopHost } from "../src/machine/run-loop.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import type { ConsoleDevice } from "../src/virtio/devices/console.ts";
 import { EntropyDevice } from "../src/virtio/devices/entropy.ts";
+import { startCompiler } from "./compiler-thread.ts";
 import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
 import { readImage } from "./files.ts";
@@ -117,6 +120,7 @@ class Session {
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
     this.#machine = new Machine({
+      hart: riscvHart(new CompilerThread(startCompiler)),
       clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
       entropy: fillRandom,
       profile: options.profile,

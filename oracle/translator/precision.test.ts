@@ -169,6 +169,41 @@ loop:
   bnez s0, loop`);
 });
 
+test("an object across two pages, in a hot loop", () => {
+  const rounds = 60_000;
+  const program = `${HANDLER}
+  li s0, ${RAM + 0x20_0000 - 16}
+  li s1, ${rounds}
+again:
+  ld t0, 0(s0)
+  ld t1, 24(s0)
+  add t0, t0, t1
+  addi t0, t0, 3
+  sd t0, 8(s0)
+  sd t0, 24(s0)
+  lw t2, 14(s0)          # lies across them by itself
+  add s2, s2, t2
+  addi s1, s1, -1
+  bnez s1, again
+${END}`;
+  const expected = finish(program, { translate: "never" });
+  let ticks = 0;
+  const actual = finish(program, {
+    translate: "eager",
+    slice: 5000,
+    // 10 ms pass in a slice.
+    time: () => ticks,
+    afterSlice: () => {
+      ticks += 100_000;
+    },
+  });
+  expect(actual.registers).toEqual(expected.registers);
+  expect(actual.instructions).toBe(expected.instructions);
+  expect(Buffer.compare(actual.memory, expected.memory)).toBe(0);
+  // The loop is translated with a window, and then again without.
+  expect(actual.machine.hart.translation?.dropped).toBeGreaterThan(0);
+});
+
 test("stores into the code that is running, and into the code around it", () => {
   agree(`
   li s0, 300

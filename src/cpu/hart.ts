@@ -11,12 +11,9 @@ import {
   type RunExit,
 } from "./hart-port.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
-import {
-  type CodeSpace,
-  type TranslationPolicy,
-  Translator,
-  type TranslatorStats,
-} from "./jit/translator.ts";
+import type { RegionCompiler } from "./jit/compiler.ts";
+import type { CodeSpace } from "./jit/region-store.ts";
+import { type TranslationPolicy, Translator, type TranslatorStats } from "./jit/translator.ts";
 import {
   CSR_MAP_BASE,
   F_BASE,
@@ -60,6 +57,8 @@ export interface HartOptions {
   readonly ecall?: EcallHandler;
   /** Whether hot code (the default), all code or none is translated to WebAssembly. */
   readonly translate?: TranslationPolicy | "never";
+  /** Compiles what is translated on another thread; without it the hart does so itself. */
+  readonly compiler?: RegionCompiler;
 }
 
 interface Exports {
@@ -258,6 +257,7 @@ export class Hart implements HartPort {
     return new Translator({
       policy,
       memory,
+      compiler: this.#options.compiler,
       shape: { pages: memory.buffer.byteLength / WASM_PAGE, shared: isShared(memory) },
       ...this.#codeSpace(),
       renew: () => this.#renewCodeSpace(),

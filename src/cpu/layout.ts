@@ -13,11 +13,11 @@
  *     0x0000_6000  computed jumps that were taken
  *     0x0000_a000  functions that were called
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
- *     0x000c_0000  ways into translated code
+ *     0x0008_0000  ways into translated code
  *     0x0010_0000  links between regions
- *     0x0020_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
- *     0x0040_0000  records of regions
- *     0x0050_0000  code slots
+ *     0x0030_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
+ *     0x0050_0000  records of regions
+ *     0x0070_0000  code slots
  */
 
 const STATE_BASE = 0x100;
@@ -174,13 +174,13 @@ export const ENTRY = {
 export const TLB = {
   base: 0x2_0000,
   entryBytes: 16,
-  entries: 1024,
+  entries: 2048,
   /** Bytes of one table, and its place within a context. */
-  tableBytes: 0x4000,
+  tableBytes: 0x8000,
   read: 0,
-  write: 0x4000,
-  execute: 0x8000,
-  contextBytes: 0xc000,
+  write: 0x8000,
+  execute: 0x1_0000,
+  contextBytes: 0x1_8000,
   contexts: 4,
 } as const;
 
@@ -215,18 +215,18 @@ export const CSR_MAP_BASE = 0x2000;
  * the function table, u16 number of the entry within that function, i32 distance in bytes of the
  * entry's page from the page that the region was found from.
  */
-export const TRANSLATION = { base: 0xc_0000, rowBytes: 8, rows: 0x8000, firstOp: 0x1000 } as const;
+export const TRANSLATION = { base: 0x8_0000, rowBytes: 8, rows: 0xf000, firstOp: 0x1000 } as const;
 
-/** Regions alive at one time; beyond it all are dropped and the hot ones come back. */
-export const MAX_REGIONS = 4096;
+/** Regions that have a place at one time; beyond it the oldest make room. */
+export const MAX_REGIONS = 8192;
 
 /**
  * A link: where a call of a region has led, as a copy of the row of `TRANSLATION` that it enters by,
  * and the address that was called (i64); all zero while that is not known. Link 0 is never used.
  */
-export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x1_0000 } as const;
+export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x2_0000 } as const;
 
-export const CODE_MAP_BASE = 0x20_0000;
+export const CODE_MAP_BASE = 0x30_0000;
 /** RAM pages that the code map can cover: 2 GiB. */
 const CODE_MAP_PAGES = 0x8_0000;
 

@@ -9,7 +9,7 @@ import { Hart } from "../cpu/hart.ts";
 import type { Interrupt, RunExit } from "../cpu/hart-port.ts";
 import type { HartParts } from "./hart-model.ts";
 import { Machine } from "./machine.ts";
-import { RISCV_HART } from "./riscv-hart.ts";
+import { riscvHart } from "./riscv-hart.ts";
 import { attachDevices, steadyEntropy } from "./testing/linux-devices.ts";
 
 const GUEST = new URL("../../public/guest/", import.meta.url);
@@ -111,7 +111,7 @@ class Twin<H extends Hart> {
       entropy: steadyEntropy,
       ramBytes: RAM_BYTES,
       hart: {
-        ...RISCV_HART,
+        ...riscvHart(),
         create: (parts) => {
           const hart = create(parts);
           made.push(hart);

@@ -32,7 +32,7 @@ import {
 } from "./machine-types.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
-import { RISCV_HART } from "./riscv-hart.ts";
+import { riscvHart } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
 import { SliceBudget } from "./slice.ts";
 import { checkVirtioRules, choiceFor } from "./virtio-rules.ts";
@@ -85,7 +85,7 @@ export class Machine {
     this.profile = PROFILES[options.profile ?? "tabvisor"];
     this.interruptController = options.interruptController ?? "plic";
     this.ramBytes = checkRam(options.ramBytes ?? DEFAULT_RAM_BYTES);
-    this.#model = options.hart ?? RISCV_HART;
+    this.#model = options.hart ?? riscvHart();
     const offset = this.#model.memoryBytes;
     this.#linear = allocate(offset + this.ramBytes, options.shared ?? false);
     this.#ram = { base: this.profile.ramBase, size: this.ramBytes, offset };

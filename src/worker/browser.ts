@@ -1,7 +1,8 @@
 /** A machine's host on the browser that this Worker is in. */
+import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import type { Socket } from "../host/websocket-net.ts";
-import { RISCV_HART } from "../machine/riscv-hart.ts";
+import { riscvHart } from "../machine/riscv-hart.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { FromWorker } from "./protocol.ts";
 
@@ -29,6 +30,13 @@ function requestFrame(callback: () => void): void {
   else setTimeout(callback, FRAME_MS);
 }
 
+const startCompiler: StartCompiler = (answered, failed) => {
+  const worker = new Worker(new URL("./compiler.ts", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => answered(data as WebAssembly.Module);
+  worker.onerror = failed;
+  return { post: (job) => worker.postMessage(job) };
+};
+
 /** Makes the host. What it says goes through `post`, what it fetches through `fetch`. */
 export function createHost(
   post: (message: FromWorker, transfer?: Transferable[]) => void,
@@ -44,7 +52,7 @@ export function createHost(
     connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
-    hart: RISCV_HART,
+    hart: riscvHart(new CompilerThread(startCompiler)),
     isIsolated: globalThis.crossOriginIsolated,
     defer,
     sleep,

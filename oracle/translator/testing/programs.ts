@@ -22,14 +22,16 @@ export interface RunOptions {
   /** Instructions in a slice: where one ends, code is translated. */
   readonly slice?: number;
   readonly maxInstructions?: number;
+  /** Ticks of the clock; it stands still unless given. */
+  readonly time?: () => number;
   /** Called after every slice. */
   readonly afterSlice?: (machine: BareMachine) => void;
 }
 
 /** @throws Error if it does not come to its end within `maxInstructions`. */
 export function finish(source: string, options: RunOptions): Finished {
-  const { translate, slice = 50, maxInstructions = 5e6, afterSlice } = options;
-  const machine = bareMachine({ ramBytes: RAM_BYTES, translate });
+  const { translate, slice = 50, maxInstructions = 5e6, time = () => 0, afterSlice } = options;
+  const machine = bareMachine({ ramBytes: RAM_BYTES, translate, time });
   const { hart, bus, memory } = machine;
   const accesses: string[] = [];
   bus.attach(DEVICE, 0x1000, {

@@ -46,6 +46,7 @@ import {
 import { structure } from "./structure.ts";
 import { NO_WINDOWS, planWindows, type Windows } from "./windows.ts";
 
+/** The linear memory that regions work on. */
 export interface MemoryShape {
   /** Pages of 64 KiB. */
   readonly pages: number;
@@ -58,10 +59,12 @@ export interface RegionPlace {
   readonly record: number;
   /** Address of the TLB tables for data that it goes through. */
   readonly dataTlb: number;
-  /** A fresh link for a call, or 0 if there is none left. */
-  readonly link: () => number;
+  /** Addresses of fresh links, one for each of the region's calls; those without one look the callee up. */
+  readonly links: readonly number[];
   /** Whether retreats from what the TLB does not know have been rare in this code so far. */
   readonly lean: boolean;
+  /** Places of accesses that often retreated: a window there did not fit into a page, say. */
+  readonly narrow: readonly number[];
 }
 
 export function compileRegion(
@@ -127,12 +130,15 @@ class Translation {
   readonly #successors: readonly (readonly number[])[];
   readonly #analysis: readonly BlockRegisters[];
   readonly #windows: Windows;
+  readonly #narrow: ReadonlySet<number>;
   /** A bit for each register that a window is shared off. */
   readonly #sharedBases: number;
   readonly #waysOut = new Map<string, WayOut>();
   readonly #isOther = i32.local();
   readonly #context: RegionContext;
   readonly #retreatPlace = i32.local();
+  /** Calls that were lowered so far. */
+  #calls = 0;
 
   constructor(region: Region, place: RegionPlace, core: CoreImports, parameters: Parameters) {
     this.#region = region;
@@ -143,7 +149,8 @@ class Translation {
     this.#parameters = parameters;
     this.#successors = region.blocks.map(successorsOf);
     this.#analysis = analyse(region, this.#successors);
-    this.#windows = place.lean ? planWindows(region, this.#successors) : NO_WINDOWS;
+    this.#narrow = new Set(place.narrow);
+    this.#windows = place.lean ? planWindows(region, this.#successors, this.#narrow) : NO_WINDOWS;
     this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
     this.#context = {
       core,
@@ -320,6 +327,7 @@ class Translation {
         exit,
         retreatAt,
         windowUse,
+        isNarrow: this.#narrow.has(instruction.at),
         taken: [],
         computed: () => [],
         ...edges,
@@ -408,7 +416,7 @@ class Translation {
   ): Stmt[] {
     const { pageBase, depth } = this.#parameters;
     const result = i64.local();
-    const link = this.#place.link();
+    const link = this.#place.links[this.#calls++] ?? 0;
     const deeper = i32.add(depth, 1);
     const expected = this.#pc(next.at);
     const resume = (from: I64): I64 =>
@@ -437,8 +445,8 @@ class Translation {
   }
 }
 
-/** After so many retreats of a region it is looked at whether its windows pay off. */
-const RETREATS_NOTED = 1024;
+/** One in so many retreats of a region is noted. */
+export const RETREATS_NOTED = 64;
 
 const usesFloatState = ({ row, decoded }: Instruction): boolean =>
   usesFloat(row) || accessesFlags(row, decoded);

@@ -17,7 +17,7 @@ const NOP = encode("addi");
 const source = (memory: DataView, findPage = hostOf): CodeSource => ({
   memory,
   findPage,
-  isExecuted: () => true,
+  isWanted: () => true,
   jumpTargets: () => [],
 });
 
@@ -64,7 +64,7 @@ describe("discovery of a region", () => {
   test("leaves out what was never executed", () => {
     const words = [encode("beq", { rs1: 5, rs2: 6, imm: 12 }), NOP, encode("ebreak"), NOP, NOP];
     const { blocks } = discover(
-      { ...source(codeOf(words, 1)), isExecuted: (_distance, offset) => offset < 12 },
+      { ...source(codeOf(words, 1)), isWanted: (_distance, offset) => offset < 12 },
       0,
     );
     expect(blocks.map(({ at, end }) => [at, end.kind])).toEqual([

@@ -36,9 +36,19 @@ const T3 = 28;
 const isLink = (register: number): boolean => register === RA || register === 5;
 
 export interface Instruction {
+  /** The encoding, of 16 or 32 bits. */
+  readonly bits: number;
   readonly row: Row;
   readonly decoded: Decoded;
   readonly at: number;
+}
+
+/** The instruction with an encoding; undefined if there is none. */
+export function instructionOf(bits: number, at: number): Instruction | undefined {
+  const decoded = newDecoded();
+  decode(bits, decoded);
+  const { row } = decoded;
+  return row === undefined ? undefined : { bits, row, decoded, at };
 }
 
 /** A place to go to: an offset, and the block there if it is part of the region. */
@@ -75,6 +85,8 @@ export interface Region {
   readonly entries: readonly number[];
   /** Distances in pages from the entry's page, which is the first. */
   readonly pages: readonly number[];
+  /** Whether it is as large as it may be, so that code is left out. */
+  readonly isFull: boolean;
 }
 
 /** What is known of the code around an entry. Distances are in pages from the entry's page. */
@@ -82,8 +94,8 @@ export interface CodeSource {
   readonly memory: DataView;
   /** Address in `memory` of a page's bytes, or 0 if the page is not known. */
   readonly findPage: (distance: number) => number;
-  /** Whether an instruction is worth its translation: it has been executed before. */
-  readonly isExecuted: (distance: number, offset: number) => boolean;
+  /** Whether an instruction is worth its translation; else its path ends. */
+  readonly isWanted: (distance: number, offset: number) => boolean;
   /** Places where a computed jump has led, as offsets from the entry's page. */
   readonly jumpTargets: (at: number) => readonly number[];
 }
@@ -148,6 +160,7 @@ class Discovery {
       blocks,
       entries: [...this.#entries].flatMap((key) => numbers.get(key) ?? []),
       pages: [...this.#pages].flatMap(([page, host]) => (host === 0 ? [] : [page])),
+      isFull: this.#found.size >= MAX_INSTRUCTIONS,
     };
   }
 
@@ -270,19 +283,17 @@ class Discovery {
     const low = this.#half(at);
     if (low === undefined) return undefined;
     const page = Math.floor(at / PAGE_BYTES);
-    if (!this.#source.isExecuted(page, at - page * PAGE_BYTES)) return undefined;
+    if (!this.#source.isWanted(page, at - page * PAGE_BYTES)) return undefined;
     let bits = low;
     if (instructionLength(low) === 4) {
       const high = this.#half(at + 2);
       if (high === undefined) return undefined;
       bits = (low | (high << 16)) >>> 0;
     }
-    const decoded = newDecoded();
-    decode(bits, decoded);
-    const { row } = decoded;
-    if (row === undefined) return undefined;
-    if (needsHart(row) && !accessesFlags(row, decoded)) return undefined;
-    return { row, decoded, at };
+    const instruction = instructionOf(bits, at);
+    if (instruction === undefined) return undefined;
+    const { row, decoded } = instruction;
+    return needsHart(row) && !accessesFlags(row, decoded) ? undefined : instruction;
   }
 
   #half(at: number): number | undefined {

@@ -59,6 +59,8 @@ export interface Edges {
   /** Leaves the region before the instruction that `place` names, whose `ExitInfo` is `retreatAt`. */
   readonly retreat: Label;
   readonly retreatAt: number;
+  /** Whether the access retreated often by itself: it may be misaligned, within a page. */
+  readonly isNarrow: boolean;
   /** The window that a load or store goes through, if there is one. */
   readonly windowUse: WindowUse | undefined;
   /** The target of a branch or direct jump. */
@@ -193,7 +195,7 @@ export class RegionTarget extends HartTarget {
     const table = this.#context.dataTlb + TLB.read;
     return bind(address, (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => {
-        const hit = hits(entry, va, size, table);
+        const hit = this.#hits(entry, va, size, table);
         if (this.#context.lean) {
           return [...this.#retreatUnless(hit), ...bind(i64[width](hostOf(entry, va, table)), use)];
         }
@@ -218,12 +220,16 @@ export class RegionTarget extends HartTarget {
     const table = this.#context.dataTlb + TLB.write;
     return bind(address, (va) =>
       bind(tlbEntry(i32.const(0), va), (entry) => {
-        const hit = hits(entry, va, size, table);
+        const hit = this.#hits(entry, va, size, table);
         const fast = i64[width](hostOf(entry, va, table), value);
         if (this.#context.lean) return [...this.#retreatUnless(hit), fast];
         return [whenLikely(hit, [fast], slow(va))];
       }),
     );
+  }
+
+  #hits(entry: I32, va: I64, size: number, table: number): I32 {
+    return this.#edges.isNarrow ? covers(entry, va, size, table) : hits(entry, va, size, table);
   }
 
   protected override atomicMiss(va: I64, size: number, access: number): I32 {

@@ -59,6 +59,7 @@ export const ExitInfo = {
     ((at >> 1) << 10) | (length === 4 ? 1 << 9 : 0) | charge,
   /** Distance from the entry's page in bytes. */
   place: (info: I32): I64 => i64.extend_i32_s(i32.shl(i32.shr_s(info, 10), 1)),
+  placeIn: (info: number): number => (info >> 10) << 1,
   charge: (info: I32): I32 => i32.and(info, 0x1ff),
   /** The same for the instruction that follows. */
   next: (info: I32): I32 => i32.add(info, i32.shl(i32.add(i32.and(i32.shr_u(info, 9), 1), 1), 10)),

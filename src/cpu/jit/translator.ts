@@ -1,9 +1,8 @@
 /**
- * Decides what is translated, keeps the translations, and drops those that no longer hold.
+ * Decides what is translated, and has it compiled.
  *
  * The machine stops the hart every 75 µs or so to look at the clock, always at the target of a jump:
- * where it stops is a sample of where time is spent, and costs the interpreter nothing. A region
- * starts at an address that was met more than once.
+ * where it stops is a sample of where time is spent, and costs the interpreter nothing.
  */
 import { TIMEBASE_HZ } from "../../irq/timebase.ts";
 import { SpecialOp } from "../handlers.ts";
@@ -12,29 +11,38 @@ import {
   ENTRY,
   FIELD,
   JUMP_LOG,
-  LINK,
-  MAX_REGIONS,
   REGION_RECORD,
   SLOT,
   TLB,
   TRANSLATION,
 } from "../layout.ts";
-import { compileRegion, type MemoryShape } from "./compile.ts";
+import { compileRegion, type MemoryShape, RETREATS_NOTED } from "./compile.ts";
+import type { RegionCompiler } from "./compiler.ts";
 import { discover, type Region } from "./discover.ts";
-import { linkOf, recordOf } from "./runtime.ts";
+import { packRegion } from "./packed-region.ts";
+import { type Placed, RegionStore, type RegionStoreOptions } from "./region-store.ts";
+import { ExitInfo, linkOf, recordOf } from "./runtime.ts";
 
 /**
- * Samples at an address before it is translated: it has then cost about 0.3 ms in the interpreter, as
- * much as translating it does.
+ * Samples at a place before it is translated: it has then cost about 0.3 ms in the interpreter, as much
+ * as translating it does.
  */
 const HOT_SAMPLES = 4;
-/**
- * Each time that a function is translated again, for the code of it that has been executed meanwhile,
- * it needs twice the samples: the engine optimises a new module from scratch.
- */
+
+/** Each time that code from the same place on is translated again it needs twice the samples. */
 const MAX_DOUBLINGS = 8;
-/** Addresses whose samples are counted; beyond it counting starts anew. */
-const MAX_COUNTED = 4096;
+
+/**
+ * Regions that another thread compiles at one time. Few, so that what is hot now need not wait for what
+ * was; enough that the thread does not run dry before it is given more.
+ */
+const MAX_AWAITED = 8;
+
+/** Code whose samples count together: 256 bytes, as decoded entries. */
+const SAMPLED_ENTRY_BYTES = 128 * ENTRY.bytes;
+
+/** Places that are counted; beyond it counting starts anew. A compiler at work has some ten thousand. */
+const MAX_COUNTED = 0x8000;
 
 /**
  * The share of the time that may go into translation, and how much may be saved up for a burst, in
@@ -58,55 +66,30 @@ const MAX_FUNCTION_BYTES = 0x1_0000n;
 const PAGE_BYTES = 4096;
 
 /**
- * A region that has retreated `RETREATS_NOTED` times in less than 3 ms is translated anew without: a
- * retreat costs some 0.4 µs, so that it has lost a tenth of the time of all.
+ * Retreats of a region before something is done about them: at some 1.2 µs each, with what the
+ * interpreter then has to do, they have cost as much as translating it anew.
  */
-const MIN_RETREAT_TICKS = (TIMEBASE_HZ * 3) / 1000;
+const MAX_RETREATS = 8192;
+
+/** If they came in less than this time, retreats were what the region did for the most part. */
+const BUSY_RETREATING_TICKS = (TIMEBASE_HZ * 20) / 1000;
+
+/** A window is to blame if it has this share of the retreats. */
+const BLAMED_SHARE = 1 / 8;
 
 /** Places that were found to do better without retreats; beyond it all get another chance. */
 const MAX_CAREFUL = 4096;
 
-/**
- * Regions dropped before all of them get a new table. Some engines keep every instance that has ever
- * imported a table for as long as the table lives; each takes up to 100 KiB.
- */
-const MAX_GARBAGE = 1024;
-
-interface Translated {
-  /** Index in the function table. */
-  readonly index: number;
-  /** Rows of the translation table, each the way in at a decoded entry. */
-  readonly ways: readonly { readonly row: number; readonly entry: number }[];
-  /** Code slots of the pages it was made from, and of those that it calls. */
-  readonly slots: readonly number[];
-  /** Numbers of the links of its calls. */
-  readonly links: readonly number[];
-  /** Host address of the code that it begins with. */
-  readonly origin: number;
-  /** When its retreats were looked at last. */
-  lookedAt: number;
-}
-
 /** "eager" translates whatever is met, at any cost: for tests. */
 export type TranslationPolicy = "hot" | "eager";
 
-/** Where regions live: they import both, and are called through the table. */
-export interface CodeSpace {
-  readonly table: WebAssembly.Table;
-  /** Exports of the core module. */
-  readonly core: Record<string, CallableFunction>;
-}
-
-export interface TranslatorOptions extends CodeSpace {
+export interface TranslatorOptions extends RegionStoreOptions {
   readonly policy: TranslationPolicy;
-  readonly memory: WebAssembly.Memory;
   readonly shape: MemoryShape;
-  /** A fresh code space; nothing may be left in the old one. */
-  readonly renew: () => CodeSpace;
+  /** Compiles on another thread; without it regions are compiled here, at once. */
+  readonly compiler: RegionCompiler | undefined;
   /** Ticks of `TIMEBASE_HZ`. */
   readonly now: () => number;
-  /** Decodes the entry at an address, which nothing has executed yet. */
-  readonly decode: (entry: number) => void;
 }
 
 export interface TranslatorStats {
@@ -119,37 +102,37 @@ export class Translator {
   readonly #options: TranslatorOptions;
   readonly #data: DataView;
   readonly #samples = new Map<number, number>();
-  readonly #bySlot = new Map<number, Set<Translated>>();
-  readonly #freeIndices: number[] = [];
-  readonly #freeRows: number[] = [];
-  readonly #freeLinks: number[] = [];
-  readonly #live = new Set<Translated>();
+  readonly #store: RegionStore;
   /** How often the code from an origin on has been translated, up to `MAX_DOUBLINGS`. */
   readonly #times = new Map<number, number>();
+  /** Where regions retreated, one of `RETREATS_NOTED`, and since when that is noted. */
+  readonly #retreats = new WeakMap<Placed, { readonly since: number; readonly places: number[] }>();
+  /** By origin, the places at which windows often do not fit into a page. */
+  readonly #narrow = new Map<number, readonly number[]>();
+  /** Regions that are to be translated anew, for windows that do not fit. */
+  readonly #toRenew = new Set<Placed>();
+  /** By origin of a function, how often code of it was met that its region has not. */
+  readonly #patches = new Map<number, number>();
+  /** Origins of functions that are larger than a region may be. */
+  readonly #full = new Set<number>();
   /** Origins of regions that retreated much of the time: they ask the MMU now. */
   readonly #careful = new Set<number>();
   #credit = FIRST_CREDIT;
   /** When the last sample was taken. */
   #sampledAt = 0;
   #compiled = 0;
-  #dropped = 0;
-  #space: CodeSpace;
-  /** Regions dropped in this code space. */
-  #garbage = 0;
+  /** Origins of the regions that are being compiled elsewhere. */
+  readonly #awaited = new Set<number>();
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
     this.#data = new DataView(options.memory.buffer);
-    this.#space = options;
-    // Function 0 and link 0 stand for "not known yet".
-    this.#space.table.set(0, this.#space.core.unlinked);
-    for (let index = MAX_REGIONS - 1; index > 0; index--) this.#freeIndices.push(index);
-    for (let link = LINK.count - 1; link > 0; link--) this.#freeLinks.push(link);
-    for (let row = TRANSLATION.rows - 1; row >= 0; row--) this.#freeRows.push(row);
+    this.#store = new RegionStore(options);
   }
 
   get stats(): TranslatorStats {
-    return { live: this.#live.size, compiled: this.#compiled, dropped: this.#dropped };
+    const { size: live, dropped } = this.#store;
+    return { live, compiled: this.#compiled, dropped };
   }
 
   /** Takes note of where the hart has stopped, and translates there if it is worth it. */
@@ -158,7 +141,14 @@ export class Translator {
     const earned = (now - this.#sampledAt) * TRANSLATION_SHARE;
     this.#credit = Math.min(MAX_CREDIT, this.#credit + earned);
     this.#sampledAt = now;
-    if (this.#garbage >= MAX_GARBAGE) this.#renewSpace();
+    this.#store.collectGarbage();
+    this.#renew();
+    this.#translateWhatIsHot();
+    this.#sampledAt = this.#options.now();
+    this.#credit -= this.#sampledAt - now;
+  }
+
+  #translateWhatIsHot(): void {
     const entry = this.#entryAtPc();
     if (entry === 0) return;
     const op = this.#data.getUint16(entry + ENTRY.op, true);
@@ -167,65 +157,84 @@ export class Translator {
       this.#translateHere(Number.POSITIVE_INFINITY);
       return;
     }
-    const count = (this.#samples.get(entry) ?? 0) + 1;
+    const place = Math.floor(entry / SAMPLED_ENTRY_BYTES);
+    const count = (this.#samples.get(place) ?? 0) + 1;
     if (this.#samples.size >= MAX_COUNTED) this.#samples.clear();
-    this.#samples.set(entry, count);
+    this.#samples.set(place, count);
     // Looked at when the count has doubled: what is translated again and again has to wait longer.
-    if (count < HOT_SAMPLES || (count & (count - 1)) !== 0 || this.#credit < 0) return;
-    if (this.#translateHere(count / HOT_SAMPLES)) this.#samples.delete(entry);
-    this.#sampledAt = this.#options.now();
-    this.#credit -= this.#sampledAt - now;
-  }
-
-  /** Drops every region that was made from the page with this code slot. */
-  dropSlot(slot: number): void {
-    const regions = this.#bySlot.get(slot);
-    if (regions === undefined) return;
-    for (const region of [...regions]) this.#drop(region);
-    // A region may be running: it has to be left before its next instruction.
-    this.#data.setUint32(FIELD.attention, 1, true);
-  }
-
-  /** Drops the region with this record if it retreats much of the time. */
-  retreated(record: number): void {
-    const index = (record - REGION_RECORD.base) / REGION_RECORD.bytes;
-    const region = [...this.#live].find((live) => live.index === index);
-    if (region === undefined) return;
-    const now = this.#options.now();
-    if (now - region.lookedAt > MIN_RETREAT_TICKS) {
-      region.lookedAt = now;
-      this.#data.setUint32(record + REGION_RECORD.retreats, 0, true);
+    if (count < HOT_SAMPLES || (count & (count - 1)) !== 0) return;
+    if (this.#isBusy()) {
+      this.#samples.set(place, count - 1);
       return;
     }
-    if (this.#careful.size >= MAX_CAREFUL) this.#careful.clear();
-    this.#careful.add(region.origin);
-    this.#drop(region);
+    if (this.#translateHere(count / HOT_SAMPLES)) this.#samples.delete(place);
+  }
+
+  /** Translates one region again that is mapped now; the old one is entered until that is done. */
+  #renew(): void {
+    for (const placed of this.#toRenew) {
+      if (this.#isBusy()) return;
+      const base = this.#data.getBigUint64(recordOf(placed.index) + REGION_RECORD.pageBase, true);
+      const isThere = this.#store.has(placed);
+      if (isThere && this.#slotAt(base) !== placed.slots[0]) continue;
+      this.#toRenew.delete(placed);
+      if (!isThere) continue;
+      const start = base + BigInt(placed.origin & (PAGE_BYTES - 1));
+      this.#translate(start, start, false);
+      return;
+    }
+  }
+
+  /** Whether what is hot has to wait: it is looked at again when it is met the next time. */
+  #isBusy(): boolean {
+    const { compiler, policy } = this.#options;
+    if (compiler !== undefined) return this.#awaited.size >= MAX_AWAITED;
+    return policy === "hot" && this.#credit < 0;
+  }
+
+  /** The page with this code slot has changed, or lost its decoded code. */
+  dropSlot(slot: number): void {
+    this.#store.dropSlot(slot);
+  }
+
+  /** Notes a retreat of the region with this record. Regions that retreat often are made better. */
+  retreated(record: number): void {
+    this.#data.setUint32(record + REGION_RECORD.retreats, 0, true);
+    const placed = this.#store.at((record - REGION_RECORD.base) / REGION_RECORD.bytes);
+    if (placed === undefined) return;
+    const now = this.#options.now();
+    const notes = this.#retreats.get(placed) ?? { since: now, places: [] };
+    this.#retreats.set(placed, notes);
+    notes.places.push(ExitInfo.placeIn(this.#data.getInt32(FIELD.regionExit, true)));
+    if (notes.places.length < MAX_RETREATS / RETREATS_NOTED) return;
+    this.#retreats.delete(placed);
+    const { origin } = placed;
+    if (now - notes.since < BUSY_RETREATING_TICKS) {
+      if (this.#careful.size >= MAX_CAREFUL) this.#careful.clear();
+      this.#careful.add(origin);
+      this.#store.drop(placed);
+      return;
+    }
+    const blamed = placesToBlame(notes.places);
+    const known = this.#narrow.get(origin) ?? [];
+    const found = blamed.filter((place) => !known.includes(place));
+    if (found.length === 0) return;
+    if (this.#narrow.size >= MAX_CAREFUL) this.#narrow.clear();
+    this.#narrow.set(origin, [...known, ...found]);
+    this.#toRenew.add(placed);
   }
 
   /** Forgets everything, as at power-on. */
   clear(): void {
-    this.#dropAll();
+    this.#store.dropAll();
     this.#careful.clear();
+    this.#narrow.clear();
+    this.#toRenew.clear();
     this.#times.clear();
+    this.#patches.clear();
+    this.#full.clear();
     this.#samples.clear();
     this.#credit = FIRST_CREDIT;
-  }
-
-  #renewSpace(): void {
-    this.#dropAll();
-    this.#garbage = 0;
-    this.#space = this.#options.renew();
-    this.#space.table.set(0, this.#space.core.unlinked);
-  }
-
-  /** All links go at once: to look for those that lead to each region would take the square of time. */
-  #dropAll(): void {
-    const { buffer } = this.#data;
-    new Uint8Array(buffer, LINK.base, LINK.count * LINK.bytes).fill(0);
-    for (const region of [...this.#live]) {
-      this.#freeLinks.push(...region.links);
-      this.#release(region);
-    }
   }
 
   /**
@@ -234,12 +243,45 @@ export class Translator {
    */
   #translateHere(heat: number): boolean {
     const pc = this.#data.getBigUint64(FIELD.pc, true);
-    const start = this.#options.policy === "eager" ? undefined : this.#functionAround(pc);
-    if (start !== undefined) {
-      const outcome = this.#translate(start, pc, heat);
-      if (outcome !== "elsewhere") return outcome === "done";
+    if (this.#options.policy === "eager") return this.#translate(pc, pc, false) === "done";
+    const start = this.#functionAround(pc);
+    if (start !== undefined && this.#translateFunction(start, pc)) return true;
+    const times = this.#times.get(this.#originOf(pc)) ?? 0;
+    return 2 ** times <= heat && this.#translate(pc, pc, true) === "done";
+  }
+
+  /**
+   * Translates a function if it has not been, or if much of it turned out to be missing since: what is
+   * met outside of its region gets regions of its own at first.
+   */
+  #translateFunction(start: bigint, pc: bigint): boolean {
+    const origin = this.#originOf(start);
+    if (this.#full.has(origin)) return false;
+    const times = this.#times.get(origin) ?? 0;
+    const patches = this.#patches.get(origin) ?? 0;
+    if (times > 0 && patches < 2 ** times) {
+      this.#patches.set(origin, patches + 1);
+      return false;
     }
-    return this.#translate(pc, pc, heat) !== "later";
+    this.#patches.delete(origin);
+    const outcome = this.#translate(start, pc, false);
+    if (outcome === "elsewhere") this.#countTime(origin);
+    return outcome === "done";
+  }
+
+  #countTime(origin: number): void {
+    if (this.#times.size >= MAX_COUNTED) {
+      this.#times.clear();
+      this.#patches.clear();
+      this.#full.clear();
+    }
+    this.#times.set(origin, Math.min((this.#times.get(origin) ?? 0) + 1, MAX_DOUBLINGS));
+  }
+
+  /** Host address of the code at a guest address; 0 if its page is not known. */
+  #originOf(address: bigint): number {
+    const slot = this.#slotAt(address & ~0xfffn);
+    return slot === 0 ? 0 : this.#data.getUint32(slot + SLOT.host, true) + Number(address & 0xfffn);
   }
 
   /** The nearest place before `pc` that was called. */
@@ -254,14 +296,13 @@ export class Translator {
     return nearest;
   }
 
-  /** Translates from `start` on, if that leads to `pc` and is not done too often. */
-  #translate(start: bigint, pc: bigint, heat: number): "done" | "later" | "elsewhere" {
+  /** Translates from `start` on, if that leads to `pc`; as a patch only what no region has yet. */
+  #translate(start: bigint, pc: bigint, isPatch: boolean): "done" | "later" | "elsewhere" {
     const base = start & ~0xfffn;
     const slot = this.#slotAt(base);
     if (slot === 0) return "elsewhere";
-    const origin = this.#data.getUint32(slot + SLOT.host, true) + Number(start - base);
-    const times = this.#times.get(origin) ?? 0;
-    if (2 ** times > heat) return "later";
+    const origin = this.#originOf(start);
+    if (this.#awaited.has(origin)) return "later";
     const slots = new Map<number, number>([[0, slot]]);
     const eager = this.#options.policy === "eager";
     const offset = Number(pc - base);
@@ -273,66 +314,53 @@ export class Translator {
           slots.set(distance, found);
           return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
         },
-        // Entries are decoded when they are first executed.
-        isExecuted: (distance, place) =>
-          eager ||
-          this.#data.getUint16((slots.get(distance) ?? 0) + (place / 2) * ENTRY.bytes, true) !==
-            SpecialOp.decode,
+        isWanted: (distance, place) => {
+          const page = slots.get(distance) ?? 0;
+          const op = this.#data.getUint16(page + (place / 2) * ENTRY.bytes, true);
+          // Entries are decoded when they are first executed.
+          return eager || (op !== SpecialOp.decode && !(isPatch && op >= TRANSLATION.firstOp));
+        },
         jumpTargets: (at) => this.#jumpTargets(base, at),
       },
       Number(start - base),
       offset,
     );
     if (!region.entries.some((block) => region.blocks[block].at === offset)) return "elsewhere";
-    this.#replace(slot, Number(start - base));
-    if (this.#times.size >= MAX_COUNTED) this.#times.clear();
-    this.#times.set(origin, Math.min(times + 1, MAX_DOUBLINGS));
+    this.#countTime(origin);
+    if (region.isFull) this.#full.add(origin);
     this.#compile(region, slots, origin);
     return "done";
   }
 
-  /** Drops the region that begins at a place: a larger one comes, which has more of its code. */
-  #replace(slot: number, offset: number): void {
-    const op = this.#data.getUint16(slot + (offset / 2) * ENTRY.bytes, true);
-    if (op < TRANSLATION.firstOp) return;
-    const row = op - TRANSLATION.firstOp;
-    for (const region of this.#bySlot.get(slot) ?? []) {
-      if (region.ways[0]?.row === row) {
-        this.#drop(region);
-        return;
-      }
+  #compile(region: Region, slots: ReadonlyMap<number, number>, origin: number): void {
+    const placed = this.#store.place(
+      region,
+      region.pages.map((page) => slots.get(page) ?? 0),
+      origin,
+    );
+    const place = {
+      record: recordOf(placed.index),
+      dataTlb: this.#data.getUint32(FIELD.dataTlb, true),
+      links: placed.links.map(linkOf),
+      lean: !this.#careful.has(origin),
+      narrow: this.#narrow.get(origin) ?? [],
+    };
+    const { compiler, shape: memory } = this.#options;
+    if (compiler === undefined) {
+      this.#install(placed, new WebAssembly.Module(compileRegion(region, place, memory)));
+      return;
     }
+    this.#awaited.add(origin);
+    compiler.compile({ region: packRegion(region), place, memory }, (module) => {
+      this.#awaited.delete(origin);
+      // What it was made from may have changed meanwhile.
+      if (this.#store.has(placed)) this.#install(placed, module);
+    });
   }
 
-  #compile(region: Region, slots: ReadonlyMap<number, number>, origin: number): void {
-    if (this.#freeIndices.length === 0 || this.#freeRows.length < region.entries.length) {
-      this.#dropAll();
-    }
-    const index = this.#freeIndices.pop() ?? 0;
-    const links: number[] = [];
-    const dataTlb = this.#data.getUint32(FIELD.dataTlb, true);
-    const bytes = compileRegion(
-      region,
-      {
-        record: recordOf(index),
-        dataTlb,
-        link: () => this.#link(links),
-        lean: !this.#careful.has(origin),
-      },
-      this.#options.shape,
-    );
-    const { memory } = this.#options;
-    const { core, table } = this.#space;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      host: { memory, table },
-      core,
-    });
-    const pages = region.pages.map((distance) => ({ distance, slot: slots.get(distance) ?? 0 }));
-    this.#writeRecord(index, dataTlb, pages);
-    table.set(index, instance.exports.region);
-    const lookedAt = this.#options.now();
-    const made = { index, links, slots: pages.map((page) => page.slot), origin, lookedAt };
-    this.#install(made, region, slots);
+  #install(placed: Placed, module: WebAssembly.Module): void {
+    this.#store.install(placed, module);
+    this.#compiled++;
   }
 
   /** Where the log of computed jumps says that the one at an offset has led, as offsets. */
@@ -348,120 +376,6 @@ export class Translator {
       targets.add(Number(BigInt.asIntN(64, data.getBigUint64(entry + 8, true) - base)));
     }
     return [...targets];
-  }
-
-  /** A new link that leads nowhere yet; 0 if there is none left. */
-  #link(links: number[]): number {
-    const link = this.#freeLinks.pop();
-    if (link === undefined) return 0;
-    links.push(link);
-    return linkOf(link);
-  }
-
-  #writeRecord(
-    index: number,
-    dataTlb: number,
-    pages: readonly { distance: number; slot: number }[],
-  ): void {
-    const data = this.#data;
-    const record = recordOf(index);
-    data.setBigInt64(record + REGION_RECORD.generation, -1n, true);
-    data.setUint32(record + REGION_RECORD.dataTlb, dataTlb, true);
-    data.setUint32(record + REGION_RECORD.pageCount, pages.length, true);
-    data.setUint32(record + REGION_RECORD.retreats, 0, true);
-    for (const [k, { distance, slot }] of pages.entries()) {
-      const at = record + REGION_RECORD.pages + k * REGION_RECORD.pageBytes;
-      data.setInt32(at, distance, true);
-      data.setUint32(at + 4, slot, true);
-    }
-  }
-
-  #install(
-    made: Omit<Translated, "ways">,
-    { blocks, entries }: Region,
-    slots: ReadonlyMap<number, number>,
-  ): void {
-    const ways = entries.flatMap((block, number) => {
-      const { at } = blocks[block];
-      const page = Math.floor(at / PAGE_BYTES);
-      const home = slots.get(page) ?? 0;
-      if (home === 0) return [];
-      const entry = home + ((at - page * PAGE_BYTES) / 2) * ENTRY.bytes;
-      const row = this.#enterHere(entry, made.index, number, page);
-      return row === undefined ? [] : [{ row, entry }];
-    });
-    const region: Translated = { ...made, ways };
-    this.#live.add(region);
-    this.#compiled++;
-    for (const slot of region.slots) {
-      const users = this.#bySlot.get(slot) ?? new Set();
-      users.add(region);
-      this.#bySlot.set(slot, users);
-      this.#data.setUint32(slot + SLOT.translated, 1, true);
-    }
-  }
-
-  /** Makes a decoded entry a way into translated code; undefined where it cannot be one. */
-  #enterHere(entry: number, index: number, number: number, page: number): number | undefined {
-    const data = this.#data;
-    if (data.getUint16(entry + ENTRY.op, true) === SpecialOp.decode) this.#options.decode(entry);
-    const op = data.getUint16(entry + ENTRY.op, true);
-    // An older region keeps its way in; page ends and straddling instructions cannot be one.
-    if (op >= TRANSLATION.firstOp || op <= SpecialOp.illegal) return undefined;
-    const row = this.#freeRows.pop();
-    if (row === undefined) return undefined;
-    const at = TRANSLATION.base + row * TRANSLATION.rowBytes;
-    data.setUint16(at, index, true);
-    data.setUint16(at + 2, number, true);
-    data.setInt32(at + 4, page * PAGE_BYTES, true);
-    data.setUint16(entry + ENTRY.replaced, op, true);
-    data.setUint16(entry + ENTRY.op, TRANSLATION.firstOp + row, true);
-    return row;
-  }
-
-  #drop(region: Translated): void {
-    this.#release(region);
-    this.#unlink(region);
-  }
-
-  /** Takes a region out of everything but the links. */
-  #release(region: Translated): void {
-    const data = this.#data;
-    for (const { row, entry } of region.ways) {
-      // The entry may have been cleared or decoded anew since.
-      if (data.getUint16(entry + ENTRY.op, true) === TRANSLATION.firstOp + row) {
-        data.setUint16(entry + ENTRY.op, data.getUint16(entry + ENTRY.replaced, true), true);
-      }
-      this.#freeRows.push(row);
-    }
-    this.#space.table.set(region.index, null);
-    this.#freeIndices.push(region.index);
-    for (const slot of region.slots) {
-      const users = this.#bySlot.get(slot);
-      users?.delete(region);
-      if (users?.size === 0) {
-        this.#bySlot.delete(slot);
-        data.setUint32(slot + SLOT.translated, 0, true);
-      }
-    }
-    this.#live.delete(region);
-    this.#dropped++;
-    this.#garbage++;
-  }
-
-  /** Frees the links of a region, and those of others that lead to it. */
-  #unlink({ index, links }: Translated): void {
-    const clear = (at: number): void => {
-      this.#data.setBigUint64(at, 0n, true);
-      this.#data.setBigUint64(at + LINK.target, 0n, true);
-    };
-    for (const link of links) clear(linkOf(link));
-    this.#freeLinks.push(...links);
-    for (const region of this.#live) {
-      for (const link of region.links) {
-        if (this.#data.getUint16(linkOf(link), true) === index) clear(linkOf(link));
-      }
-    }
   }
 
   /** The decoded entry of the hart's pc, or 0 if its page is not in the execute table. */
@@ -487,4 +401,11 @@ export class Translator {
     const table = this.#data.getUint32(FIELD.fetchTlb, true);
     return table + ((low >>> 8) & ((TLB.entries - 1) * TLB.entryBytes));
   }
+}
+
+/** The places that stand out among those of retreats. */
+function placesToBlame(places: readonly number[]): number[] {
+  const counts = new Map<number, number>();
+  for (const place of places) counts.set(place, (counts.get(place) ?? 0) + 1);
+  return [...counts].flatMap(([place, n]) => (n >= places.length * BLAMED_SHARE ? [place] : []));
 }

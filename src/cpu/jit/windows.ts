@@ -8,8 +8,10 @@
  *
  * Where a window cannot be opened the region *retreats*: it is left just before the access, for the
  * interpreter to go on. So do single accesses that the TLB does not know. A call of the MMU in their
- * place would have the engine save and restore all registers around it. A region that retreats much of
- * the time is translated anew, without windows and with such calls.
+ * place would have the engine save and restore all registers around it.
+ *
+ * A region that retreats often is translated anew: where an object lies across two pages its accesses
+ * then ask one by one; and if all of the time goes into retreats, without windows and with such calls.
  */
 import { accessOf } from "../../isa/flow.ts";
 import type { Row } from "../../isa/row.ts";
@@ -67,17 +69,21 @@ interface Group {
 
 export const NO_WINDOWS: Windows = { uses: new Map(), shared: [] };
 
+/** `narrow` are places of accesses at which a window often did not fit into a page. */
 export function planWindows(
   { blocks }: Region,
   successors: readonly (readonly number[])[],
+  narrow: ReadonlySet<number>,
 ): Windows {
   const groups = blocks.flatMap((block, k) => groupsOf(block, k));
-  const shared = sharedWindows(groups);
+  const isNarrow = ({ accesses }: Group): boolean => narrow.has(accesses[0].instruction.at);
+  const narrowBases = new Set(groups.filter(isNarrow).map(({ base }) => base));
+  const shared = sharedWindows(groups.filter(({ base }) => !narrowBases.has(base)));
   const openAtStart = solveOpen(blocks, groups, successors, shared);
   const uses = new Map<Instruction, WindowUse>();
   for (const group of groups) {
     const window = shared.get(group.base) ?? ownWindow(group);
-    if (window === undefined) continue;
+    if (window === undefined || isNarrow(group)) continue;
     const isShared = shared.has(group.base);
     const mayBeOpen = isShared && group.fromStart && (openAtStart[group.block] & bit(group)) !== 0;
     // A lone access with nothing to share is as cheap by itself.
