@@ -33,6 +33,7 @@ export function configOf(
     relay: current?.relay,
     memory: current?.memory,
     virtio: current?.virtio,
+    pmem: current?.pmem,
   };
   if (parts.kernel === undefined && parts.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");

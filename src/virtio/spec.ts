@@ -62,6 +62,8 @@ export const DeviceType = {
   BALLOON: 5,
   GPU: 16,
   VSOCK: 19,
+  MEM: 24,
+  PMEM: 27,
   BOOT_TIMER: 0xffff_ff00,
 } as const;
 
