@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LoadError } from "../src/machine/load-error.ts";
 import type { Machine } from "../src/machine/machine.ts";
-import { DEFAULT_RAM_BYTES, MAX_RAM_BYTES } from "../src/machine/machine-types.ts";
 import { windowBytesFor } from "../src/machine/windows.ts";
 import { BalloonDevice } from "../src/virtio/devices/balloon.ts";
 import { SECTOR_SIZE } from "../src/virtio/devices/block-backend.ts";
@@ -29,16 +28,7 @@ export class MemoryDevices {
     const images = await Promise.all(
       options.pmems.map(({ path, readOnly }) => FileDisk.open(path, readOnly)),
     );
-    const devices = new MemoryDevices(options, images);
-    const total = (options.ramMiB ?? DEFAULT_RAM_BYTES / MIB) * MIB + devices.windowBytes;
-    if (total > MAX_RAM_BYTES) {
-      await devices.close();
-      throw new LoadError(
-        `The machine would have ${mib(total)} MiB of memory with --pmem and --hotplug-memory.`,
-        `It can have ${mib(MAX_RAM_BYTES)}: use --disk for large images.`,
-      );
-    }
-    return devices;
+    return new MemoryDevices(options, images);
   }
 
   private constructor({ balloonMiB, hotplug }: RunOptions, images: readonly FileDisk[]) {

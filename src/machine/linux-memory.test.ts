@@ -105,7 +105,7 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     expect(await again.session.command(check)).toContain("=0=");
   });
 
-  it("mem: memory comes while Linux runs, is used, and goes", {
+  it("mem: memory comes while Linux runs and is used", {
     timeout: 3 * LIMIT_MS,
   }, async () => {
     const bytes = 2 * MEM_REGION_ALIGNMENT;
@@ -136,20 +136,5 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     );
     const sum = /[0-9a-f]{32}/.exec(filled)?.[0];
     expect(await session.command("md5sum < /tmp/m/x; umount /tmp/m")).toContain(sum);
-
-    device.requested = 0;
-    await session.runUntil(() => device.plugged === 0, "unplugging");
-    await session.command("sleep 1");
-    expect(await memory(session, "MemTotal")).toBe(before);
-    expect(device.counters().unplugs).toBeGreaterThan(0);
-
-    // A restart of the machine begins without.
-    device.requested = MEM_REGION_ALIGNMENT;
-    await session.runUntil(() => device.plugged === MEM_REGION_ALIGNMENT, "plugging");
-    session.machine.reset();
-    expect(device.plugged).toBe(0);
-    await session.until(PROMPT);
-    await session.command(wait);
-    await session.runUntil(() => device.plugged === MEM_REGION_ALIGNMENT, "plugging again");
   });
 });

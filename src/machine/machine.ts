@@ -81,7 +81,7 @@ export class Machine {
 
   /**
    * @throws RangeError for an impossible size of RAM.
-   * @throws LoadError if the host has not that much memory.
+   * @throws LoadError if the host has not that much memory, or no machine can have it.
    */
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -397,8 +397,9 @@ function checkWindows(ramBytes: number, bytes: number): number {
   if (bytes >= 0 && ramBytes + bytes <= MAX_RAM_BYTES && bytes % WINDOW_BLOCK_BYTES === 0) {
     return bytes;
   }
-  throw new RangeError(
-    `RAM and what is above it must be ${MAX_RAM_BYTES / MIB} MiB at most, in whole blocks of 2 MiB`,
+  throw new LoadError(
+    `The machine would have ${(ramBytes + bytes) / MIB} MiB of memory with what is above its RAM.`,
+    `It can have ${MAX_RAM_BYTES / MIB}: give it less to plug, or a smaller persistent memory.`,
   );
 }
 
