@@ -5,7 +5,7 @@ import type { Machine } from "../src/machine/machine.ts";
 import { windowBytesFor } from "../src/machine/windows.ts";
 import { BalloonDevice } from "../src/virtio/devices/balloon.ts";
 import { SECTOR_SIZE } from "../src/virtio/devices/block-backend.ts";
-import { MEM_REGION_ALIGNMENT, MemDevice } from "../src/virtio/devices/mem.ts";
+import { MEM_REGION_ALIGNMENT, MEM_SECTION_BYTES, MemDevice } from "../src/virtio/devices/mem.ts";
 import { PmemDevice } from "../src/virtio/devices/pmem.ts";
 import type { MemoryCommand } from "./escape.ts";
 import { FileDisk } from "./file-disk.ts";
@@ -79,7 +79,7 @@ export class MemoryDevices {
   /** Does what a key of the monitor says, and tells how the guest's memory is then. */
   async obey(command: MemoryCommand): Promise<string> {
     if (this.#mem !== undefined && command !== "memory") {
-      this.#mem.requested += (command === "plug" ? 1 : -1) * MEM_REGION_ALIGNMENT;
+      this.#mem.requested += (command === "plug" ? 1 : -1) * MEM_SECTION_BYTES;
     }
     this.#balloon?.requestStatistics();
     this.#balloon?.requestHints();

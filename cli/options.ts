@@ -2,14 +2,15 @@
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
-import { MEM_REGION_ALIGNMENT } from "../src/virtio/devices/mem.ts";
+
+import { MEM_SECTION_BYTES } from "../src/virtio/devices/mem.ts";
 import { LINK_OPTIONS, type LinkOptions, parseLinks } from "./link-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 export { UsageError };
 
 const MIB = 1024 * 1024;
-const HOTPLUG_STEP_MIB = MEM_REGION_ALIGNMENT / MIB;
+const HOTPLUG_STEP_MIB = MEM_SECTION_BYTES / MIB;
 
 export const RUN_HELP = `Usage: tabvisor run [options] [KERNEL]
 

@@ -1,7 +1,7 @@
 /** The devices about memory in the embedded Linux. */
 import { describe, expect, it } from "vitest";
 import { BalloonDevice } from "../virtio/devices/balloon.ts";
-import { MEM_REGION_ALIGNMENT, MemDevice } from "../virtio/devices/mem.ts";
+import { MEM_REGION_ALIGNMENT, MEM_SECTION_BYTES, MemDevice } from "../virtio/devices/mem.ts";
 import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
 import { PmemDevice } from "../virtio/devices/pmem.ts";
 import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
@@ -108,7 +108,7 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
   it("mem: memory comes while Linux runs and is used", {
     timeout: 3 * LIMIT_MS,
   }, async () => {
-    const bytes = 2 * MEM_REGION_ALIGNMENT;
+    const bytes = 2 * MEM_SECTION_BYTES;
     let device!: MemDevice;
     const session = new LinuxSession({
       windowBytes: bytes,
@@ -125,10 +125,10 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     await session.command("echo online_movable > /sys/devices/system/memory/auto_online_blocks");
     const before = await memory(session, "MemTotal");
 
-    device.requested = MEM_REGION_ALIGNMENT;
-    await session.runUntil(() => device.plugged === MEM_REGION_ALIGNMENT, "plugging");
+    device.requested = MEM_SECTION_BYTES;
+    await session.runUntil(() => device.plugged === MEM_SECTION_BYTES, "plugging");
     await session.command("sleep 1");
-    expect((await memory(session, "MemTotal")) - before).toBe(MEM_REGION_ALIGNMENT);
+    expect((await memory(session, "MemTotal")) - before).toBe(MEM_SECTION_BYTES);
     // More than there was before must have been kept in what came.
     await session.command("mkdir /tmp/m; mount -t tmpfs -o size=150m none /tmp/m");
     const filled = await session.command(

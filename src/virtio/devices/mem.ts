@@ -35,11 +35,15 @@ const RESPONSE_STATE = 8;
 
 const QUEUE_SIZE = 64;
 
+/** Linux adds memory in whole sections of so many bytes on RISC-V: the region should consist of them. */
+export const MEM_SECTION_BYTES = 128 * 1024 * 1024;
+
 /**
- * Alignment of the region and unit of its size in bytes: Linux adds memory in whole sections, which have
- * 128 MiB on RISC-V.
+ * Alignment of the region. Sections would do, but then a kernel whose `struct page` is not a power of two
+ * keeps what it knows of RAM's last section and of the region's first in one huge page, and loses both
+ * when the latter is unplugged. The guest's addresses are the only cost.
  */
-export const MEM_REGION_ALIGNMENT = 128 * 1024 * 1024;
+export const MEM_REGION_ALIGNMENT = 1024 * 1024 * 1024;
 
 /**
  * Bytes that the requests of one kick may plug, some 50 ms of clearing: what is beyond is answered with
