@@ -11,7 +11,10 @@ function typed(...pieces: string[]): [string, string[]] {
 it("passes what is typed and takes out its own keys", () => {
   expect(typed("ls\r")).toEqual(["ls\r", []]);
   expect(typed("a\x01xb")).toEqual(["ab", ["quit"]]);
-  expect(typed("\x01H", "\x01?", "\x01m")).toEqual(["", ["help", "help", "memory"]]);
+  expect(typed("\x01H", "\x01?", "\x01m\x01+\x01-")).toEqual([
+    "",
+    ["help", "help", "memory", "plug", "unplug"],
+  ]);
 });
 
 it("works across pieces, and lets Ctrl-A through when it is typed twice", () => {

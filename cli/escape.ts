@@ -2,18 +2,24 @@
 
 const CTRL_A = 1;
 
-export type EscapeCommand = "quit" | "help" | "memory";
+/** About the guest's memory. */
+export type MemoryCommand = "memory" | "plug" | "unplug";
+
+export type EscapeCommand = "quit" | "help" | MemoryCommand;
 
 const COMMANDS: { readonly [key: string]: EscapeCommand } = {
   x: "quit",
   h: "help",
   "?": "help",
   m: "memory",
+  "+": "plug",
+  "-": "unplug",
 };
 
 export const ESCAPE_HELP = `
 Ctrl-A X       end the machine
 Ctrl-A M       what the guest's memory is used for
+Ctrl-A + or -  plug or unplug 128 MiB of memory (see --hotplug-memory)
 Ctrl-A H       this help
 Ctrl-A Ctrl-A  send Ctrl-A to the guest
 `.replaceAll("\n", "\r\n");

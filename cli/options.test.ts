@@ -9,6 +9,7 @@ describe("options of run", () => {
       disks: [],
       virtio: [],
       links: { ports: [], vsockListen: [], vsockConnect: [] },
+      pmems: [],
       profile: "tabvisor",
       irq: "plic",
       noReboot: false,
@@ -18,9 +19,9 @@ describe("options of run", () => {
 
   it("are read", () => {
     const line =
-      "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --net ws://x/ " +
-      "--virtio packed --virtio blk0:-9 --balloon 64 --timeout 2.5 --profile qemu-virt --irq aplic " +
-      "--display D.png,800x600 --sound S.wav --no-reboot";
+      "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --pmem P,ro --net ws://x/ " +
+      "--virtio packed --virtio blk0:-9 --balloon 64 --hotplug-memory 256M,128 --timeout 2.5 " +
+      "--profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -28,10 +29,12 @@ describe("options of run", () => {
       firmware: "F",
       ramMiB: 512,
       balloonMiB: 64,
+      hotplug: { mib: 256, pluggedMiB: 128 },
       disks: [
         { path: "A", readOnly: false },
         { path: "B", readOnly: true },
       ],
+      pmems: [{ path: "P", readOnly: true }],
       net: "ws://x/",
       virtio: [{ choice: { packed: true } }, { device: "blk0", choice: { withhold: [9] } }],
       links: { ports: [], vsockListen: [], vsockConnect: [] },
@@ -96,6 +99,10 @@ describe("options of run", () => {
       "--ram 31",
       "--ram 3G",
       "--balloon x",
+      "--hotplug-memory 0",
+      "--hotplug-memory 100",
+      "--hotplug-memory 128,129",
+      "--hotplug-memory 128,x",
       "--timeout 0",
       "--timeout x",
       "--irq gic",

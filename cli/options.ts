@@ -2,12 +2,15 @@
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
+
+import { MEM_SECTION_BYTES } from "../src/virtio/devices/mem.ts";
 import { LINK_OPTIONS, type LinkOptions, parseLinks } from "./link-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 export { UsageError };
 
 const MIB = 1024 * 1024;
+const HOTPLUG_STEP_MIB = MEM_SECTION_BYTES / MIB;
 
 export const RUN_HELP = `Usage: tabvisor run [options] [KERNEL]
 
@@ -20,8 +23,12 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --dtb FILE          device tree instead of the generated one
   --ram MIB           RAM, 32 to 2048 (default 256); "512M" and "1G" also work
   --balloon MIB       a balloon, which takes that much memory from the guest; 0 takes none yet
+  --hotplug-memory MIB[,PLUGGED]
+                      memory that can be plugged while the machine runs, in steps of 128 MiB, and
+                      how much of it is plugged at first (default 0)
   --disk FILE[,ro]    raw disk image; may be repeated. Make the file longer while the machine
                       runs (truncate -s 2G FILE), and the guest's disk grows.
+  --pmem FILE[,ro]    raw disk image as memory of the guest, /dev/pmem0; may be repeated
   --net URL           connect the network card to a relay, such as ws://127.0.0.1:8086/lan/home
   --virtio RULE       what a device offers, such as blk0:packed,in-order,-EVENT_IDX; may be repeated
   --port NAME=WHERE   console port, in the guest /dev/virtio-ports/NAME. WHERE is unix:PATH or
@@ -65,7 +72,9 @@ export interface RunOptions {
   readonly dtb?: string;
   readonly ramMiB?: number;
   readonly balloonMiB?: number;
+  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
   readonly disks: readonly DiskOption[];
+  readonly pmems: readonly DiskOption[];
   readonly net?: string;
   readonly virtio: readonly VirtioRule[];
   readonly links: LinkOptions;
@@ -86,7 +95,9 @@ const OPTIONS = {
   dtb: { type: "string" },
   ram: { type: "string" },
   balloon: { type: "string" },
+  "hotplug-memory": { type: "string" },
   disk: { type: "string", multiple: true },
+  pmem: { type: "string", multiple: true },
   net: { type: "string" },
   virtio: { type: "string", multiple: true },
   ...LINK_OPTIONS,
@@ -111,10 +122,14 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net, sound }),
     ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
     ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
+    ...(values["hotplug-memory"] === undefined
+      ? {}
+      : { hotplug: parseHotplug(values["hotplug-memory"]) }),
     disks: (values.disk ?? []).map(parseDisk),
     virtio: (values.virtio ?? []).map(readVirtioRule),
     links: parseLinks(values),
     ...(values.display === undefined ? {} : { display: parseDisplay(values.display) }),
+    pmems: (values.pmem ?? []).map(parseDisk),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
@@ -145,6 +160,18 @@ function parseMib(option: string, text: string): number {
   const match = /^(\d+)(M|MiB|G|GiB)?$/i.exec(text);
   if (match === null) throw new UsageError(`${option} is not a size: ${text}`);
   return Number(match[1]) * (match[2]?.toUpperCase().startsWith("G") ? 1024 : 1);
+}
+
+function parseHotplug(text: string): { mib: number; pluggedMiB: number } {
+  const [size, plugged = "0"] = text.split(",", 2);
+  const mib = parseMib("--hotplug-memory", size);
+  const pluggedMiB = parseMib("--hotplug-memory", plugged);
+  if (mib === 0 || mib % HOTPLUG_STEP_MIB !== 0 || pluggedMiB > mib) {
+    throw new UsageError(
+      `--hotplug-memory is a multiple of ${HOTPLUG_STEP_MIB} MiB, and what is plugged a part of it`,
+    );
+  }
+  return { mib, pluggedMiB };
 }
 
 function parseRam(text: string): number {

@@ -43,7 +43,8 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
       FileDisk.open(path, readOnly, faultTeller(path, streams)),
     ),
   );
-  const session = new Session(options, streams);
+  const memory = await MemoryDevices.open(options);
+  const session = new Session(options, streams, memory);
   try {
     const code = await session.run(request, disks);
     // What the guest said last comes before what the monitor says, unless nobody reads it.
@@ -52,6 +53,7 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
     return code;
   } finally {
     session.close();
+    await memory.close();
     await Promise.all(disks.map((disk) => disk.close()));
   }
 }
@@ -106,8 +108,9 @@ class Session {
   #panicked = false;
   #finish: (code: number) => void = () => {};
 
-  constructor(options: RunOptions, streams: RunStreams) {
+  constructor(options: RunOptions, streams: RunStreams, memory: MemoryDevices) {
     this.#options = options;
+    this.#memory = memory;
     this.#streams = streams;
     this.#links = new GuestLinks(options.links);
     this.#terminal = new Terminal({
@@ -115,7 +118,7 @@ class Session {
       // Before the guest has spoken it is not known which console it listens to.
       onInput: (bytes) => (this.#hasSpoken ? this.#machine.consoles.input(bytes) : 0),
       onQuit: () => this.#finish(0),
-      onCommand: () => void this.#memory.describe().then((text) => this.#say(text)),
+      onCommand: (command) => void this.#memory.obey(command).then((text) => this.#say(text)),
       onDrain: () => this.#resume(),
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
@@ -127,6 +130,7 @@ class Session {
       interruptController: options.irq,
       virtio: options.virtio,
       ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
+      windowBytes: memory.windowBytes,
       events: {
         onExit: (exit) => this.#ended(exit),
         onPanic: () => this.#panic(),
@@ -135,13 +139,12 @@ class Session {
         onWake: () => this.#loop.wake(),
       },
     });
-    this.#memory = new MemoryDevices(options);
     this.#media = new MediaDevices(options);
     this.#loop = new RunLoop(this.#machine, NODE_HOST);
     this.#console = this.#machine.consoles.createDevice("console0", this.#terminal.size);
   }
 
-  run(request: BootRequest, disks: readonly FileDisk[]): Promise<number> {
+  async run(request: BootRequest, disks: readonly FileDisk[]): Promise<number> {
     const { net, timeoutSeconds } = this.#options;
     this.#machine.attach(this.#console);
     disks.forEach((disk, i) => {
@@ -150,7 +153,7 @@ class Session {
       disk.follow(() => device.resized());
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
-    this.#memory.attach(this.#machine);
+    await this.#memory.attach(this.#machine);
     this.#media.attach(this.#machine);
     if (net !== undefined) {
       const network = connectNetwork(net, (message) => this.#say(message));

@@ -1,6 +1,6 @@
 /** Standard input and output as the machine's console. */
 import type { ReadStream, WriteStream } from "node:tty";
-import { ESCAPE_HELP, EscapeFilter } from "./escape.ts";
+import { ESCAPE_HELP, EscapeFilter, type MemoryCommand } from "./escape.ts";
 
 export interface TerminalOptions {
   readonly stdin: NodeJS.ReadStream;
@@ -9,7 +9,7 @@ export interface TerminalOptions {
   readonly onInput: (bytes: Uint8Array) => number;
   readonly onQuit: () => void;
   /** A key of the monitor, other than for ending it and for help. */
-  readonly onCommand: (command: "memory") => void;
+  readonly onCommand: (command: MemoryCommand) => void;
   /** Output is welcome again after `write` had returned false. */
   readonly onDrain: () => void;
   readonly onResize: (columns: number, rows: number) => void;

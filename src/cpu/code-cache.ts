@@ -40,7 +40,7 @@ export class CodeCache {
     this.#bytes = new Uint8Array(buffer);
     this.#data = new DataView(buffer);
     this.#ram = ram;
-    this.#released = new Uint8Array(Math.ceil(ram.size / PAGE_BYTES));
+    this.#released = new Uint8Array(Math.ceil((buffer.byteLength - ram.offset) / PAGE_BYTES));
   }
 
   /** Forgets everything. */
@@ -95,10 +95,10 @@ export class CodeCache {
     this.#flushExecute();
   }
 
-  /** Drops the decoded code of every page that the range touches. */
-  written(gpa: number, length: number): void {
-    const first = Math.floor((gpa - this.#ram.base) / PAGE_BYTES);
-    const last = Math.floor((gpa - this.#ram.base + Math.max(length, 1) - 1) / PAGE_BYTES);
+  /** Drops the decoded code of every page that a range of the linear memory touches. */
+  written(host: number, length: number): void {
+    const first = Math.floor(this.#page(host));
+    const last = Math.floor(this.#page(host + Math.max(length, 1) - 1));
     for (let page = first; page <= last; page++) {
       const slot = this.#data.getUint32(CODE_MAP_BASE + page * 4, true);
       if (slot === 0) continue;

@@ -23,7 +23,9 @@ import {
   type NarrowField,
   PMP_ENTRIES,
   TLB_LOG,
+  WINDOW_MAP,
   type WideField,
+  WRITTEN_MAP,
   X_BASE,
 } from "./layout.ts";
 import { PmpRegisters } from "./pmp.ts";
@@ -100,7 +102,15 @@ export class Hart implements HartPort {
     this.#data = new DataView(memory.buffer);
     this.#code = new CodeCache(memory.buffer, ram);
     this.#pmp = new PmpRegisters(this.#data, FIELD.pmpActive);
-    options.guestMemory.observeWrites((gpa, length) => this.#code.written(gpa, length));
+    options.guestMemory.observeWrites((gpa, length) => {
+      const host = options.guestMemory.offsetOf(gpa, length);
+      if (host >= 0) this.#code.written(host, length);
+    });
+    options.guestMemory.observeWindows((...blocks) => this.#mapWindow(...blocks));
+    options.guestMemory.shareWritten(
+      new Uint8Array(memory.buffer, WRITTEN_MAP.base, WRITTEN_MAP.bytes),
+      () => this.flushTlb(),
+    );
     this.#exports = this.#instantiate(false);
     const { translate = "hot" } = options;
     if (translate !== "never") this.#translator = this.#createTranslator(translate);
@@ -220,12 +230,25 @@ export class Hart implements HartPort {
   }
 
   flushTlb(): void {
+    // Translated code that is being executed must not go on with what it has looked up.
+    this.#set("attention", 1);
     this.#exports.flush_all();
   }
 
   flushCode(): void {
     this.#translator?.clear();
     this.#code.clear();
+  }
+
+  /** Blocks of a window have appeared at `host`, or are gone if that is 0. */
+  #mapWindow(gpa: number, length: number, host: number): void {
+    const { base, blockBytes } = WINDOW_MAP;
+    const first = (gpa - this.#options.ram.base) / blockBytes;
+    for (let k = 0; k < length / blockBytes; k++) {
+      const block = host === 0 ? 0 : host + k * blockBytes;
+      this.#data.setUint32(base + (first + k) * 4, block, true);
+    }
+    this.flushTlb();
   }
 
   #run(code: Exports, maxInstructions: number): RunExit {

@@ -12,13 +12,17 @@
  *     0x0000_4000  log of TLB fills
  *     0x0000_6000  computed jumps that were taken
  *     0x0000_a000  functions that were called
+ *     0x0001_0000  map of the windows above RAM: for each block from the start of RAM, where it is
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
  *     0x0008_0000  ways into translated code
  *     0x0010_0000  links between regions
  *     0x0030_0000  code map: for each 4 KiB page of RAM, the address of its code slot or 0
  *     0x0050_0000  records of regions
  *     0x0070_0000  code slots
+ *     then         pages of RAM and windows that were written
  */
+
+import { WINDOW_BLOCK_BYTES, WINDOW_SPAN_BYTES } from "../memory/memory-window.ts";
 
 const STATE_BASE = 0x100;
 
@@ -211,6 +215,16 @@ export const SCRATCH = { base: 0x1000, count: 64, bytes: 64, bits: 48 } as const
 export const CSR_MAP_BASE = 0x2000;
 
 /**
+ * For each block of guest physical addresses from the start of RAM, the address in the linear memory
+ * of a window's block, or 0 (i32). RAM itself is not in it.
+ */
+export const WINDOW_MAP = {
+  base: 0x1_0000,
+  blockBytes: WINDOW_BLOCK_BYTES,
+  count: WINDOW_SPAN_BYTES / WINDOW_BLOCK_BYTES,
+} as const;
+
+/**
  * Ways into translated code. A decoded entry whose op is `firstOp + n` enters by row n: u16 index in
  * the function table, u16 number of the entry within that function, i32 distance in bytes of the
  * entry's page from the page that the region was found from.
@@ -227,7 +241,7 @@ export const MAX_REGIONS = 8192;
 export const LINK = { base: 0x10_0000, bytes: 16, target: 8, count: 0x2_0000 } as const;
 
 export const CODE_MAP_BASE = 0x30_0000;
-/** RAM pages that the code map can cover: 2 GiB. */
+/** Pages of RAM and windows that the code map can cover: 2 GiB. */
 const CODE_MAP_PAGES = 0x8_0000;
 
 /**
@@ -272,6 +286,15 @@ export const SLOT = {
 
 const PAGE = 0x1_0000;
 
+/**
+ * A byte for each page of RAM and windows: 1 once the hart has written it. A page that the TLB knows
+ * as writable has it set, so that only slow paths set it; who clears it flushes the TLB.
+ */
+export const WRITTEN_MAP = {
+  base: SLOT.base + SLOT.count * SLOT.bytes,
+  bytes: CODE_MAP_PAGES,
+} as const;
+
 /** Linear memory below RAM. */
 export const HART_MEMORY_BYTES: number =
-  Math.ceil((SLOT.base + SLOT.count * SLOT.bytes) / PAGE) * PAGE;
+  Math.ceil((WRITTEN_MAP.base + WRITTEN_MAP.bytes) / PAGE) * PAGE;

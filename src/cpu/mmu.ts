@@ -31,7 +31,16 @@ import {
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { defineCacheBlock } from "./cache-block.ts";
 import type { HostFunctions } from "./imports.ts";
-import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, SLOT, TLB } from "./layout.ts";
+import {
+  CODE_MAP_BASE,
+  ENTRY,
+  FIELD,
+  SCRATCH,
+  SLOT,
+  TLB,
+  WINDOW_MAP,
+  WRITTEN_MAP,
+} from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
 import { Cause, get32, put, put32, recordFault } from "./state.ts";
 import {
@@ -72,22 +81,30 @@ export function defineMmu(
   pmp: PmpFunctions,
   ram: RamRegion,
 ): MmuFunctions {
-  /** Host address of `size` bytes at a physical address, or 0 if they are not all RAM. */
+  const windowHost = defineWindowHost(module);
+  /** Host address of `size` bytes of one page at a physical address, or 0 if they are not memory. */
   const ramHost = (pa: I64, size: Arg<"i32">): I32 =>
     letIn(i64.sub(pa, ram.base), (offset) =>
-      i32.select(
+      i32.if(
         i64.le_u(offset, i64.sub(ram.size, i64.extend_i32_u(i32.add(size as I32, 0)))),
         i32.add(i32.wrap_i64(offset), ram.offset),
-        0,
+        call(windowHost, offset),
+        true,
       ),
     );
+  /** Notes that the page of a host address is written. */
+  const noteWritten = (address: I32): Stmt =>
+    i32.store8(i32.shr_u(i32.sub(address, ram.offset), 12), 1, WRITTEN_MAP.base);
   const fixedSize = (size: number): I32 => i32.const(size);
   /** Address of the code map's word for the page of a host address. */
   const codeMapWord = (address: I32): I32 =>
     i32.shl(i32.shr_u(i32.sub(address, ram.offset), 12), 2);
   const slotOf = (address: I32): I32 => i32.load(codeMapWord(address), CODE_MAP_BASE);
 
-  const translate = defineTranslate(module, pmp, (pa) => ramHost(pa, fixedSize(8)));
+  const translate = defineTranslate(module, pmp, {
+    pteHost: (pa) => ramHost(pa, fixedSize(8)),
+    noteWritten,
+  });
 
   /** Enters `address` for the page of `va`, if one permission holds for the whole page. */
   const fillTlb = (table: number, va: I64, address: I32): Stmt =>
@@ -159,6 +176,7 @@ export function defineMmu(
           [callVoid(invalidate, address, size)],
           [fillTlb(TLB.write, va, address)],
         ),
+        noteWritten(address),
         ...storeBytes(address, size, value),
         ret(i32.const(1)),
       ]),
@@ -193,6 +211,7 @@ export function defineMmu(
             when(i32.eqz(address), fault(Cause.storeAccess, at, zero)),
             when(pass, [
               when(slotOf(address), [callVoid(invalidate, address, 1)]),
+              noteWritten(address),
               i64.store8(address, i64.shr_u(value, i64.extend_i32_u(i32.shl(k, 3)))),
             ]),
             set(k, i32.add(k, 1)),
@@ -226,6 +245,7 @@ export function defineMmu(
               [callVoid(invalidate, address, size)],
               [fillTlb(TLB.write, va, address)],
             ),
+            noteWritten(address),
           ],
           [fillTlb(TLB.read, va, address)],
         ),
@@ -306,6 +326,20 @@ export function defineMmu(
     probe,
     ...defineFlush(module),
   };
+}
+
+/** (distance from the start of RAM): host address of a byte of a window, or 0 if none is there. */
+function defineWindowHost(module: ModuleBuilder): Func<"i32"> {
+  return module.define("window_host", ["i64"], "i32", (offset) => {
+    const block = i32.local();
+    const index = i64.div_u(offset, WINDOW_MAP.blockBytes);
+    return [
+      when(i64.ge_u(index, WINDOW_MAP.count), [ret(i32.const(0))]),
+      set(block, i32.load(i32.shl(i32.wrap_i64(index), 2), WINDOW_MAP.base)),
+      when(i32.eqz(block), [ret(block)]),
+      ret(i32.add(block, i32.and(i32.wrap_i64(offset), WINDOW_MAP.blockBytes - 1))),
+    ];
+  });
 }
 
 export function storeBytes(address: I32, size: I32, value: I64): Stmt[] {

@@ -57,11 +57,19 @@ export const accessFault = (access: I32): I32 =>
 const pageFault = (access: I32): I32 =>
   causeFor(access, Cause.loadPage, Cause.storePage, Cause.fetchPage);
 
+/** How page tables are read and written. */
+export interface TableAccess {
+  /** Host address of a table's entry at a physical address, or 0 if there is no memory. */
+  readonly pteHost: (pa: I64) => I32;
+  /** Notes that the page of a host address is written. */
+  readonly noteWritten: (address: I32) => Stmt;
+}
+
 /** (va, access, mode): the physical address, or -1 with a fault recorded. */
 function defineWalk(
   module: ModuleBuilder,
   pmp: PmpFunctions,
-  pteHost: (pa: I64) => I32,
+  { pteHost, noteWritten }: TableAccess,
 ): Func<"i64"> {
   return module.define("walk", ["i64", "i32", "i32"], "i64", (va, access, mode) => {
     const [table, pte, entry] = [i64.local(), i64.local(), i64.local()];
@@ -133,6 +141,7 @@ function defineWalk(
             br(failed, i32.eqz(call(pmp.check, entry, i64.add(entry, 7), Access.write, Mode.S))),
             set(pte, i64.or(pte, need)),
             i64.store(address, pte),
+            noteWritten(address),
           ]),
           when(i64.gt_u(shift, 12), [
             ...noteSuperpage(i64.and(va, i64.xor(offsetMask, -1)), i64.or(va, offsetMask)),
@@ -157,9 +166,9 @@ const noteSuperpage = (low: I64, high: I64): Stmt[] => [
 export function defineTranslate(
   module: ModuleBuilder,
   pmp: PmpFunctions,
-  pteHost: (pa: I64) => I32,
+  tables: TableAccess,
 ): Func<"i64"> {
-  const walk = defineWalk(module, pmp, pteHost);
+  const walk = defineWalk(module, pmp, tables);
   return module.define(
     "translate",
     ["i64", "i32", "i32", "i32"],

@@ -12,7 +12,7 @@ import type { VirtioRule } from "./virtio-rules.ts";
 const MIB = 1024 * 1024;
 
 export const MIN_RAM_BYTES = 32 * MIB;
-/** Linear memory ends at 4 GiB, and the hart's own state is in it too. */
+/** With windows. Linear memory ends at 4 GiB, and the hart's own state is in it too. */
 export const MAX_RAM_BYTES = 2048 * MIB;
 export const DEFAULT_RAM_BYTES = 256 * MIB;
 
@@ -45,6 +45,8 @@ export interface MachineOptions {
   readonly entropy: (bytes: Uint8Array) => void;
   /** A whole number of MiB; default 256 MiB. */
   readonly ramBytes?: number;
+  /** For memory above RAM that devices provide: whole blocks of 2 MiB; default none. */
+  readonly windowBytes?: number;
   readonly profile?: ProfileName;
   readonly interruptController?: InterruptControllerKind;
   /** Whether RAM is shared memory. */

@@ -7,6 +7,7 @@ import type { HartPort, Interrupt } from "../cpu/hart-port.ts";
 import { Sbi } from "../cpu/sbi.ts";
 import { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
 import { GuestMemory, type RamRegion } from "../memory/guest-memory.ts";
+import { type MemoryWindow, WINDOW_BLOCK_BYTES } from "../memory/memory-window.ts";
 import { ByteQueue } from "../platform/byte-queue.ts";
 import { MAX_PENDING_INPUT } from "../platform/uart16550.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -36,6 +37,7 @@ import { riscvHart } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
 import { SliceBudget } from "./slice.ts";
 import { checkVirtioRules, choiceFor } from "./virtio-rules.ts";
+import { Windows } from "./windows.ts";
 
 const MIB = 1024 * 1024;
 const WASM_PAGE = 64 * 1024;
@@ -62,6 +64,7 @@ export class Machine {
   readonly #model: HartModel;
   readonly #linear: WebAssembly.Memory;
   readonly #ram: RamRegion;
+  readonly #windows: Windows;
   readonly #sbi: Sbi;
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
   readonly #harts: HartPort[] = [];
@@ -78,7 +81,7 @@ export class Machine {
 
   /**
    * @throws RangeError for an impossible size of RAM.
-   * @throws LoadError if the host has not that much memory.
+   * @throws LoadError if the host has not that much memory, or no machine can have it.
    */
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -87,9 +90,11 @@ export class Machine {
     this.ramBytes = checkRam(options.ramBytes ?? DEFAULT_RAM_BYTES);
     this.#model = options.hart ?? riscvHart();
     const offset = this.#model.memoryBytes;
-    this.#linear = allocate(offset + this.ramBytes, options.shared ?? false);
+    const windowBytes = checkWindows(this.ramBytes, options.windowBytes ?? 0);
+    this.#linear = allocate(offset + this.ramBytes + windowBytes, options.shared ?? false);
     this.#ram = { base: this.profile.ramBase, size: this.ramBytes, offset };
     this.memory = new GuestMemory(this.#linear, [this.#ram]);
+    this.#windows = new Windows(this.memory, this.#ram, windowBytes);
     this.timebase = new AdjustableTimebase(new ClockTimebase(options.clock));
     this.consoles = new ConsoleHub({
       onOutput: (port, bytes) => options.events?.onConsole?.(port, bytes) ?? true,
@@ -145,6 +150,14 @@ export class Machine {
   }
 
   /**
+   * Addresses above RAM for a device that provides memory, at a multiple of `alignment` bytes: nothing
+   * is there until the device says so. @throws RangeError beyond the `windowBytes` of the options.
+   */
+  openWindow(bytes: number, alignment?: number): MemoryWindow {
+    return this.#windows.open(bytes, alignment);
+  }
+
+  /**
    * Loads the guest; the next slice runs its first instruction. A machine boots once: `reset` starts
    * the same guest anew.
    * @throws LoadError if the files cannot be booted.
@@ -162,7 +175,10 @@ export class Machine {
   /** Restarts the guest as a reset button does: devices stay attached, and disks keep their data. */
   reset(): void {
     if (this.#request === undefined) throw new Error("this machine has not been booted");
-    for (const { transport } of this.slots.occupied) transport.reset();
+    for (const { transport } of this.slots.occupied) {
+      transport.reset();
+      transport.device.systemReset?.();
+    }
     this.platform.reset();
     this.interrupts.reset();
     this.#sbiInput.clear();
@@ -374,6 +390,16 @@ function checkRam(bytes: number): number {
   if (bytes >= MIN_RAM_BYTES && bytes <= MAX_RAM_BYTES && bytes % MIB === 0) return bytes;
   throw new RangeError(
     `RAM must be a whole number of MiB from ${MIN_RAM_BYTES / MIB} to ${MAX_RAM_BYTES / MIB}`,
+  );
+}
+
+function checkWindows(ramBytes: number, bytes: number): number {
+  if (bytes >= 0 && ramBytes + bytes <= MAX_RAM_BYTES && bytes % WINDOW_BLOCK_BYTES === 0) {
+    return bytes;
+  }
+  throw new LoadError(
+    `The machine would have ${(ramBytes + bytes) / MIB} MiB of memory with what is above its RAM.`,
+    `It can have ${MAX_RAM_BYTES / MIB}: give it less to plug, or a smaller persistent memory.`,
   );
 }
 

@@ -5,20 +5,18 @@
  * wholly inside a region is never handed out: that check is what keeps a hostile guest inside.
  */
 
+import { MemoryWindow, WINDOW_BLOCK_BYTES } from "./memory-window.ts";
+import type { RamRegion } from "./ram-region.ts";
+
+export type { RamRegion } from "./ram-region.ts";
+
 /** The linear memory that RAM lives in; `WebAssembly.Memory` fits. */
 export interface LinearMemory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
 }
 
-/** A run of guest physical addresses backed by bytes of the linear memory. */
-export interface RamRegion {
-  /** First guest physical address. */
-  readonly base: number;
-  /** Length in bytes. */
-  readonly size: number;
-  /** Where `base` is in the linear memory, in bytes. */
-  readonly offset: number;
-}
+/** Told of blocks of a window that appeared at `host`, an offset in the linear memory, or went (0). */
+export type WindowObserver = (gpa: number, length: number, host: number) => void;
 
 const PAGE_BYTES = 4096;
 
@@ -30,6 +28,11 @@ export class GuestMemory {
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
   readonly #observers: WriteObserver[] = [];
+  readonly #windows: MemoryWindow[] = [];
+  readonly #windowObservers: WindowObserver[] = [];
+  /** A byte for each page from the first region on: nonzero once it was written. */
+  #written: Uint8Array = new Uint8Array(0);
+  #onTaken: () => void = () => {};
 
   /** @throws RangeError if a region does not lie inside the linear memory. */
   constructor(memory: LinearMemory, regions: readonly RamRegion[]) {
@@ -43,6 +46,55 @@ export class GuestMemory {
     this.#data = new DataView(memory.buffer);
   }
 
+  /**
+   * Adds a window above RAM, of which nothing is there yet. Its place in the linear memory is behind
+   * the first region. @throws RangeError if it does not consist of whole blocks in the linear memory.
+   */
+  addWindow(region: RamRegion): MemoryWindow {
+    const { base, size, offset } = region;
+    const isWhole = base % WINDOW_BLOCK_BYTES === 0 && size % WINDOW_BLOCK_BYTES === 0;
+    const isInside = offset >= this.#firstOffset && offset + size <= this.#bytes.length;
+    if (!isWhole || !isInside || offset % PAGE_BYTES !== 0) {
+      throw new RangeError(`the window at 0x${base.toString(16)} cannot be there`);
+    }
+    if (this.#written.length === 0) {
+      const pages = (this.#bytes.length - this.#firstOffset) / PAGE_BYTES;
+      this.#written = new Uint8Array(Math.ceil(pages));
+    }
+    const window = new MemoryWindow(region, (gpa, length, isPresent) => {
+      const host = isPresent ? offset + (gpa - base) : 0;
+      for (const observer of this.#windowObservers) observer(gpa, length, host);
+    });
+    this.#windows.push(window);
+    return window;
+  }
+
+  observeWindows(observer: WindowObserver): void {
+    this.#windowObservers.push(observer);
+  }
+
+  /**
+   * The hart notes in `pages`, a byte for each page from the first region on, which ones it writes.
+   * After some were taken it is told by `onTaken`, and must note the next write to each again.
+   */
+  shareWritten(pages: Uint8Array, onTaken: () => void): void {
+    this.#written = pages;
+    this.#onTaken = onTaken;
+  }
+
+  /** First addresses of the pages of a window that were written since they were last asked for. */
+  takeWritten(window: MemoryWindow): number[] {
+    const first = this.#pageOf(window.offset);
+    const pages: number[] = [];
+    for (let page = 0; page < window.size / PAGE_BYTES; page++) {
+      if (this.#written[first + page] === 0) continue;
+      this.#written[first + page] = 0;
+      pages.push(window.base + page * PAGE_BYTES);
+    }
+    if (pages.length > 0) this.#onTaken();
+    return pages;
+  }
+
   /** Offset of `gpa` in the linear memory, or -1 unless all `length` bytes are in one region. */
   offsetOf(gpa: number, length: number): number {
     for (const region of this.regions) {
@@ -51,6 +103,12 @@ export class GuestMemory {
       if (start >= 0 && start <= region.size && length >= 0 && length <= region.size - start) {
         return region.offset + start;
       }
+    }
+    for (const window of this.#windows) {
+      const start = gpa - window.base;
+      const isInside =
+        start >= 0 && start <= window.size && length >= 0 && length <= window.size - start;
+      if (isInside && window.isPresent(gpa, length)) return window.offset + start;
     }
     return -1;
   }
@@ -78,6 +136,13 @@ export class GuestMemory {
   /** Announces that a range was or is being written through a view, so that cached code is dropped. */
   written(gpa: number, length: number): void {
     for (const observer of this.#observers) observer(gpa, length);
+    for (const window of this.#windows) {
+      const start = Math.max(gpa, window.base) - window.base;
+      const end = Math.min(gpa + length, window.base + window.size) - window.base;
+      if (start >= end) continue;
+      const first = this.#pageOf(window.offset + start);
+      this.#written.fill(1, first, this.#pageOf(window.offset + end - 1) + 1);
+    }
   }
 
   observeWrites(observer: WriteObserver): void {
@@ -140,6 +205,14 @@ export class GuestMemory {
       this.written(gpa + at, page.length);
     }
     return true;
+  }
+
+  get #firstOffset(): number {
+    return this.regions[0]?.offset ?? 0;
+  }
+
+  #pageOf(offset: number): number {
+    return Math.floor((offset - this.#firstOffset) / PAGE_BYTES);
   }
 
   #at(gpa: number, length: number): number {

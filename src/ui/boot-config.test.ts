@@ -4,11 +4,11 @@ import {
   DEFAULT_APPEND,
   DEFAULT_RAM_MIB,
   diskNameOf,
-  MAX_RAM_MIB,
   MIN_RAM_MIB,
   readBootConfig,
 } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
+import { MAX_RAM_MIB } from "./memory-config.ts";
 
 const read = (query: string, page = "https://host/sub/") =>
   readBootConfig(new URL(query, page), new URL(page));
@@ -107,6 +107,21 @@ describe("readBootConfig", () => {
     for (const display of ["63x600", "800x4096", "axb", "800x", "1e3x800"]) {
       expect(() => read(`?display=${display}`)).toThrow(ConfigError);
     }
+  });
+
+  it("takes memory to plug, and a disk that is memory", () => {
+    expect(read("?hotplug=256").memory?.hotplug).toEqual({ mib: 256, pluggedMiB: 0 });
+    expect(read("?hotplug=1024M,128").memory?.hotplug).toEqual({ mib: 1024, pluggedMiB: 128 });
+    for (const hotplug of ["0", "100", "1920", "128,129", "128,x", "x"]) {
+      expect(() => read(`?hotplug=${hotplug}`), hotplug).toThrow(ConfigError);
+    }
+    expect(read("").pmem).toBeUndefined();
+    expect(read("?pmem=none").pmem).toBeUndefined();
+    expect(read("?pmem=fast").pmem).toEqual({ name: "fast" });
+    expect(read("?pmem=/root.img").pmem?.base).toEqual({
+      kind: "url",
+      url: "https://host/root.img",
+    });
   });
 
   it("says what is wrong with an address", () => {

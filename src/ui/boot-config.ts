@@ -2,14 +2,13 @@
 import type { BootConfig, DiskConfig, DisplayConfig, ImageSource } from "../worker/protocol.ts";
 import { ConfigError } from "./config-error.ts";
 import { readLinks } from "./links-config.ts";
-import { readMemory, readMib } from "./memory-config.ts";
+import { MAX_RAM_MIB, readMemory, readMib } from "./memory-config.ts";
 
 /** What the embedded guest is built to have in MiB. */
 export const DEFAULT_RAM_MIB = 256;
 
-/** Less and a kernel has no room to unpack; more and wasm32 and the address map are at their end. */
+/** Less and a kernel has no room to unpack. */
 export const MIN_RAM_MIB = 32;
-export const MAX_RAM_MIB = 2048;
 
 const DEFAULT_DISPLAY = { width: 1024, height: 768 };
 
@@ -47,6 +46,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   // A command line of one's own may want the disk as it is: blank.
   const isSeeded = isEmbedded && wanted?.base === undefined && !query.has("append");
   const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
+  const pmem = query.get("pmem") ? readDisk(query.get("pmem"), page) : undefined;
   const relay = readRelay(query, page);
   const display = readDisplay(query.get("display"));
   const ramMiB = readRam(query.get("ram"));
@@ -59,6 +59,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(initrd && { initrd }),
     ...(firmware && { firmware }),
     ...(disk && { disk }),
+    ...(pmem && { pmem }),
     ...(relay && { relay }),
     ...(virtio.length > 0 && { virtio }),
     ...readLinks(query),

@@ -2,10 +2,40 @@
 import type { MemoryConfig } from "../worker/protocol.ts";
 import { ConfigError } from "./config-error.ts";
 
+/** RAM and what is above it: more and wasm32 and the address map are at their end. */
+export const MAX_RAM_MIB = 2048;
+
+/** Linux plugs memory in sections of that many MiB. */
+const HOTPLUG_STEP_MIB = 128;
+
 /** @throws ConfigError */
 export function readMemory(query: URLSearchParams, ramMiB: number): MemoryConfig {
   const balloon = query.get("balloon");
-  return balloon === "none" ? {} : { balloonMiB: readBalloon(balloon, ramMiB) };
+  const hotplug = query.get("hotplug");
+  return {
+    ...(balloon !== "none" && { balloonMiB: readBalloon(balloon, ramMiB) }),
+    ...(hotplug && { hotplug: readHotplug(hotplug, ramMiB) }),
+  };
+}
+
+/** `SIZE` or `SIZE,PLUGGED`, both in MiB. */
+function readHotplug(value: string, ramMiB: number): { mib: number; pluggedMiB: number } {
+  const [size, plugged = "0"] = value.split(",", 2);
+  const mib = readMib(size);
+  if (!(mib > 0 && mib % HOTPLUG_STEP_MIB === 0 && ramMiB + mib <= MAX_RAM_MIB)) {
+    throw new ConfigError(
+      `The machine cannot have ${size} MiB of memory to plug.`,
+      `Give hotplug a multiple of ${HOTPLUG_STEP_MIB}, with RAM up to ${MAX_RAM_MIB} MiB.`,
+    );
+  }
+  return { mib, pluggedMiB: readPlugged(plugged, mib) };
+}
+
+/** What is plugged of `mostMiB`. @throws ConfigError */
+export function readPlugged(value: string, mostMiB: number): number {
+  const mib = readMib(value);
+  if (mib <= mostMiB) return mib;
+  throw new ConfigError(`${value} MiB cannot be plugged.`, `Give up to ${mostMiB} MiB.`);
 }
 
 /** The size of the balloon in MiB: less than RAM, or the guest would have none. @throws ConfigError */

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { MemoryStats } from "../worker/protocol.ts";
 import { ConfigError } from "./config-error.ts";
 import { formatBytes } from "./format.ts";
-import { readBalloon } from "./memory-config.ts";
+import { readBalloon, readPlugged } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
 import type { Session } from "./session.ts";
 
@@ -27,12 +27,17 @@ export function MemoryDialog({ session, open, onClose }: MemoryDialogProps): JSX
 function MemoryForm({ session, onClose }: Omit<MemoryDialogProps, "open">): JSX.Element {
   const memory = session.stats.value.memory;
   const ramMiB = session.config.value?.ramMiB ?? 0;
-  const [balloon, setBalloon] = useState(mibOf(memory?.balloon.targetBytes));
+  const most = memory?.hotplug && memory.hotplug.mostBytes / MIB;
+  const [balloon, setBalloon] = useState(mibOf(memory?.balloon?.targetBytes));
+  const [plugged, setPlugged] = useState(mibOf(memory?.hotplug?.requestedBytes));
   const [complaint, setComplaint] = useState("");
   const apply = (event: Event): void => {
     event.preventDefault();
     try {
-      session.setMemory({ balloonMiB: readBalloon(balloon, ramMiB) });
+      session.setMemory({
+        balloonMiB: readBalloon(balloon, ramMiB),
+        pluggedMiB: readPlugged(plugged, most ?? 0),
+      });
       onClose();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -42,14 +47,16 @@ function MemoryForm({ session, onClose }: Omit<MemoryDialogProps, "open">): JSX.
   return (
     <form onSubmit={apply}>
       {memory !== undefined && <Use memory={memory} ramMiB={ramMiB} />}
-      <label class="field">
-        <span>Balloon, MiB: taken from the guest</span>
-        <input
-          value={balloon}
-          inputMode="numeric"
-          onInput={(event) => setBalloon(event.currentTarget.value)}
+      {memory?.balloon && (
+        <MibField label="Balloon, MiB: taken from the guest" value={balloon} onInput={setBalloon} />
+      )}
+      {most !== undefined && (
+        <MibField
+          label={`Plugged, MiB: added to the guest, up to ${most}`}
+          value={plugged}
+          onInput={setPlugged}
         />
-      </label>
+      )}
       <p class="complaint" role="alert">
         {complaint}
       </p>
@@ -65,15 +72,35 @@ function MemoryForm({ session, onClose }: Omit<MemoryDialogProps, "open">): JSX.
   );
 }
 
+interface MibFieldProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onInput: (value: string) => void;
+}
+
+function MibField({ label, value, onInput }: MibFieldProps): JSX.Element {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        value={value}
+        inputMode="numeric"
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 function Use({ memory, ramMiB }: { memory: MemoryStats; ramMiB: number }): JSX.Element {
-  const { balloon, freeBytes, availableBytes } = memory;
+  const { balloon, hotplug, freeBytes, availableBytes } = memory;
   const known = (bytes: number | undefined) =>
     bytes === undefined ? "not told" : formatBytes(bytes);
   const rows = [
     ["RAM", formatBytes(ramMiB * MIB)],
     ["Free", known(freeBytes)],
     ["Available to programs", known(availableBytes)],
-    ["In the balloon", formatBytes(balloon.bytes)],
+    ...(balloon ? [["In the balloon", formatBytes(balloon.bytes)]] : []),
+    ...(hotplug ? [["Plugged", formatBytes(hotplug.bytes)]] : []),
   ];
   return (
     <dl class="facts">

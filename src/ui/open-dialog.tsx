@@ -1,9 +1,10 @@
 /** The form for booting something else: files picked or dropped, a command line, memory. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { MAX_RAM_MIB, MIN_RAM_MIB, readRam } from "./boot-config.ts";
+import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { formatBytes } from "./format.ts";
+import { MAX_RAM_MIB } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
 import { configOf, type Picked } from "./picked-files.ts";
 import type { Session } from "./session.ts";

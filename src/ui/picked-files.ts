@@ -35,6 +35,7 @@ export function configOf(
     virtio: current?.virtio,
     display: current?.display,
     sound: current?.sound,
+    pmem: current?.pmem,
   };
   if (parts.kernel === undefined && parts.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");

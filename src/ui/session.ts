@@ -101,7 +101,7 @@ export class Session {
   }
 
   /** Changes how much memory the guest is to have. */
-  setMemory(memory: { readonly balloonMiB: number }): void {
+  setMemory(memory: { readonly balloonMiB: number; readonly pluggedMiB: number }): void {
     this.#machine?.send({ type: "memory", ...memory });
   }
 

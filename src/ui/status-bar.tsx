@@ -37,12 +37,13 @@ export function StatusBar({ session, onMemory }: StatusBarProps): JSX.Element {
 function Memory({ session, onMemory }: StatusBarProps): JSX.Element | null {
   const memory = session.stats.value.memory;
   if (memory === undefined) return null;
-  const { availableBytes, balloon } = memory;
+  const { availableBytes, balloon, hotplug } = memory;
   const available = availableBytes === undefined ? "" : ` ${formatBytes(availableBytes)} free`;
-  const held = balloon.bytes === 0 ? "" : `, ${formatBytes(balloon.bytes)} in the balloon`;
+  const held = balloon?.bytes ? `, ${formatBytes(balloon.bytes)} in the balloon` : "";
+  const plugged = hotplug?.bytes ? `, ${formatBytes(hotplug.bytes)} plugged` : "";
   return (
     <button type="button" class="memory" title="Memory of the guest" onClick={onMemory}>
-      {`Memory:${available || " …"}${held}`}
+      {`Memory:${available || " …"}${held}${plugged}`}
     </button>
   );
 }

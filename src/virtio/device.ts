@@ -71,6 +71,8 @@ export interface VirtioDevice {
   notify(index: number): void;
   /** Back to the state at power-on; requests in flight never touch the guest again. */
   reset(): void;
+  /** The whole machine starts anew; comes after `reset`. */
+  systemReset?(): void;
   /** Gives back what the device holds on the host. */
   dispose?(): void;
   counters?(): Counters;

@@ -63,7 +63,9 @@ export const DeviceType = {
   GPU: 16,
   INPUT: 18,
   VSOCK: 19,
+  MEM: 24,
   SOUND: 25,
+  PMEM: 27,
   BOOT_TIMER: 0xffff_ff00,
 } as const;
 

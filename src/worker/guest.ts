@@ -41,19 +41,20 @@ export class Guest {
   #net: NetworkCard | undefined;
 
   /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
-  constructor(config: BootConfig, services: Services, events: GuestEvents) {
+  constructor(config: BootConfig, services: Services, events: GuestEvents, pmem?: IndexedDbDisk) {
     this.#services = services;
     this.#config = config;
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
     this.console = new GuestConsole(services, this.#meter);
     this.links = new GuestLinks(config);
-    this.#memory = new MemoryDevices(config.memory ?? {});
+    this.#memory = new MemoryDevices(config.memory ?? {}, pmem);
     this.media = new MediaDevices(config, services);
     this.#machine = new Machine({
       hart: services.hart,
       clock: services.clock,
       entropy: services.fillRandom,
       ramBytes: config.ramMiB * MIB,
+      windowBytes: this.#memory.windowBytes,
       shared: services.isIsolated,
       virtio: (config.virtio ?? []).map(parseVirtioRule),
       events: {
@@ -69,6 +70,12 @@ export class Guest {
       { defer: (callback) => this.console.defer(callback), sleep: services.sleep },
     );
     this.#screen = this.#machine.consoles.createDevice("hvc0", { cols: 80, rows: 24 });
+  }
+
+  /** Brings what the guest finds in its memory there, before `boot`. Rejects if it cannot be read. */
+  async load(): Promise<this> {
+    await this.#memory.load(this.#machine, (bytes) => this.#meter.count("disk", bytes));
+    return this;
   }
 
   /** Attaches the devices and starts the guest. @throws LoadError if it cannot be booted. */
@@ -108,14 +115,14 @@ export class Guest {
     this.#screen.resize(columns, rows);
   }
 
-  /** Asks the guest to give the balloon so much memory. */
-  inflate(mib: number): void {
-    this.#memory.inflate(mib);
+  /** Changes how much memory the guest is to have. */
+  resizeMemory(memory: { balloonMiB: number; pluggedMiB: number }): void {
+    this.#memory.resize(memory);
   }
 
   /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
   async flush(): Promise<void> {
-    await this.#disk?.disk.flush();
+    await Promise.all([this.#disk?.disk.flush(), this.#memory.flush()]);
   }
 
   /** Makes the disk larger and tells the guest. Rejects if it cannot be or the browser refuses. */
@@ -129,7 +136,7 @@ export class Guest {
     this.#loop.stop();
     this.#machine.dispose();
     this.#net?.close();
-    await this.#disk?.close();
+    await Promise.all([this.#disk?.close(), this.#memory.close()]);
   }
 
   /** What happened since the last call, and whether the guest has next to nothing to do. */

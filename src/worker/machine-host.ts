@@ -7,7 +7,14 @@ import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
-import type { BootConfig, ExitReason, ImageSource, MachineState, ToWorker } from "./protocol.ts";
+import type {
+  BootConfig,
+  DiskConfig,
+  ExitReason,
+  ImageSource,
+  MachineState,
+  ToWorker,
+} from "./protocol.ts";
 import type { Services } from "./services.ts";
 
 /** Time between two reports to the page, in ms. */
@@ -24,6 +31,9 @@ export const MAX_QUICK_REBOOTS = 5;
 
 /** …within so many ms of its start each time will never come up, and would do it for ever. */
 const QUICK_REBOOT_MS = 3000;
+
+/** Size in bytes of a new persistent memory: all of it is in the machine's memory. */
+const DEFAULT_PMEM_BYTES = 64 << 20;
 
 /** Why a machine is held although it did not end itself. */
 interface End {
@@ -75,7 +85,7 @@ export class MachineHost {
         this.#guest?.resize(message.columns, message.rows);
         break;
       case "memory":
-        this.#guest?.inflate(message.balloonMiB);
+        this.#guest?.resizeMemory(message);
         break;
       case "connect":
       case "listen":
@@ -132,7 +142,7 @@ export class MachineHost {
     const starting = new AbortController();
     this.#starting = starting;
     const fetching = this.#fetch(config, starting.signal);
-    const opening = this.#openDisk(config);
+    const opening = this.#openDisk(config.disk);
     // The machine itself is made while those are on their way.
     const making = this.#make(config);
     try {
@@ -162,13 +172,22 @@ export class MachineHost {
   }
 
   async #make(config: BootConfig): Promise<Guest> {
-    return new Guest(config, this.#services, {
-      onExit: (exit) => this.#exited(exit),
-      onPanic: (message) => this.#panicked(message),
-    });
+    const events = {
+      onExit: (exit: MachineExit) => this.#exited(exit),
+      onPanic: (message: string) => this.#panicked(message),
+    };
+    if (config.pmem === undefined) return new Guest(config, this.#services, events);
+    const pmem = await this.#openDisk(config.pmem, DEFAULT_PMEM_BYTES);
+    try {
+      return await new Guest(config, this.#services, events, pmem).load();
+    } catch (error) {
+      await pmem?.close();
+      throw error;
+    }
   }
 
-  async #openDisk({ disk }: BootConfig): Promise<IndexedDbDisk | undefined> {
+  /** `size` is that of a disk that does not exist yet. */
+  async #openDisk(disk: DiskConfig | undefined, size?: number): Promise<IndexedDbDisk | undefined> {
     if (disk === undefined) return undefined;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
@@ -177,7 +196,7 @@ export class MachineHost {
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
       onFault: (error, what) => this.#storageFailed(error, what),
-      ...(base && { base }),
+      ...(base ? { base } : size !== undefined && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
   }

@@ -9,7 +9,7 @@ const MIB = 1 << 20;
 
 /** The devices of a machine whose driver is the test. */
 function start() {
-  const devices = new MemoryDevices({ balloonMiB: 3 });
+  const devices = new MemoryDevices({ balloonMiB: 3 }, undefined);
   let attached: BalloonDevice | undefined;
   const attach = (device: BalloonDevice) => {
     attached = device;
@@ -28,15 +28,15 @@ function free(bytes: number): Uint8Array {
 
 describe("MemoryDevices", () => {
   it("has no balloon unless there is to be one", () => {
-    const devices = new MemoryDevices({});
-    devices.inflate(1);
+    const devices = new MemoryDevices({}, undefined);
+    devices.resize({ balloonMiB: 1, pluggedMiB: 1 });
     expect(devices.measure(false)).toBeUndefined();
   });
 
   it("sets the balloon's size and asks the guest now and then", () => {
     const { devices, driver } = start();
     expect(devices.measure(false)?.balloon).toEqual({ bytes: 0, targetBytes: 3 * MIB });
-    devices.inflate(2);
+    devices.resize({ balloonMiB: 2, pluggedMiB: 0 });
     expect(driver.config(0, 4)).toBe(512);
     const queue = driver.queues[BalloonQueue.STATISTICS];
     queue.add([free(77)], []);

@@ -19,6 +19,8 @@ export interface DiskConfig {
 export interface MemoryConfig {
   /** What the balloon takes from the guest at first; absent for a machine without one. */
   readonly balloonMiB?: number;
+  /** Memory that can be plugged while the machine runs, and what is plugged of it at first. */
+  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
 }
 
 export interface DisplayConfig {
@@ -42,6 +44,8 @@ export interface BootConfig {
   readonly ports?: readonly string[];
   /** The guest's context identifier; absent for a machine without sockets. */
   readonly vsockCid?: number;
+  /** A disk that is memory of the guest. */
+  readonly pmem?: DiskConfig;
   /** Address of the relay's LAN; absent for a machine without a network. */
   readonly relay?: string;
   /** What virtio devices offer where not the usual, such as `blk0:packed,-EVENT_IDX`. */
@@ -96,7 +100,7 @@ export type ToWorker =
   | { readonly type: "shown"; readonly bytes: number }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   /** Changes how much memory the guest is to have. */
-  | { readonly type: "memory"; readonly balloonMiB: number }
+  | { readonly type: "memory"; readonly balloonMiB: number; readonly pluggedMiB: number }
   /** Connects; the other end of `channel` has `MessageStreams`. */
   | { readonly type: "connect"; readonly target: StreamTarget; readonly channel: MessagePort }
   /**
@@ -149,7 +153,13 @@ export interface Activity {
 
 /** What the guest said last of its memory; it may leave out anything. */
 export interface MemoryStats {
-  readonly balloon: { readonly bytes: number; readonly targetBytes: number };
+  readonly balloon?: { readonly bytes: number; readonly targetBytes: number };
+  /** What is plugged, what should be and what can be at most. */
+  readonly hotplug?: {
+    readonly bytes: number;
+    readonly requestedBytes: number;
+    readonly mostBytes: number;
+  };
   readonly freeBytes?: number;
   readonly availableBytes?: number;
   readonly totalBytes?: number;

@@ -9,6 +9,8 @@ export interface BareMachineOptions {
   /** Bytes of RAM, a multiple of 64 KiB; default 1 MiB. */
   readonly ramBytes?: number;
   readonly ramBase?: number;
+  /** Linear memory behind RAM; default none. */
+  readonly windowBytes?: number;
   readonly shared?: boolean;
   readonly time?: () => number;
   readonly translate?: HartOptions["translate"];
@@ -27,7 +29,7 @@ export interface BareMachine {
 
 export function bareMachine(options: BareMachineOptions = {}): BareMachine {
   const size = options.ramBytes ?? 0x10_0000;
-  const pages = (HART_MEMORY_BYTES + size) / WASM_PAGE;
+  const pages = (HART_MEMORY_BYTES + size + (options.windowBytes ?? 0)) / WASM_PAGE;
   const linear = new WebAssembly.Memory({
     initial: pages,
     maximum: pages,

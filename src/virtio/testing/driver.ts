@@ -39,6 +39,8 @@ export interface TestDriverOptions extends FeatureChoice {
   readonly ramSize?: number;
   /** Another device of the same machine, whose RAM this one shares. */
   readonly beside?: TestDriver;
+  /** Bytes behind RAM in the linear memory for windows; default none. */
+  readonly windowSize?: number;
   readonly trigger?: "edge" | "level";
 }
 
@@ -48,6 +50,9 @@ export interface StartOptions {
   /** Descriptors per queue, when the device allows them; default the device's maximum. */
   readonly queueSize?: number;
 }
+
+/** Makes a device that needs the memory before the driver starts, and where windows may be in it. */
+type DeviceMaker = (memory: GuestMemory, windowOffset: number) => VirtioDevice;
 
 export class TestDriver implements DriverHost {
   readonly device: VirtioDevice;
@@ -59,22 +64,26 @@ export class TestDriver implements DriverHost {
   readonly announced: [gpa: number, length: number][] = [];
   queues: DriverQueue[] = [];
   readonly #bytes: Uint8Array<ArrayBuffer>;
+  /** Where what the guest may have ends in the linear memory. */
+  readonly #end: number;
   readonly #heap: { end: number };
 
-  constructor(device: VirtioDevice, options: TestDriverOptions = {}) {
+  constructor(device: VirtioDevice | DeviceMaker, options: TestDriverOptions = {}) {
     const { beside } = options;
-    this.device = device;
     this.ramSize = beside?.ramSize ?? options.ramSize ?? 0x10_0000;
+    const size = this.ramSize + (options.windowSize ?? 0);
+    this.#end = GUARD + size;
     this.#heap = beside === undefined ? { end: RAM_BASE } : beside.#heap;
-    this.#bytes = beside === undefined ? guardedRam(this.ramSize) : beside.#bytes;
+    this.#bytes = beside === undefined ? guardedRam(size) : beside.#bytes;
     const { buffer } = this.#bytes;
     this.memory = new GuestMemory({ buffer }, [
       { base: RAM_BASE, size: this.ramSize, offset: GUARD },
     ]);
+    this.device = typeof device === "function" ? device(this.memory, GUARD + this.ramSize) : device;
     this.memory.observeWrites((gpa, length) => this.announced.push([gpa, length]));
     this.transport = new VirtioTransport({
       ...options,
-      device,
+      device: this.device,
       memory: this.memory,
       irq: this.irq,
       trigger: options.trigger ?? "edge",
@@ -207,7 +216,7 @@ export class TestDriver implements DriverHost {
 
   /** Whether the linear memory around the RAM is as it was. */
   guardsIntact(): boolean {
-    const end = GUARD + this.ramSize;
+    const end = this.#end;
     // A plain loop, since the tests of hostile guests look after each thing that a device does.
     for (let at = 0; at < GUARD; at++) {
       if (this.#bytes[at] !== GUARD_BYTE || this.#bytes[end + at] !== GUARD_BYTE) return false;
