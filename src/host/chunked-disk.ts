@@ -154,15 +154,15 @@ export class ChunkedDisk {
    * no more can be held.
    */
   write(offset: number, source: readonly Uint8Array[]): void | Promise<void> {
-    const isNow = this.dirtyBytes < this.#maxDirty;
-    const data = source.length === 1 && isNow ? source[0] : joined(source);
-    const pieces = this.#pieces(offset, data.length);
+    let length = 0;
+    for (const part of source) length += part.length;
+    const pieces = this.#pieces(offset, length);
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
-    if (!isNow || !pieces.every(isReady)) {
-      return this.#writeLater(pieces, data === source[0] ? data.slice() : data);
+    if (this.dirtyBytes >= this.#maxDirty || !pieces.every(isReady)) {
+      return this.#writeLater(pieces, [joined(source, length)]);
     }
-    for (const piece of pieces) this.#put(piece, this.#resident(piece.index), data);
+    for (const piece of pieces) this.#put(piece, this.#resident(piece.index), source);
   }
 
   /** Makes a range read as zeros, and frees the storage of every chunk wholly inside it. */
@@ -212,7 +212,7 @@ export class ChunkedDisk {
     );
   }
 
-  async #writeLater(pieces: readonly Piece[], data: Uint8Array): Promise<void> {
+  async #writeLater(pieces: readonly Piece[], data: readonly Uint8Array[]): Promise<void> {
     await this.#makeRoom();
     for (const piece of pieces) {
       if (this.#isWhole(piece)) this.#put(piece, this.#resident(piece.index), data);
@@ -221,10 +221,11 @@ export class ChunkedDisk {
   }
 
   /** Puts a piece of `data` into its chunk, which is replaced as a whole if it is not given. */
-  #put(piece: Piece, chunk: Chunk = { bytes: undefined }, data: Uint8Array): void {
-    chunk.bytes = lengthened(chunk.bytes, this.#lengthOf(piece.index));
-    chunk.bytes.set(data.subarray(piece.at, piece.at + piece.length), piece.start);
-    this.#markDirty(piece.index, chunk);
+  #put(piece: Piece, chunk: Chunk | undefined, data: readonly Uint8Array[]): void {
+    const bytes = lengthened(chunk?.bytes, this.#lengthOf(piece.index));
+    gather(data, piece, bytes);
+    if (chunk !== undefined) chunk.bytes = bytes;
+    this.#markDirty(piece.index, chunk ?? { bytes });
   }
 
   async #flushAfterCommit(): Promise<void> {
@@ -456,8 +457,26 @@ function lengthened(
   return longer;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+/** Copies a piece of the bytes of `parts`, one after the other, to its place in a chunk. */
+function gather(parts: readonly Uint8Array[], piece: Piece, into: Uint8Array): void {
+  let skip = piece.at;
+  let to = piece.start;
+  const end = piece.start + piece.length;
+  for (const part of parts) {
+    if (to === end) return;
+    if (skip >= part.length) {
+      skip -= part.length;
+      continue;
+    }
+    const count = Math.min(part.length - skip, end - to);
+    into.set(count === part.length ? part : part.subarray(skip, skip + count), to);
+    to += count;
+    skip = 0;
+  }
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

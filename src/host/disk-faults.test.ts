@@ -52,6 +52,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class FaultyFactory {
   readonly factory = new IDBFactory();
   readonly #databases: IDBDatabase[] = [];
+  readonly #running = new Set<IDBTransaction>();
   #fault: Fault | undefined;
 
   constructor() {
@@ -72,11 +73,23 @@ class FaultyFactory {
     this.#fault = undefined;
   }
 
+  /** A crash: what was not committed is as if it never was. */
+  crash(): void {
+    this.disarm();
+    for (const transaction of this.#running) giveUp(transaction);
+    this.#running.clear();
+    forceClose(this.#databases.at(-1)!);
+  }
+
   #adopt(database: IDBDatabase): void {
     this.#databases.push(database);
     const begin = database.transaction.bind(database);
     database.transaction = (names, mode, options) => {
       const transaction = begin(names, mode, options);
+      this.#running.add(transaction);
+      for (const end of ["complete", "abort"]) {
+        transaction.addEventListener(end, () => this.#running.delete(transaction));
+      }
       const isRead = mode === "readonly";
       if (this.#fault === undefined || isRead !== (this.#fault === "read fails")) {
         return transaction;
@@ -107,7 +120,15 @@ function spoil(transaction: IDBTransaction, fault: Fault): void {
       get: () => new DOMException("no room", "QuotaExceededError"),
     });
   }
-  queueMicrotask(() => transaction.abort());
+  queueMicrotask(() => giveUp(transaction));
+}
+
+function giveUp(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It was committed, or given up, just before.
+  }
 }
 
 interface Version {
@@ -243,10 +264,9 @@ class Trial {
 
   /** The tab is gone, in the middle of whatever it did. */
   async crash(): Promise<void> {
-    this.idb.disarm();
     // What is left of it in this process must not store anything any more.
     this.#tab.isDead = true;
-    this.idb.arm("closed");
+    this.idb.crash();
     await this.mount();
     await this.#readAll((bytes) => this.model.recovered(bytes));
     await this.idle();

@@ -201,7 +201,7 @@ function copyFrom(parts: readonly Uint8Array[], offset: number, target: Uint8Arr
       continue;
     }
     const count = Math.min(part.length - skip, target.length - done);
-    target.set(part.subarray(skip, skip + count), done);
+    target.set(count === part.length ? part : part.subarray(skip, skip + count), done);
     done += count;
     skip = 0;
     if (done === target.length) break;

@@ -16,12 +16,17 @@ export interface Descriptor {
 /** Bytes of one chain: the used element has 32 bits for them (2.7.5.2 forbids the driver more). */
 const CHAIN_BYTES_MAX = 0xffff_ffff;
 
+/** Enough for the tables of most requests; longer ones make it grow, up to a queue's size. */
+const TABLE_BYTES = 64 * DESCRIPTOR_SIZE;
+
 export class DescriptorWalk {
   /** Whether indirect tables were negotiated. */
   indirect = false;
   readonly #memory: GuestMemory;
   readonly #entry: Descriptor = { address: 0, length: 0, flags: 0 };
   #chain: DescriptorChain | undefined;
+  /** Room for the copy of a table: one is walked at a time. */
+  #table = new Uint8Array(TABLE_BYTES);
   #limit = 0;
   #packedTable = false;
   #count = 0;
@@ -87,7 +92,9 @@ export class DescriptorWalk {
     const view = this.#memory.view(address, length);
     if (view === undefined) return `an indirect table at 0x${address.toString(16)} outside RAM`;
     // Copied, so that checks and use see the same table whatever the guest does meanwhile.
-    const table = new DataView(new Uint8Array(view).buffer);
+    if (this.#table.length < length) this.#table = new Uint8Array(length);
+    this.#table.set(view);
+    const table = new DataView(this.#table.buffer);
     return this.#packedTable ? this.#walkPacked(table, entries) : this.#walkSplit(table, entries);
   }
 

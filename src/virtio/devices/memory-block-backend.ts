@@ -33,20 +33,30 @@ export class MemoryBlockBackend implements BlockBackend {
   }
 
   read(sector: number, target: BlockTarget): void {
-    this.#eachPiece(sector * SECTOR_SIZE, target.length, (chunk, within, at, count) => {
-      const bytes = this.#peekChunk(chunk).subarray(within, within + count);
+    const position = sector * SECTOR_SIZE;
+    for (let at = 0; at < target.length; ) {
+      const chunk = Math.floor((position + at) / CHUNK_SIZE);
+      const within = position + at - chunk * CHUNK_SIZE;
+      const count = Math.min(CHUNK_SIZE - within, target.length - at);
+      const bytes = this.#peek(chunk, within, count);
       target.write(at, bytes);
       if (bytes.length < count) target.zero(at + bytes.length, count - bytes.length);
-    });
+      at += count;
+    }
   }
 
   write(sector: number, source: readonly Uint8Array[]): void {
     let position = sector * SECTOR_SIZE;
     for (const part of source) {
-      this.#eachPiece(position, part.length, (chunk, within, at, count) => {
-        this.#ownChunk(chunk).set(part.subarray(at, at + count), within);
-      });
-      position += part.length;
+      for (let at = 0; at < part.length; ) {
+        const chunk = Math.floor(position / CHUNK_SIZE);
+        const within = position - chunk * CHUNK_SIZE;
+        const count = Math.min(CHUNK_SIZE - within, part.length - at);
+        const bytes = count === part.length ? part : part.subarray(at, at + count);
+        this.#ownChunk(chunk).set(bytes, within);
+        at += count;
+        position += count;
+      }
     }
   }
 
@@ -89,17 +99,19 @@ export class MemoryBlockBackend implements BlockBackend {
     }
   }
 
-  /** A chunk's contents, shorter than a chunk where there is nothing yet. */
-  #peekChunk(chunk: number): Uint8Array {
-    const at = chunk * CHUNK_SIZE;
-    return this.#chunks.get(chunk) ?? this.#image.subarray(at, at + CHUNK_SIZE);
+  /** A part of a chunk's contents, shorter where there is nothing yet. */
+  #peek(chunk: number, within: number, count: number): Uint8Array {
+    const own = this.#chunks.get(chunk);
+    if (own !== undefined) return own.subarray(within, within + count);
+    const at = chunk * CHUNK_SIZE + within;
+    return this.#image.subarray(at, at + count);
   }
 
   #ownChunk(chunk: number): Uint8Array {
     let own = this.#chunks.get(chunk);
     if (own === undefined) {
       own = new Uint8Array(CHUNK_SIZE);
-      own.set(this.#peekChunk(chunk));
+      own.set(this.#peek(chunk, 0, CHUNK_SIZE));
       this.#chunks.set(chunk, own);
     }
     return own;
