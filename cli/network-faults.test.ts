@@ -73,11 +73,13 @@ it("messages that are none cost the guest nothing", async () => {
 });
 
 it("a message beyond the limit ends the connection, and the next one begins", async () => {
-  const { members, said, isUp } = await setUp();
+  const { members, said, isUp, driver } = await setUp();
   members[0].socket.send(new Uint8Array(MAX_MESSAGE_BYTES + 1));
   await until(() => !isUp());
   expect(said).toHaveLength(1);
   await until(() => isUp() && members.length === 2);
+  // The guest is asked to announce itself there.
+  await until(() => driver.config(STATUS, 2) === 3);
 });
 
 it("a relay that does not read makes the guest wait, and gets everything in the end", async () => {

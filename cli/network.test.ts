@@ -134,7 +134,10 @@ describe.skipIf(!hasGuest)("Linux on a LAN (skipped until the guest is built)", 
     await guest.command("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 20000; done");
     relay = await startRelay({ port, allow: [`host:${source}`] });
     await guest.command("while [ $(cat /sys/class/net/eth0/carrier) = 0 ]; do usleep 20000; done");
-    expect(await guest.command("ping -c 2 -W 5 10.0.2.2")).toContain(" packets received");
+    const { controls } = counters();
+    expect(await guest.command("ping -c 4 -W 5 10.0.2.2")).toContain(" packets received");
+    // It has announced itself to the new relay, and said so.
+    expect(counters().controls).toBeGreaterThan(controls);
     const sum = await guest.command(`nc 10.0.2.2 ${source} </dev/null | md5sum`);
     expect(sum).toContain(md5(fromHost));
   });

@@ -11,7 +11,7 @@ const OPTIONS = {
   perMessageDeflate: false,
 } as const;
 
-const LOOPBACK = /^ws:\/\/(127\.\d+\.\d+\.\d+|\[::1\]|localhost)[:/]/i;
+const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
 
 /** @param say is told when the link goes down. */
 export function connectNetwork(url: string, say: (message: string) => void): NetworkCard {
@@ -27,7 +27,7 @@ export function connectNetwork(url: string, say: (message: string) => void): Net
 }
 
 function open(url: string, protocols: string[]): Socket {
-  const Client = LOOPBACK.test(url) ? LoopbackSocket : WebSocket;
+  const Client = LOOPBACK_HOST.test(new URL(url).hostname) ? LoopbackSocket : WebSocket;
   const socket = new Client(url, protocols, OPTIONS);
   // The close event that follows is enough; without a listener an error would end the process.
   socket.on("error", () => {});

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { WebSocket, WebSocketServer } from "ws";
 import { expect, test } from "./fixtures.ts";
 import { Vm } from "./vm.ts";
 
@@ -21,12 +22,13 @@ test("two tabs on one LAN reach each other", async ({ context, site }) => {
   expect(await two.run(`ping -c 3 -W 5 ${first}`)).toContain(" 0% packet loss");
 });
 
-test("downloads 20 MB whole", async ({ vm, site }) => {
-  const bytes = randomBytes(20 << 20);
+/** Boots the page at `url`, and downloads that many bytes from this computer. */
+async function download(vm: Vm, url: string, length: number): Promise<void> {
+  const bytes = randomBytes(length);
   const server = createServer((_request, response) => response.end(bytes));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   try {
-    await vm.boot(`${site}?disk=none&lan=download`);
+    await vm.boot(url);
     await address(vm);
     const { port } = server.address() as AddressInfo;
     const sum = await vm.run(`wget -q -O - http://10.0.2.2:${port}/file | sha256sum`, 60_000);
@@ -34,6 +36,36 @@ test("downloads 20 MB whole", async ({ vm, site }) => {
   } finally {
     server.close();
     server.closeAllConnections();
+  }
+}
+
+test("downloads 20 MB whole", async ({ vm, site }) => {
+  await download(vm, `${site}?disk=none&lan=download`, 20 << 20);
+});
+
+test("works with a relay that knows plain frames alone", async ({ vm, site }) => {
+  const protocols: string[] = [];
+  const plain = new WebSocketServer({
+    port: 0,
+    host: "127.0.0.1",
+    // As servers do that have never heard of subprotocols.
+    handleProtocols: () => false,
+  });
+  plain.on("connection", (page, request) => {
+    protocols.push(request.headers["sec-websocket-protocol"] ?? "");
+    const lan = new WebSocket(`${site.replace("http", "ws")}lan/plain`);
+    page.on("message", (data) => lan.readyState === lan.OPEN && lan.send(data));
+    lan.on("message", (data) => page.send(data));
+    page.on("close", () => lan.close());
+  });
+  await new Promise((done) => plain.once("listening", done));
+  try {
+    const { port } = plain.address() as AddressInfo;
+    await download(vm, `${site}?disk=none&relay=ws://127.0.0.1:${port}/`, 2 << 20);
+    expect(protocols).toEqual(["packets.tabvisor", ""]);
+  } finally {
+    for (const client of plain.clients) client.terminate();
+    plain.close();
   }
 });
 

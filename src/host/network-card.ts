@@ -2,6 +2,12 @@
 import { NetDevice } from "../virtio/devices/net.ts";
 import { type Connect, WebSocketNet } from "./websocket-net.ts";
 
+/**
+ * After a loss the guest announces its address, so that a relay that has been started again leases it
+ * to nobody else. Not at once: Linux sends nothing until up to a second after its carrier is back.
+ */
+const ANNOUNCE_DELAY_MS = 1500;
+
 export interface NetworkCardOptions {
   readonly name: string;
   /** Address of the relay's LAN. */
@@ -36,6 +42,8 @@ export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
   );
   // Before the first connection is tried the guest has to see a card without a cable.
   device.setLink(false);
+  let wasUp = false;
+  let announcing: ReturnType<typeof setTimeout> | undefined;
   const link = new WebSocketNet({
     url,
     connect,
@@ -50,11 +58,18 @@ export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
     },
     onLink: (up, reason) => {
       device.setLink(up);
+      clearTimeout(announcing);
+      if (up && wasUp) announcing = setTimeout(() => device.announce(), ANNOUNCE_DELAY_MS);
+      wasUp ||= up;
       onLink(up, reason);
     },
     onDrain: () => device.drain(),
   });
-  return { device, close: () => link.close() };
+  const close = () => {
+    clearTimeout(announcing);
+    link.close();
+  };
+  return { device, close };
 }
 
 /** Locally administered and not a group's (IEEE 802, 8.4): two machines on one LAN must differ. */
