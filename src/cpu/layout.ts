@@ -75,6 +75,10 @@ const WIDE = [
   "lastGeneration",
   /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
   "interpretOnce",
+  /** Where RAM is for the guest, and its size in bytes; it lies at `HART_MEMORY_BYTES` of the memory. */
+  "ramBase",
+  "ramBytes",
+  "mhartid",
 ] as const;
 
 /** 32-bit fields. */
@@ -270,8 +274,9 @@ export const SLOT = {
   count: 4096,
 } as const;
 
-const PAGE = 0x1_0000;
+/** Bytes of a page of linear memory. */
+export const WASM_PAGE = 0x1_0000;
 
-/** Linear memory below RAM. */
+/** Linear memory below RAM, which so begins there. */
 export const HART_MEMORY_BYTES: number =
-  Math.ceil((SLOT.base + SLOT.count * SLOT.bytes) / PAGE) * PAGE;
+  Math.ceil((SLOT.base + SLOT.count * SLOT.bytes) / WASM_PAGE) * WASM_PAGE;

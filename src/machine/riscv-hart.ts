@@ -9,8 +9,13 @@ const EXTENSIONS = [
   ...["sstc", "svadu", "svinval", "svnapot", "svpbmt"],
 ];
 
-export const RISCV_HART: HartModel = {
-  memoryBytes: HART_MEMORY_BYTES,
-  cpu: { extensions: EXTENSIONS, mmu: "sv57" },
-  create: (parts) => new Hart(parts),
-};
+export const RISCV_HART: HartModel = riscvHart();
+
+/** @param interpreter see `HartOptions`. */
+export function riscvHart(interpreter?: WebAssembly.Module): HartModel {
+  return {
+    memoryBytes: HART_MEMORY_BYTES,
+    cpu: { extensions: EXTENSIONS, mmu: "sv57" },
+    create: (parts) => new Hart(interpreter === undefined ? parts : { ...parts, interpreter }),
+  };
+}

@@ -1,7 +1,7 @@
 /** A machine's host on the browser that this Worker is in. */
 import { fillRandom } from "../host/entropy.ts";
 import type { Socket } from "../host/websocket-net.ts";
-import { RISCV_HART } from "../machine/riscv-hart.ts";
+import { riscvHart } from "../machine/riscv-hart.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { FromWorker } from "./protocol.ts";
 
@@ -29,10 +29,14 @@ function requestFrame(callback: () => void): void {
   else setTimeout(callback, FRAME_MS);
 }
 
-/** Makes the host. What it says goes through `post`, what it fetches through `fetch`. */
+/**
+ * Makes the host. What it says goes through `post`, what it fetches through `fetch`; `interpreter` as in
+ * `HartOptions`.
+ */
 export function createHost(
   post: (message: FromWorker, transfer?: Transferable[]) => void,
   fetch: typeof globalThis.fetch,
+  interpreter: WebAssembly.Module | undefined,
 ): MachineHost {
   return new MachineHost({
     post,
@@ -44,7 +48,7 @@ export function createHost(
     connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
-    hart: RISCV_HART,
+    hart: riscvHart(interpreter),
     isIsolated: globalThis.crossOriginIsolated,
     defer,
     sleep,

@@ -13,6 +13,7 @@ export interface BareMachineOptions {
   readonly time?: () => number;
   readonly translate?: HartOptions["translate"];
   readonly ecall?: HartOptions["ecall"];
+  readonly interpreter?: HartOptions["interpreter"];
 }
 
 export interface BareMachine {
@@ -45,6 +46,7 @@ export function bareMachine(options: BareMachineOptions = {}): BareMachine {
     time,
     ...(options.translate && { translate: options.translate }),
     ...(options.ecall && { ecall: options.ecall }),
+    ...(options.interpreter && { interpreter: options.interpreter }),
   });
   hart.reset({ pc: ram.base, mode: "M", a0: 0, a1: 0 });
   return {
