@@ -63,7 +63,8 @@ function prebuiltInterpreter(): Plugin {
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [preloadEverything()],
+  // The development server asks only these for the Worker's modules too.
+  plugins: [preloadEverything(), prebuiltInterpreter()],
   server: { headers: isolation },
   preview: { headers: isolation },
   worker: { format: "es", plugins: () => [prebuiltInterpreter()] },
