@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { defineConfig, type HtmlTagDescriptor, type Plugin } from "vite";
+import { buildInterpreter } from "./src/cpu/interpreter.ts";
 
 /** Cross-origin isolation lets guest RAM be shared memory; the page also works without it. */
 const isolation = {
@@ -32,12 +33,40 @@ function preloadEverything(): Plugin {
   };
 }
 
+/**
+ * Generates the interpreter while the page is built, for both kinds of memory. Where the page is only
+ * served to be worked on, the browser generates it, as it is then.
+ */
+function prebuiltInterpreter(): Plugin {
+  const name = "virtual:interpreter";
+  let isBuild = false;
+  return {
+    name: "prebuilt-interpreter",
+    configResolved: ({ command }) => {
+      isBuild = command === "build";
+    },
+    resolveId: (id) => (id === name ? `\0${name}` : undefined),
+    load(id) {
+      if (id !== `\0${name}`) return undefined;
+      const addressOf = (kind: string): string => {
+        if (!isBuild) return "undefined";
+        const source = buildInterpreter({ shared: kind === "shared", exact: false });
+        const file = this.emitFile({ type: "asset", name: `interpreter-${kind}.wasm`, source });
+        return `import.meta.ROLLUP_FILE_URL_${file}`;
+      };
+      const kinds = ["shared", "plain"];
+      return kinds.map((kind) => `export const ${kind} = ${addressOf(kind)};`).join("\n");
+    },
+  };
+}
+
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [preloadEverything()],
+  // The development server asks only these for the Worker's modules too.
+  plugins: [preloadEverything(), prebuiltInterpreter()],
   server: { headers: isolation },
   preview: { headers: isolation },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [prebuiltInterpreter()] },
   build: { target: "es2023", modulePreload: { polyfill: false } },
 });

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { build } from "vite";
 import { startSite } from "../cli/start.ts";
 import { render, writeReport } from "./report.ts";
-import { measureStartup } from "./startup.ts";
+import { measureStartup, type Startup } from "./startup.ts";
 import {
   browserSystem,
   hostSystem,
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   linkSync(`${CACHE}/disk.squashfs`, `${root}/disk.squashfs`);
   const site = await startSite(root, ["--port", "0"]);
   if (site === "help") return;
-  const promptMs = values["no-startup"] ? undefined : await startup(site.url);
+  const startup = values["no-startup"] ? undefined : await startUp(site.url);
   const systems: System[] = [];
   const results = new Map(workloads.map(({ name }) => [name, new Map<string, Measured[]>()]));
   // One after the other, so that they do not slow each other down.
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
     await system.close();
   }
   await site.close();
-  const report = { workloads, systems, results, runs, promptMs };
+  const report = { workloads, systems, results, runs, startup };
   process.stdout.write(`\n${render(report)}`);
   if (values.write) writeReport(RESULTS, report);
 }
@@ -106,7 +106,7 @@ async function measure(system: System, workload: Workload, runs: number): Promis
   return list;
 }
 
-async function startup(url: string): Promise<number> {
+async function startUp(url: string): Promise<Startup> {
   const browser = await launch("chromium");
   try {
     return await measureStartup(browser, url);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { median } from "./median.ts";
+import type { Startup } from "./startup.ts";
 import type { Measured, System } from "./systems.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -16,8 +17,8 @@ export interface Report {
   readonly systems: readonly System[];
   readonly results: Results;
   readonly runs: number;
-  /** Median time to the prompt in Chromium in ms, if it was measured. */
-  readonly promptMs: number | undefined;
+  /** In Chromium, if it was measured. */
+  readonly startup: Startup | undefined;
 }
 
 export function writeReport(path: string, report: Report): void {
@@ -26,7 +27,7 @@ export function writeReport(path: string, report: Report): void {
   writeFileSync(path, `${render(report)}\n${kept}`);
 }
 
-export function render({ workloads, systems, results, runs, promptMs }: Report): string {
+export function render({ workloads, systems, results, runs, startup }: Report): string {
   const [cpu] = cpus();
   const names = systems.map(({ name }) => name);
   const rows = workloads.map(({ name, kind }) => [
@@ -48,9 +49,7 @@ export function render({ workloads, systems, results, runs, promptMs }: Report):
       `${(totalmem() / 2 ** 30).toFixed(0)} GiB. Medians of ${runs} runs.`,
     "",
     ...systems.map(({ name, version }) => `- ${name}: ${version}`),
-    ...(promptMs === undefined
-      ? []
-      : [`- navigation to shell prompt in Chromium, cold cache: ${promptMs.toFixed(0)} ms`]),
+    ...(startup === undefined ? [] : [startupLine(startup)]),
     "",
     "Seconds, or work in a second where marked /s. The ratio is the speed in Chromium over that in QEMU.",
     "",
@@ -59,6 +58,11 @@ export function render({ workloads, systems, results, runs, promptMs }: Report):
     ...means,
     "",
   ].join("\n");
+}
+
+function startupLine({ promptMs, longestTaskMs }: Startup): string {
+  const longest = longestTaskMs === 0 ? "less than 50 ms" : `${longestTaskMs.toFixed(0)} ms`;
+  return `- navigation to shell prompt in Chromium, cold cache: ${promptMs.toFixed(0)} ms; longest task of the page's main thread until then: ${longest}`;
 }
 
 /** The first columns are text; the rest are numbers, which are set flush right. */

@@ -123,7 +123,7 @@ class Session {
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
     this.#machine = new Machine({
-      hart: riscvHart(new CompilerThread(startCompiler)),
+      hart: riscvHart({ compiler: new CompilerThread(startCompiler) }),
       clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
       entropy: fillRandom,
       profile: options.profile,

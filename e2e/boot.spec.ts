@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { buildInterpreter } from "../src/cpu/interpreter.ts";
 import { DIST, expect, test } from "./fixtures.ts";
 import { startPlainHost } from "./plain-host.ts";
 import { Vm } from "./vm.ts";
@@ -32,6 +33,22 @@ test("works from a plain host, under a sub-path, without isolation and without a
   } finally {
     host.close();
   }
+});
+
+test("comes with the interpreter that it would generate, and fetches it", async ({ vm, site }) => {
+  const files = await readdir(join(DIST, "assets"));
+  for (const kind of ["shared", "plain"]) {
+    const file = files.filter((name) => name.startsWith(`interpreter-${kind}-`));
+    const built = await readFile(join(DIST, "assets", file.join()));
+    const wanted = buildInterpreter({ shared: kind === "shared", exact: false });
+    expect(built.equals(wanted)).toBe(true);
+  }
+  const requests: string[] = [];
+  vm.page.on("request", (request) => requests.push(request.url()));
+  await vm.boot(site);
+  expect(requests.filter((url) => url.includes("/interpreter-"))).toEqual([
+    expect.stringMatching(/interpreter-shared-.*\.wasm$/),
+  ]);
 });
 
 test("has no script that a strict policy forbids", async () => {

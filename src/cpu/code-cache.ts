@@ -1,16 +1,16 @@
 /**
- * Decoded instructions, by physical page. Generated code executes the entries; this fills them in.
+ * Decoded instructions, by physical page. Generated code fills the entries in and executes them; this
+ * gives pages their slots.
  *
  * An entry is decoded when it is first executed. Stores by the hart clear the entries that they
  * overwrite (see `invalidate_code`), other writers clear the page's: nothing decoded is ever stale.
  */
-import { type Decoded, decode, instructionLength, newDecoded } from "../isa/decoder.ts";
+import { instructionLength } from "../isa/decoder.ts";
 import type { RamRegion } from "../memory/guest-memory.ts";
-import { ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
-import { CODE_MAP_BASE, ENTRY, F_BASE, SCRATCH, SLOT, TLB, X_BASE, X_SINK } from "./layout.ts";
+import { SpecialOp } from "./handlers.ts";
+import { CODE_MAP_BASE, ENTRY, FIELD, SCRATCH, SLOT, TLB, TLB_LOG } from "./layout.ts";
 
 const PAGE_BYTES = 4096;
-const LAST_HALF = PAGE_BYTES - 2;
 const SCRATCH_END = SCRATCH.base + SCRATCH.count * SCRATCH.bytes;
 
 /**
@@ -24,7 +24,6 @@ export class CodeCache {
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
   readonly #ram: RamRegion;
-  readonly #decoded: Decoded = newDecoded();
   #nextSlot = 0;
   /** Slots that have been handed out at least once. */
   #used = 0;
@@ -47,7 +46,10 @@ export class CodeCache {
   clear(): void {
     this.#bytes.fill(0, CODE_MAP_BASE, SLOT.base);
     this.#bytes.fill(0, SCRATCH.base, SCRATCH_END);
-    for (let k = 0; k < SCRATCH.count; k++) this.decodeScratch(SCRATCH.base + k * SCRATCH.bytes, 0);
+    // No bits are an illegal instruction, which the cleared slots claim to hold.
+    for (let slot = SCRATCH.base; slot < SCRATCH_END; slot += SCRATCH.bytes) {
+      this.#data.setUint16(slot + ENTRY.op, SpecialOp.illegal, true);
+    }
     this.#nextSlot = 0;
     this.#free.length = 0;
     this.#released.fill(0);
@@ -56,9 +58,11 @@ export class CodeCache {
 
   /** Gives the page whose bytes are at `host` a slot, taking the oldest one if none is free. */
   allocateSlot(host: number): number {
-    const slot = this.#free.pop() ?? this.#takeOldest();
     const data = this.#data;
-    this.#bytes.fill(0, slot, slot + SLOT.end);
+    const isFresh = this.#free.length === 0 && this.#nextSlot === this.#used;
+    const slot = this.#free.pop() ?? this.#takeOldest();
+    // A slot that was never used is clear; clearing it would make the host commit all of it.
+    if (!isFresh) this.#bytes.fill(0, slot, slot + SLOT.end);
     data.setUint16(slot + SLOT.end + ENTRY.op, SpecialOp.pageEnd, true);
     data.setUint32(slot + SLOT.host, host, true);
     data.setUint32(slot + SLOT.storesLeft, FIRST_STORES << this.#released[this.#page(host)], true);
@@ -107,29 +111,6 @@ export class CodeCache {
     }
   }
 
-  /** Fills in the entry at `address`, which lies in a code slot. */
-  decode(address: number): void {
-    const { host, offset } = this.#locate(address);
-    const low = this.#data.getUint16(host + offset, true);
-    let bits = low;
-    if (instructionLength(low) === 4) {
-      if (offset === LAST_HALF) {
-        this.#data.setUint16(address + ENTRY.op, SpecialOp.straddle, true);
-        return;
-      }
-      bits = this.#data.getUint32(host + offset, true);
-    }
-    this.#write(address, bits, offset);
-  }
-
-  /** Decodes `bits` into a scratch slot: one instruction, then the way out. */
-  decodeScratch(slot: number, bits: number): void {
-    this.#write(slot, bits, undefined);
-    this.#data.setUint16(slot + ENTRY.bytes + ENTRY.op, SpecialOp.pageEnd, true);
-    this.#data.setUint16(slot + 2 * ENTRY.bytes + ENTRY.op, SpecialOp.pageEnd, true);
-    this.#data.setUint32(slot + SCRATCH.bits, bits, true);
-  }
-
   /** The instruction's bits, 16 or 32 of them, for the entry at `address`. */
   rawBits(address: number): number {
     if (address < SCRATCH_END) {
@@ -146,29 +127,6 @@ export class CodeCache {
     const slot = SLOT.base + index * SLOT.bytes;
     const host = this.#data.getUint32(slot + SLOT.host, true);
     return { host, offset: ((address - slot) / ENTRY.bytes) * 2 };
-  }
-
-  /** `offset` is the place in the page, or undefined where a branch cannot stay in the slot. */
-  #write(address: number, bits: number, offset: number | undefined): void {
-    const d = this.#decoded;
-    decode(bits, d);
-    const ops = d.row === undefined ? undefined : ROW_OPS.get(d.row);
-    if (ops === undefined) {
-      this.#data.setUint16(address + ENTRY.op, SpecialOp.illegal, true);
-      return;
-    }
-    const target = (offset ?? 0) + d.imm;
-    const near = ops.relative && offset !== undefined && target >= 0 && target < PAGE_BYTES;
-    const numbers = near ? ops.near : ops.far;
-    const data = this.#data;
-    data.setUint16(address + ENTRY.op, numbers[d.length === 2 ? 0 : 1], true);
-    data.setUint16(address + ENTRY.rd, destination(ops, d.rd), true);
-    data.setUint16(address + ENTRY.rs1, ops.zimm ? d.rs1 : source(ops.floatSource1, d.rs1), true);
-    data.setUint16(address + ENTRY.rs2, source(ops.floatSource2, d.rs2), true);
-    data.setUint8(address + ENTRY.rs3, d.rs3);
-    data.setUint8(address + ENTRY.rm, d.rm);
-    // A near branch moves by entries, 16 bytes for each two of code.
-    data.setInt32(address + ENTRY.imm, near ? d.imm * (ENTRY.bytes / 2) : d.imm, true);
   }
 
   #page(host: number): number {
@@ -188,20 +146,25 @@ export class CodeCache {
 
   /** From now on stores to this page must take the slow path, which keeps the slot true. */
   #evictWrites(host: number): void {
+    const fills = this.#data.getUint32(FIELD.tlbFills, true);
+    if (fills < TLB_LOG.count) {
+      for (let k = 0; k < fills; k++) {
+        this.#evictWrite(this.#data.getUint32(TLB_LOG.base + k * 4, true), host);
+      }
+      return;
+    }
     for (let context = 0; context < TLB.contexts; context++) {
       const table = TLB.base + context * TLB.contextBytes + TLB.write;
       for (let at = table; at < table + TLB.tableBytes; at += TLB.entryBytes) {
-        const tag = this.#data.getUint32(at, true);
-        const addend = this.#data.getUint32(at + 8, true);
-        if ((tag + addend) >>> 0 === host) this.#data.setBigInt64(at, -1n, true);
+        this.#evictWrite(at, host);
       }
     }
   }
-}
 
-const source = (float: boolean, index: number): number => (float ? F_BASE : X_BASE) + index * 8;
-
-function destination(ops: RowOps, index: number): number {
-  if (ops.floatDestination) return F_BASE + index * 8;
-  return X_BASE + (index === 0 ? X_SINK : index) * 8;
+  /** An entry of another table is merely filled again. */
+  #evictWrite(entry: number, host: number): void {
+    const tag = this.#data.getUint32(entry, true);
+    const addend = this.#data.getUint32(entry + 8, true);
+    if ((tag + addend) >>> 0 === host) this.#data.setBigInt64(entry, -1n, true);
+  }
 }

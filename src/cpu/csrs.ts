@@ -403,17 +403,12 @@ function pmpRows(host: HostFunctions): CsrRow[] {
   return rows;
 }
 
-export function csrRows(
-  host: HostFunctions,
-  mmu: MmuFunctions,
-  traps: TrapFunctions,
-  hartId: number,
-): CsrRow[] {
+export function csrRows(host: HostFunctions, mmu: MmuFunctions, traps: TrapFunctions): CsrRow[] {
   return [
     constant(0xf11, "mvendorid", 0),
     constant(0xf12, "marchid", 0),
     constant(0xf13, "mimpid", 0),
-    constant(0xf14, "mhartid", hartId),
+    { number: 0xf14, name: "mhartid", read: () => get("mhartid") },
     constant(0xf15, "mconfigptr", 0),
     ignored(0x301, "misa", MISA),
     ...statusRows(mmu, traps),
@@ -435,6 +430,10 @@ export function csrRows(
     ...pmpRows(host),
   ];
 }
+
+/** Enters each row's place in the table plus one at its number. */
+export const fillCsrMap = (rows: readonly CsrRow[]): Stmt[] =>
+  rows.map((row, k) => i32.store8(row.number, k + 1, CSR_MAP_BASE));
 
 export interface CsrFunctions {
   /** (number, writes): the row's place in the table plus one, or 0 for an illegal access. */

@@ -17,6 +17,7 @@ import {
   whenLikely,
 } from "../wasm/expr.ts";
 import type { CsrFunctions } from "./csrs.ts";
+import type { DecodeFunctions } from "./decode.ts";
 import { BYTES, type DataFunctions, HartTarget } from "./hart-target.ts";
 import type { HostFunctions } from "./imports.ts";
 import type { RegionRuntime } from "./jit/runtime.ts";
@@ -43,6 +44,7 @@ import type { TrapFunctions } from "./traps.ts";
 /** The generated functions that instructions call. */
 export interface CoreFunctions extends DataFunctions {
   readonly host: HostFunctions;
+  readonly decoder: DecodeFunctions;
   readonly mmu: MmuFunctions;
   readonly csrs: CsrFunctions;
   readonly regions: RegionRuntime;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { encode } from "../isa/assembler.ts";
+import { buildInterpreter } from "./interpreter.ts";
 import { bareMachine } from "./testing/bare-machine.ts";
 
 const RAM = 0x8000_0000;
@@ -75,6 +76,32 @@ describe("hart", () => {
     program(RAM, [encode("addi", { rd: 5, imm: -1 }), encode("jal", { imm: 0 })]);
     hart.run(10);
     expect(hart.getX(5)).toBe(2n ** 64n - 1n);
+  });
+
+  test("one compiled interpreter runs harts whose RAM differs", () => {
+    const interpreter = new WebAssembly.Module(buildInterpreter({ shared: false, exact: false }));
+    const ends = encode("jal", { imm: 0 });
+    const program = [
+      encode("auipc", { rd: 5, imm: 0 }),
+      encode("addi", { rd: 6, rs1: 5, imm: 24 }),
+      encode("csrrw", { rs1: 6, csr: 0x305 }),
+      encode("lui", { rd: 6, imm: 0x1_0000 }),
+      encode("add", { rd: 5, rs1: 5, rs2: 6 }),
+      encode("sw", { rs1: 5, rs2: 6, imm: 0 }),
+      ends,
+    ];
+    const run = (ramBase: number, ramBytes: number) => {
+      const machine = bareMachine({ ramBase, ramBytes, interpreter });
+      machine.program(ramBase, program);
+      machine.hart.run(100);
+      return machine;
+    };
+    const large = run(2 * RAM, 0x2_0000);
+    expect(large.memory.readU32(2 * RAM + 0x1_0000)).toBe(0x1_0000);
+    expect(large.hart.peekCsr(0x342)).toBe(0n);
+    const small = run(RAM, 0x1_0000);
+    expect(small.hart.peekCsr(0x342)).toBe(7n);
+    expect(small.hart.peekCsr(0x343)).toBe(BigInt(RAM + 0x1_0000));
   });
 
   test("a trap loop without a handler ends with the budget", () => {

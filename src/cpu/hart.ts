@@ -23,6 +23,7 @@ import {
   type NarrowField,
   PMP_ENTRIES,
   TLB_LOG,
+  WASM_PAGE,
   WINDOW_MAP,
   type WideField,
   WRITTEN_MAP,
@@ -33,7 +34,6 @@ import { Menvcfg, Mode, Mstatus } from "./state.ts";
 
 export { HART_MEMORY_BYTES };
 
-const WASM_PAGE = 0x1_0000;
 const TWO_32 = 0x1_0000_0000;
 const STIP = 1 << 5;
 /** pmpcfg of an entry that grants everything: NAPOT, RWX. */
@@ -43,9 +43,11 @@ const CACHE_BLOCKS = BigInt((1 << 4) | Menvcfg.CBCFE | Menvcfg.CBZE);
 
 export interface HartOptions {
   readonly id: number;
-  /** `HART_MEMORY_BYTES` for the hart at its start, and the RAM. */
+  /** `HART_MEMORY_BYTES` for the hart at its start, and the RAM right behind them. */
   readonly memory: WebAssembly.Memory;
   readonly ram: RamRegion;
+  /** What `buildInterpreter` makes for this kind of memory, if somebody has compiled it already. */
+  readonly interpreter?: WebAssembly.Module;
   readonly guestMemory: GuestMemory;
   readonly bus: Bus;
   /** Ticks of `TIMEBASE_HZ`. */
@@ -67,6 +69,8 @@ interface Exports {
   run(budget: number): number;
   flush_all(): void;
   csr_peek(row: number): void;
+  fill_csr_map(): void;
+  decode(entry: number): void;
   update_contexts_now(): void;
 }
 
@@ -91,10 +95,10 @@ export class Hart implements HartPort {
   /** Instructions granted by `poll` since the last run began. */
   #granted = 0;
 
-  /** @throws RangeError if the memory is too small for the hart's part and the RAM. */
+  /** @throws RangeError if the memory does not hold the hart's part and the RAM behind it. */
   constructor(options: HartOptions) {
     const { memory, ram } = options;
-    if (ram.offset < HART_MEMORY_BYTES || memory.buffer.byteLength < ram.offset + ram.size) {
+    if (ram.offset !== HART_MEMORY_BYTES || memory.buffer.byteLength < ram.offset + ram.size) {
       throw new RangeError("the memory does not hold the hart's state and the RAM");
     }
     this.id = options.id;
@@ -111,7 +115,9 @@ export class Hart implements HartPort {
       new Uint8Array(memory.buffer, WRITTEN_MAP.base, WRITTEN_MAP.bytes),
       () => this.flushTlb(),
     );
+    this.#core = options.interpreter;
     this.#exports = this.#instantiate(false);
+    this.#exports.fill_csr_map();
     const { translate = "hot" } = options;
     if (translate !== "never") this.#translator = this.#createTranslator(translate);
     this.#code.onDrop = (slot) => this.#translator?.dropSlot(slot);
@@ -121,6 +127,10 @@ export class Hart implements HartPort {
     this.#translator?.clear();
     new Uint8Array(this.#data.buffer, 0, HART_MEMORY_BYTES).fill(0, X_BASE, CSR_MAP_BASE);
     this.#code.clear();
+    const { ram } = this.#options;
+    this.#setBig("ramBase", BigInt(ram.base));
+    this.#setBig("ramBytes", BigInt(ram.size));
+    this.#setBig("mhartid", BigInt(this.id));
     this.#setBig("mstatus", Mstatus.XL);
     this.#setBig("stimecmp", -1n);
     this.#set("mode", start.mode === "S" ? Mode.S : Mode.M);
@@ -285,7 +295,7 @@ export class Hart implements HartPort {
       ...this.#codeSpace(),
       renew: () => this.#renewCodeSpace(),
       now: this.#options.time,
-      decode: (entry) => this.#code.decode(entry),
+      decode: (entry) => this.#exports.decode(entry),
     });
   }
 
@@ -311,18 +321,8 @@ export class Hart implements HartPort {
   }
 
   #build(exact: boolean): WebAssembly.Module {
-    const { memory, ram, id } = this.#options;
-    const built = buildInterpreter({
-      hartId: id,
-      ram,
-      memoryPages: memory.buffer.byteLength / WASM_PAGE,
-      sharedMemory: isShared(memory),
-      exact,
-    });
-    for (const [k, number] of built.csrNumbers.entries()) {
-      this.#data.setUint8(CSR_MAP_BASE + number, k + 1);
-    }
-    return new WebAssembly.Module(built.bytes);
+    const shared = isShared(this.#options.memory);
+    return new WebAssembly.Module(buildInterpreter({ shared, exact }));
   }
 
   #hostFunctions(): Record<string, (...args: number[]) => unknown> {
@@ -333,8 +333,6 @@ export class Hart implements HartPort {
         this.#granted += more;
         return more;
       },
-      decode: (entry) => this.#code.decode(entry),
-      decodeScratch: (slot, bits) => this.#code.decodeScratch(slot, bits),
       // Wasm hands over addresses as signed numbers, and RAM may reach beyond 2^31.
       allocateSlot: (host) => this.#code.allocateSlot(host >>> 0),
       releaseSlot: (slot) => this.#code.releaseSlot(slot),

@@ -3,10 +3,6 @@ import type { Func } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 
 export interface HostFunctions {
-  /** Fills in the decoded entry at an address inside a code slot. */
-  readonly decode: Func<undefined>;
-  /** Decodes the given bits into a scratch slot. */
-  readonly decodeScratch: Func<undefined>;
   /** Gives the page at this host address a code slot and returns the slot's address. */
   readonly allocateSlot: Func<"i32">;
   /** A page with this code slot is written: drops the translated code that depends on it. */
@@ -36,8 +32,6 @@ export interface HostFunctions {
 export function importHost(module: ModuleBuilder): HostFunctions {
   const host = "host";
   return {
-    decode: module.importFunction(host, "decode", ["i32"], undefined),
-    decodeScratch: module.importFunction(host, "decodeScratch", ["i32", "i32"], undefined),
     allocateSlot: module.importFunction(host, "allocateSlot", ["i32"], "i32"),
     dropTranslations: module.importFunction(host, "dropTranslations", ["i32"], undefined),
     releaseSlot: module.importFunction(host, "releaseSlot", ["i32"], undefined),

@@ -9,7 +9,6 @@
 
 import type { Row } from "../isa/row.ts";
 import { hasField } from "../isa/table.ts";
-import type { RamRegion } from "../memory/guest-memory.ts";
 import {
   block,
   br,
@@ -31,7 +30,8 @@ import {
   whenUnlikely,
 } from "../wasm/expr.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
-import { csrRows, defineCsrs } from "./csrs.ts";
+import { csrRows, defineCsrs, fillCsrMap } from "./csrs.ts";
+import { defineDecode } from "./decode.ts";
 import {
   type Continuations,
   type CoreFunctions,
@@ -42,7 +42,7 @@ import { defineFpu } from "./fpu/index.ts";
 import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
 import { importHost } from "./imports.ts";
 import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runtime.ts";
-import { ENTRY, MAX_REGIONS } from "./layout.ts";
+import { ENTRY, HART_MEMORY_BYTES, MAX_REGIONS, WASM_PAGE } from "./layout.ts";
 import { defineMmu } from "./mmu.ts";
 import { definePmp } from "./pmp.ts";
 import { get, get32, put, put32, setBudgetAside } from "./state.ts";
@@ -56,35 +56,34 @@ export const ExitCode = { budget: 0, wfi: 1, stop: 2 } as const;
 const Status = { next: 0, trap: 1, steer: 2 } as const;
 
 export interface InterpreterOptions {
-  readonly hartId: number;
-  readonly ram: RamRegion;
-  /** Pages of the linear memory, and whether it is shared. */
-  readonly memoryPages: number;
-  readonly sharedMemory: boolean;
+  /** Whether the linear memory is shared. */
+  readonly shared: boolean;
   /** Looks at the budget before every instruction, for single-stepping and lock-step runs. */
   readonly exact: boolean;
 }
 
-/** The CSR rows in table order come along, for whoever fills the CSR map and reads by number. */
-export interface InterpreterModule {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly csrNumbers: readonly number[];
-}
+/** The most that a linear memory can have, in pages. */
+const MAX_MEMORY_PAGES = 0x1_0000;
 
-export function buildInterpreter(options: InterpreterOptions): InterpreterModule {
+/**
+ * The same module for every machine: what differs, as the size of RAM, is in the hart's state. So it
+ * can be built, and compiled, before anything of the machine is known.
+ */
+export function buildInterpreter(options: InterpreterOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory({
     module: "host",
     name: "memory",
-    initial: options.memoryPages,
-    maximum: options.memoryPages,
-    shared: options.sharedMemory,
+    initial: HART_MEMORY_BYTES / WASM_PAGE,
+    maximum: MAX_MEMORY_PAGES,
+    shared: options.shared,
   });
   const host = importHost(module);
   const pmp = definePmp(module);
-  const mmu = defineMmu(module, host, pmp, options.ram);
+  const decoder = defineDecode(module);
+  const mmu = defineMmu(module, host, pmp, decoder);
   const traps = defineTraps(module);
-  const rows = csrRows(host, mmu, traps, options.hartId);
+  const rows = csrRows(host, mmu, traps);
   const fpu = defineFpu(module, {
     read: () => get32("fflags"),
     accrue: (flags) =>
@@ -94,7 +93,15 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
       ),
   });
   const regions = defineRuntime(module, host, mmu);
-  const core: CoreFunctions = { host, mmu, traps, fpu, regions, csrs: defineCsrs(module, rows) };
+  const core: CoreFunctions = {
+    host,
+    decoder,
+    mmu,
+    traps,
+    fpu,
+    regions,
+    csrs: defineCsrs(module, rows),
+  };
   module.define(
     "csr_peek",
     ["i32"],
@@ -102,6 +109,7 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
     (id) => [put("scratch", call(core.csrs.read, id, 0))],
     { export: true },
   );
+  module.define("fill_csr_map", [], undefined, () => fillCsrMap(rows), { export: true });
   module.define("update_contexts_now", [], undefined, () => [callVoid(traps.updateContexts)], {
     export: true,
   });
@@ -109,7 +117,7 @@ export function buildInterpreter(options: InterpreterOptions): InterpreterModule
   module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
   for (const func of [mmu.atomicSlow, mmu.cacheBlock, ...Object.values(fpu)]) module.export(func);
   defineRun(module, core, outOfLine, options.exact);
-  return { bytes: module.encode(), csrNumbers: rows.map((row) => row.number) };
+  return module.encode();
 }
 
 /** Rows that are functions: (entry, codeBase) to a status. */
@@ -321,7 +329,7 @@ const refund = (s: LoopState): Stmt => set(s.budget, i32.add(s.budget, 1));
 
 function specialBodies(core: CoreFunctions, s: LoopState): Stmt[][] {
   const bodies: Stmt[][] = [];
-  bodies[SpecialOp.decode] = [callVoid(core.host.decode, s.entry), refund(s), br(s.next)];
+  bodies[SpecialOp.decode] = [callVoid(core.decoder.decode, s.entry), refund(s), br(s.next)];
   bodies[SpecialOp.pageEnd] = [refund(s), set(s.target, pcOf(s)), br(s.jump)];
   bodies[SpecialOp.straddle] = [
     set(s.target, pcOf(s)),

@@ -79,6 +79,10 @@ const WIDE = [
   "lastGeneration",
   /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
   "interpretOnce",
+  /** Where RAM is for the guest, and its size in bytes; it lies at `HART_MEMORY_BYTES` of the memory. */
+  "ramBase",
+  "ramBytes",
+  "mhartid",
 ] as const;
 
 /** 32-bit fields. */
@@ -284,7 +288,8 @@ export const SLOT = {
   count: 4096,
 } as const;
 
-const PAGE = 0x1_0000;
+/** Bytes of a page of linear memory. */
+export const WASM_PAGE = 0x1_0000;
 
 /**
  * A byte for each page of RAM and windows: 1 once the hart has written it. A page that the TLB knows
@@ -295,6 +300,6 @@ export const WRITTEN_MAP = {
   bytes: CODE_MAP_PAGES,
 } as const;
 
-/** Linear memory below RAM. */
+/** Linear memory below RAM, which so begins there. */
 export const HART_MEMORY_BYTES: number =
-  Math.ceil((WRITTEN_MAP.base + WRITTEN_MAP.bytes) / PAGE) * PAGE;
+  Math.ceil((WRITTEN_MAP.base + WRITTEN_MAP.bytes) / WASM_PAGE) * WASM_PAGE;

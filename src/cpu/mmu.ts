@@ -5,7 +5,6 @@
  * that cross a page, stores to pages with decoded code, and faults. A slow path either yields a host
  * address (an offset in the linear memory) or has recorded the fault and yields 0.
  */
-import type { RamRegion } from "../memory/guest-memory.ts";
 import {
   type Arg,
   bind,
@@ -30,11 +29,13 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { defineCacheBlock } from "./cache-block.ts";
+import type { DecodeFunctions } from "./decode.ts";
 import type { HostFunctions } from "./imports.ts";
 import {
   CODE_MAP_BASE,
   ENTRY,
   FIELD,
+  HART_MEMORY_BYTES,
   SCRATCH,
   SLOT,
   TLB,
@@ -42,7 +43,7 @@ import {
   WRITTEN_MAP,
 } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
-import { Cause, get32, put, put32, recordFault } from "./state.ts";
+import { Cause, get, get32, put, put32, recordFault } from "./state.ts";
 import {
   codeBaseOf,
   defineFlush,
@@ -79,26 +80,26 @@ export function defineMmu(
   module: ModuleBuilder,
   host: HostFunctions,
   pmp: PmpFunctions,
-  ram: RamRegion,
+  { decodeScratch }: DecodeFunctions,
 ): MmuFunctions {
   const windowHost = defineWindowHost(module);
   /** Host address of `size` bytes of one page at a physical address, or 0 if they are not memory. */
   const ramHost = (pa: I64, size: Arg<"i32">): I32 =>
-    letIn(i64.sub(pa, ram.base), (offset) =>
+    letIn(i64.sub(pa, get("ramBase")), (offset) =>
       i32.if(
-        i64.le_u(offset, i64.sub(ram.size, i64.extend_i32_u(i32.add(size as I32, 0)))),
-        i32.add(i32.wrap_i64(offset), ram.offset),
+        i64.le_u(offset, i64.sub(get("ramBytes"), i64.extend_i32_u(i32.add(size as I32, 0)))),
+        i32.add(i32.wrap_i64(offset), HART_MEMORY_BYTES),
         call(windowHost, offset),
         true,
       ),
     );
   /** Notes that the page of a host address is written. */
   const noteWritten = (address: I32): Stmt =>
-    i32.store8(i32.shr_u(i32.sub(address, ram.offset), 12), 1, WRITTEN_MAP.base);
+    i32.store8(i32.shr_u(i32.sub(address, HART_MEMORY_BYTES), 12), 1, WRITTEN_MAP.base);
   const fixedSize = (size: number): I32 => i32.const(size);
   /** Address of the code map's word for the page of a host address. */
   const codeMapWord = (address: I32): I32 =>
-    i32.shl(i32.shr_u(i32.sub(address, ram.offset), 12), 2);
+    i32.shl(i32.shr_u(i32.sub(address, HART_MEMORY_BYTES), 12), 2);
   const slotOf = (address: I32): I32 => i32.load(codeMapWord(address), CODE_MAP_BASE);
 
   const translate = defineTranslate(module, pmp, {
@@ -276,7 +277,7 @@ export function defineMmu(
           SCRATCH.base,
         ),
       ),
-      when(i32.ne(i32.load(slot, SCRATCH.bits), bits), [callVoid(host.decodeScratch, slot, bits)]),
+      when(i32.ne(i32.load(slot, SCRATCH.bits), bits), [callVoid(decodeScratch, slot, bits)]),
       put("codeBase", i64.sub(pc, i64.extend_i32_u(i32.shr_u(slot, 3)))),
       ret(slot),
     ];

@@ -48,12 +48,14 @@ function slotOf(name: string): Slot {
   return base === "rm" ? "rm" : "imm";
 }
 
+/** Which field of the encoding gives an operand. */
 interface Extract {
   readonly field: Field;
   readonly slot: Slot;
 }
 
-interface Candidate {
+/** A row, or a compressed one as the row that it stands for, in the decoder's terms. */
+export interface Candidate {
   readonly mask: number;
   readonly match: number;
   readonly row: Row;
@@ -104,8 +106,14 @@ function buckets(
   return made;
 }
 
-const BUCKETS_32 = buckets(256, ROWS.map(candidateOf), bucketOf32, 0x707c);
-const BUCKETS_16 = buckets(32, COMPRESSED_ROWS.map(compressedCandidateOf), bucketOf16, 0xe003);
+/** Rows that instructions with the same value of `bucketOf32` may be, in the order to try them in. */
+export const BUCKETS_32 = buckets(256, ROWS.map(candidateOf), bucketOf32, 0x707c);
+export const BUCKETS_16 = buckets(
+  32,
+  COMPRESSED_ROWS.map(compressedCandidateOf),
+  bucketOf16,
+  0xe003,
+);
 
 /** The length in bytes that the low bits of an instruction announce. */
 export function instructionLength(bits: number): 2 | 4 {

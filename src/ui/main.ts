@@ -15,7 +15,13 @@ function begin(): Startup {
   }
 }
 
+/** This code does not wait for the HTML to be read to its end. */
+async function htmlRead(): Promise<void> {
+  if (document.readyState !== "loading") return;
+  await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
+}
+
 // The Worker fetches the kernel while the browser fetches and runs the terminal.
 const startup = begin();
-const { mount } = await import("./app.tsx");
+const [{ mount }] = await Promise.all([import("./app.tsx"), htmlRead()]);
 mount(startup, document.querySelector("#app")!);

@@ -1,6 +1,5 @@
 /** The guest's console on the page: xterm.js, its add-ons, its colours and its keys. */
 import { FitAddon } from "@xterm/addon-fit";
-import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { type ITheme, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import type { Screen } from "./session.ts";
@@ -91,7 +90,6 @@ export function openTerminal(parent: HTMLElement, options: TerminalOptions): Gue
   dark.addEventListener("change", () => {
     terminal.options.theme = dark.matches ? DARK : LIGHT;
   });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
   terminal.open(parent);
   keepFitting(terminal, parent, options.onResize);
   connectInput(terminal, options);
@@ -104,12 +102,40 @@ export function openTerminal(parent: HTMLElement, options: TerminalOptions): Gue
     get rows() {
       return terminal.rows;
     },
-    write: (bytes, shown) => terminal.write(bytes, shown),
+    write: writer(terminal),
     clear: () => terminal.reset(),
     text: () => textOf(terminal),
     type: (text) => terminal.input(text),
     focus: () => terminal.focus(),
   };
+}
+
+/**
+ * Writes to the terminal. The widths of characters beyond ASCII are a large table, which is loaded when
+ * the first of them comes; what is written meanwhile waits for it.
+ */
+function writer(terminal: Terminal): Screen["write"] {
+  let loading: Promise<void> | undefined;
+  let isLoaded = false;
+  return (bytes, shown) => {
+    if (isLoaded || (loading === undefined && bytes.every((byte) => byte < 0x80))) {
+      terminal.write(bytes, shown);
+      return;
+    }
+    loading ??= loadWidths(terminal).then(() => {
+      isLoaded = true;
+    });
+    void loading.then(() => terminal.write(bytes, shown));
+  };
+}
+
+async function loadWidths(terminal: Terminal): Promise<void> {
+  try {
+    const { UnicodeGraphemesAddon } = await import("@xterm/addon-unicode-graphemes");
+    terminal.loadAddon(new UnicodeGraphemesAddon());
+  } catch {
+    // Without it some characters take up the wrong number of columns.
+  }
 }
 
 function keepFitting(terminal: Terminal, parent: HTMLElement, onResize: () => void): void {

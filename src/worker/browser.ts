@@ -37,10 +37,14 @@ const startCompiler: StartCompiler = (answered, failed) => {
   return { post: (job) => worker.postMessage(job) };
 };
 
-/** Makes the host. What it says goes through `post`, what it fetches through `fetch`. */
+/**
+ * Makes the host. What it says goes through `post`, what it fetches through `fetch`; `interpreter` as in
+ * `HartOptions`.
+ */
 export function createHost(
   post: (message: FromWorker, transfer?: Transferable[]) => void,
   fetch: typeof globalThis.fetch,
+  interpreter: WebAssembly.Module | undefined,
 ): MachineHost {
   return new MachineHost({
     post,
@@ -52,7 +56,10 @@ export function createHost(
     connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
-    hart: riscvHart(new CompilerThread(startCompiler)),
+    hart: riscvHart({
+      compiler: new CompilerThread(startCompiler),
+      ...(interpreter && { interpreter }),
+    }),
     isIsolated: globalThis.crossOriginIsolated,
     defer,
     sleep,

@@ -1,5 +1,6 @@
 /** The Worker's entry. Small: it asks for the guest's files before the machine's code has loaded. */
 import { EarlyFetch } from "./early-fetch.ts";
+import { fetchInterpreter } from "./interpreter.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 
 /** The part of the Worker's global scope that is used; the page's types know only the window's. */
@@ -20,10 +21,10 @@ const backlog: ToWorker[] = [];
 scope.onmessage = ({ data }) => void backlog.push(data);
 
 // Not awaited: a module that still waits for another gets no messages.
-void import("./browser.ts").then(({ createHost }) => {
+void Promise.all([import("./browser.ts"), fetchInterpreter()]).then(([code, interpreter]) => {
   const post = (message: FromWorker, transfer: Transferable[] = []) =>
     scope.postMessage(message, transfer);
-  const host = createHost(post, early.fetch);
+  const host = code.createHost(post, early.fetch, interpreter);
   scope.onmessage = ({ data }) => host.receive(data);
   for (const message of backlog) host.receive(message);
 });

@@ -16,6 +16,7 @@ export interface BareMachineOptions {
   readonly translate?: HartOptions["translate"];
   readonly ecall?: HartOptions["ecall"];
   readonly compiler?: HartOptions["compiler"];
+  readonly interpreter?: HartOptions["interpreter"];
 }
 
 export interface BareMachine {
@@ -49,6 +50,7 @@ export function bareMachine(options: BareMachineOptions = {}): BareMachine {
     ...(options.translate && { translate: options.translate }),
     ...(options.ecall && { ecall: options.ecall }),
     ...(options.compiler && { compiler: options.compiler }),
+    ...(options.interpreter && { interpreter: options.interpreter }),
   });
   hart.reset({ pc: ram.base, mode: "M", a0: 0, a1: 0 });
   return {
