@@ -2,12 +2,20 @@
 import type { DiskFault } from "../host/chunked-disk.ts";
 import type { DiskSeed } from "../host/disk-seed.ts";
 import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import { SharedFiles } from "../host/shared-files.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
-import type { BootConfig, ExitReason, ImageSource, MachineState, ToWorker } from "./protocol.ts";
+import type {
+  BootConfig,
+  ExitReason,
+  ImageSource,
+  MachineState,
+  SharedFile,
+  ToWorker,
+} from "./protocol.ts";
 import type { Services } from "./services.ts";
 
 /** Time between two reports to the page, in ms. */
@@ -35,6 +43,8 @@ const SWITCHED_OFF: End = { reason: "switched-off", detail: "" };
 
 export class MachineHost {
   readonly #services: Services;
+  /** Outlives a restart of the machine. */
+  readonly #shared: SharedFiles;
   #config: BootConfig | undefined;
   #files: BootFiles | undefined;
   #guest: Guest | undefined;
@@ -56,6 +66,7 @@ export class MachineHost {
 
   constructor(services: Services) {
     this.#services = services;
+    this.#shared = new SharedFiles(() => services.clock.wallClockMs());
   }
 
   receive(message: ToWorker): void {
@@ -69,6 +80,9 @@ export class MachineHost {
         break;
       case "shown":
         this.#guest?.console.shown(message.bytes);
+        break;
+      case "share":
+        this.#share(message.files);
         break;
       case "resize":
         this.#size = message;
@@ -162,7 +176,7 @@ export class MachineHost {
   }
 
   async #make(config: BootConfig): Promise<Guest> {
-    return new Guest(config, this.#services, {
+    return new Guest(config, this.#services, this.#shared.tree, {
       onExit: (exit) => this.#exited(exit),
       onPanic: (message) => this.#panicked(message),
     });
@@ -205,6 +219,13 @@ export class MachineHost {
     this.#startedAt = this.#services.clock.nowMs();
     this.#enter("running");
     this.#report();
+  }
+
+  #share(files: readonly SharedFile[]): void {
+    const refused = files.filter(({ path, file }) => !this.#shared.add(path, file));
+    if (refused.length === 0) return;
+    const what = `The guest cannot have ${refused.length} of the files, such as ${refused[0].path}.`;
+    this.#services.post({ type: "notice", problem: { what, advice: "Give them other names." } });
   }
 
   #type(bytes: Uint8Array): void {
