@@ -5,7 +5,7 @@
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
 import { bit, DeviceType } from "../spec.ts";
-import { NinePSession } from "./9p/session.ts";
+import { NinePSession, REQUEST_MAX } from "./9p/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
 import { encodeText } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
@@ -27,6 +27,7 @@ export class NinePDevice implements VirtioDevice {
   readonly config: ConfigFields;
   readonly #tree: HostTree;
   #session: NinePSession | undefined;
+  readonly #scratch = new Uint8Array(REQUEST_MAX);
   readonly #pump = new RequestPump();
   readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
 
@@ -44,8 +45,8 @@ export class NinePDevice implements VirtioDevice {
     this.config = new ConfigFields(2 + bytes.length).setU16(0, bytes.length).setBytes(2, bytes);
   }
 
-  activate({ queues }: DeviceIo): void {
-    const session = new NinePSession(this.#tree, this.#counters);
+  activate({ queues, spend }: DeviceIo): void {
+    const session = new NinePSession(this.#tree, this.#counters, spend, this.#scratch);
     this.#session = session;
     this.#pump.start(queues[0], (chain, done) => session.serve(chain, done));
   }

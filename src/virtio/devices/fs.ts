@@ -2,7 +2,7 @@
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
-import { FuseSession } from "./fuse/session.ts";
+import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
 import { encodeText } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
@@ -23,6 +23,7 @@ export class FsDevice implements VirtioDevice {
   readonly config: ConfigFields;
   readonly #tree: HostTree;
   #session: FuseSession | undefined;
+  readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
   /** One for each queue. */
   readonly #pumps = [new RequestPump(), new RequestPump()];
   readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
@@ -43,8 +44,8 @@ export class FsDevice implements VirtioDevice {
       .setU32(Config.NUM_REQUEST_QUEUES, 1);
   }
 
-  activate({ queues }: DeviceIo): void {
-    const session = new FuseSession(this.#tree, this.#counters);
+  activate({ queues, spend }: DeviceIo): void {
+    const session = new FuseSession(this.#tree, this.#counters, spend, this.#scratch);
     this.#session = session;
     // FORGET on the first queue never waits for what the second one waits for (5.11.6).
     this.#pumps.forEach((pump, i) => {

@@ -4,7 +4,7 @@ import { ChainTarget } from "../host-tree/chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
 import { FieldWriter } from "../host-tree/fields.ts";
 import { FileType, type HostFile, S_IFMT } from "../host-tree/host-tree.ts";
-import { DirectoryListing, entryType } from "../host-tree/listing.ts";
+import { DirectoryListing, ENTRY_COST, entryType } from "../host-tree/listing.ts";
 import { FILE_SIZE_MAX } from "../host-tree/memory-content.ts";
 import { encodeText } from "../host-tree/names.ts";
 import { O_EXCL, openModeOf } from "../host-tree/open-flags.ts";
@@ -140,7 +140,9 @@ export function* readdir(context: Context, { args, chain }: Call): Steps<Reply> 
   const size = Math.min(args.u32(), roomIn(context, chain));
   if (offset === 0 || listing.isEmpty) {
     const { ino } = yield* wait(tree.getattr(location.node));
-    listing.fill(ino, yield* wait(tree.readdir(location.node)));
+    const entries = yield* wait(tree.readdir(location.node));
+    context.spend(entries.length * ENTRY_COST);
+    listing.fill(ino, entries);
   }
   const out = new FieldWriter(4 + size).skip(4);
   for (let position = offset; ; position++) {

@@ -20,6 +20,8 @@ export interface Context {
   readonly tree: HostTree;
   readonly fids: FidTable;
   readonly listings: ListingBudget;
+  /** Counts bytes touched beside those of chains. */
+  readonly spend: (bytes: number) => void;
   /** Bytes of the longest message. */
   readonly msize: number;
 }

@@ -20,7 +20,7 @@ export const MSIZE_MIN = 4096;
  * Bytes of a request without the data of Twrite; the longest is Twalk with 16 names. What lies
  * beyond is not looked at.
  */
-const REQUEST_MAX = 16 * 1024;
+export const REQUEST_MAX = 16 * 1024;
 
 /** Counted for the inspector. */
 export interface NinePCounters {
@@ -42,15 +42,25 @@ const decoder = new TextDecoder();
 export class NinePSession {
   readonly #tree: HostTree;
   readonly #counters: NinePCounters;
-  readonly #scratch = new Uint8Array(REQUEST_MAX);
+  readonly #spend: (bytes: number) => void;
+  /** The request at hand, without the data of Twrite. */
+  readonly #scratch: Uint8Array;
   /** Undefined before Tversion. */
   #context: Context | undefined;
   /** Requests on their way, by tag, with who waits for their end. */
   readonly #running = new Map<number, (() => void)[]>();
 
-  constructor(tree: HostTree, counters: NinePCounters) {
+  /** @param scratch of `REQUEST_MAX` bytes, which the sessions of a device have in turn */
+  constructor(
+    tree: HostTree,
+    counters: NinePCounters,
+    spend: (bytes: number) => void,
+    scratch: Uint8Array,
+  ) {
+    this.#scratch = scratch;
     this.#tree = tree;
     this.#counters = counters;
+    this.#spend = spend;
   }
 
   /** Fids that the guest holds. */
@@ -126,7 +136,13 @@ export class NinePSession {
     const isKnown = version === VERSION;
     if (isKnown) {
       const listings = new ListingBudget();
-      this.#context = { tree: this.#tree, fids: new FidTable(), listings, msize };
+      this.#context = {
+        tree: this.#tree,
+        fids: new FidTable(),
+        listings,
+        msize,
+        spend: this.#spend,
+      };
     }
     const text = textOf(isKnown ? VERSION : "unknown");
     const out = new FieldWriter(4 + text.length).u32(msize).raw(text);

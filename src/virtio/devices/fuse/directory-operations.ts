@@ -3,7 +3,7 @@
 import { HostError } from "../host-tree/errno.ts";
 import type { TreeEntry } from "../host-tree/host-tree.ts";
 import { FileType, S_IFMT } from "../host-tree/host-tree.ts";
-import { DirectoryListing, entryType } from "../host-tree/listing.ts";
+import { DirectoryListing, ENTRY_COST, entryType } from "../host-tree/listing.ts";
 import { encodeText } from "../host-tree/names.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { OUT_HEADER_SIZE, Out } from "./abi.ts";
@@ -38,7 +38,9 @@ function* list(context: FuseContext, call: FuseCall, plus: boolean): Steps<Reply
   const size = Math.min(call.args.u32(), room);
   if (offset === 0 || listing.isEmpty) {
     const { ino } = yield* wait(tree.getattr(dir));
-    listing.fill(ino, yield* wait(tree.readdir(dir)));
+    const entries = yield* wait(tree.readdir(dir));
+    context.spend(entries.length * ENTRY_COST);
+    listing.fill(ino, entries);
   }
   const out = new Structure(size);
   for (let position = offset; ; position++) {

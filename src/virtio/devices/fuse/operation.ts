@@ -15,6 +15,8 @@ export interface FuseContext {
   readonly nodes: NodeTable;
   readonly handles: HandleTable;
   readonly listings: ListingBudget;
+  /** Counts bytes touched beside those of chains. */
+  readonly spend: (bytes: number) => void;
 }
 
 export interface FuseCall {

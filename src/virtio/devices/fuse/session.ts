@@ -25,7 +25,7 @@ import { OPERATIONS } from "./operations.ts";
  * Bytes of a request without the data of WRITE. The longest is SETXATTR with a value of 64 KiB;
  * what lies beyond is not looked at.
  */
-const FUSE_REQUEST_MAX = 128 * 1024;
+export const FUSE_REQUEST_MAX = 128 * 1024;
 
 const PAGE = 4096;
 
@@ -54,13 +54,23 @@ interface Header {
 export class FuseSession {
   readonly #tree: HostTree;
   readonly #counters: FuseCounters;
-  readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
+  readonly #spend: (bytes: number) => void;
+  /** The request at hand, without the data of WRITE. */
+  readonly #scratch: Uint8Array;
   /** Undefined before INIT and after DESTROY. */
   #context: FuseContext | undefined;
 
-  constructor(tree: HostTree, counters: FuseCounters) {
+  /** @param scratch of `FUSE_REQUEST_MAX` bytes, which the sessions of a device have in turn */
+  constructor(
+    tree: HostTree,
+    counters: FuseCounters,
+    spend: (bytes: number) => void,
+    scratch: Uint8Array,
+  ) {
+    this.#scratch = scratch;
     this.#tree = tree;
     this.#counters = counters;
+    this.#spend = spend;
   }
 
   /** Inodes and handles that the guest holds. */
@@ -185,6 +195,7 @@ export class FuseSession {
       nodes: new NodeTable(this.#tree.root),
       handles: new HandleTable(),
       listings: new ListingBudget(),
+      spend: this.#spend,
     };
     return this.#answer(chain, header, out.bytes);
   }

@@ -12,6 +12,9 @@ import { isShareable } from "./names.ts";
  */
 export const LISTED_ENTRIES_MAX = 1 << 20;
 
+/** What listing one name costs the host, in bytes touched. */
+export const ENTRY_COST = 256;
+
 /** Entries held by all listings of one device. */
 export class ListingBudget {
   used = 0;
