@@ -12,6 +12,7 @@ describe("options of run", () => {
       pmems: [],
       profile: "tabvisor",
       irq: "plic",
+      shares: [],
       noReboot: false,
       stats: false,
     });
@@ -43,9 +44,22 @@ describe("options of run", () => {
       timeoutSeconds: 2.5,
       profile: "qemu-virt",
       irq: "aplic",
+      shares: [],
       noReboot: true,
       stats: false,
     });
+  });
+
+  it("share directories", () => {
+    expect(parse("--share a=/b --share-9p c.d=e=f,ro")).toMatchObject({
+      shares: [
+        { protocol: "virtiofs", tag: "a", path: "/b", readOnly: false },
+        { protocol: "9p", tag: "c.d", path: "e=f", readOnly: true },
+      ],
+    });
+    for (const line of ["--share x", "--share a/b=c", "--share-9p a="]) {
+      expect(() => parse(line), line).toThrow(UsageError);
+    }
   });
 
   it("take the kernel alone, and sizes in GiB", () => {

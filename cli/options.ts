@@ -9,6 +9,8 @@ import { UsageError } from "./usage-error.ts";
 
 export { UsageError };
 
+import type { ShareOption } from "./share/share-device.ts";
+
 const MIB = 1024 * 1024;
 const HOTPLUG_STEP_MIB = MEM_SECTION_BYTES / MIB;
 
@@ -43,6 +45,8 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --sound FILE        a sound card; what it plays is written there, as WAV
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic
+  --share TAG=DIR     share a directory by virtio-fs; TAG=DIR,ro keeps the guest from changing it
+  --share-9p TAG=DIR  the same by 9P2000.L, for guests without virtio-fs; both may be repeated
   --timeout SECONDS   give up after that time, with exit code 124
   --no-reboot         end when the guest restarts itself
   --stats             say at the end how long and how fast it ran
@@ -82,6 +86,7 @@ export interface RunOptions {
   readonly sound?: string;
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
+  readonly shares: readonly ShareOption[];
   readonly timeoutSeconds?: number;
   readonly noReboot: boolean;
   readonly stats: boolean;
@@ -105,6 +110,8 @@ const OPTIONS = {
   sound: { type: "string" },
   profile: { type: "string" },
   irq: { type: "string" },
+  share: { type: "string", multiple: true },
+  "share-9p": { type: "string", multiple: true },
   timeout: { type: "string" },
   "no-reboot": { type: "boolean" },
   stats: { type: "boolean" },
@@ -132,6 +139,10 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     pmems: (values.pmem ?? []).map(parseDisk),
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
+    shares: [
+      ...(values.share ?? []).map((text) => parseShare("virtiofs", text)),
+      ...(values["share-9p"] ?? []).map((text) => parseShare("9p", text)),
+    ],
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
     noReboot: values["no-reboot"] === true,
     stats: values.stats === true,
@@ -215,4 +226,10 @@ function choose<T extends string>(
   const found = value === undefined ? choices[0] : choices.find((choice) => choice === value);
   if (found === undefined) throw new UsageError(`${option} is ${choices.join(" or ")}`);
   return found;
+}
+
+function parseShare(protocol: ShareOption["protocol"], text: string): ShareOption {
+  const match = /^([\w.-]{1,36})=(.+)$/.exec(text);
+  if (match === null) throw new UsageError(`a share is not TAG=DIR: ${text}`);
+  return { protocol, tag: match[1], ...parseDisk(match[2]) };
 }

@@ -18,6 +18,7 @@ import { MediaDevices } from "./media-devices.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
+import { shareDevice } from "./share/share-device.ts";
 import { Terminal } from "./terminal.ts";
 
 /** As the `timeout` command has it. */
@@ -151,6 +152,9 @@ class Session {
       const device = new BlockDevice(`blk${i}`, disk);
       this.#machine.attach(device);
       disk.follow(() => device.resized());
+    });
+    this.#options.shares.forEach((share, i) => {
+      this.#machine.attach(shareDevice(`fs${i}`, share));
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
     await this.#memory.attach(this.#machine);

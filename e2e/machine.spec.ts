@@ -9,7 +9,9 @@ function counts(table: string): Map<number, number> {
 test("gives each virtio device an SPI of its own, and the counts rise", async ({ vm, site }) => {
   await vm.boot(site);
   const before = counts(await vm.run("cat /proc/interrupts"));
-  expect([...before.keys()].sort((a, b) => a - b)).toEqual([16, 17, 18, 19, 20]);
+  // Drivers that are modules get theirs some time after the prompt.
+  const builtIn = [...before.keys()].filter((spi) => spi <= 20);
+  expect(builtIn.sort((a, b) => a - b)).toEqual([16, 17, 18, 19, 20]);
   await vm.run(
     "dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct 2>&1 || dd if=/dev/vda of=/dev/null bs=1M skip=8 count=2",
   );

@@ -6,9 +6,9 @@ import { offerAutomation } from "./automation.ts";
 import { DisplayView, hasDisplay } from "./display.tsx";
 import { GrowDialog } from "./grow-dialog.tsx";
 import { MemoryDialog } from "./memory-dialog.tsx";
-import { OpenDialog } from "./open-dialog.tsx";
+import { type Dropped, OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
-import { type Picked, sortFiles } from "./picked-files.ts";
+import { sortFiles } from "./picked-files.ts";
 import { Session, type Startup } from "./session.ts";
 import { StatusBar } from "./status-bar.tsx";
 import { type GuestTerminal, openTerminal } from "./terminal.ts";
@@ -19,17 +19,20 @@ export function mount(startup: Startup, parent: Element): void {
   render(<App session={new Session(startup)} />, parent);
 }
 
+const NOTHING_DROPPED: Dropped = { files: [], roles: {} };
+
 function App({ session }: { session: Session }): JSX.Element {
   const [dialog, setDialog] = useState<"open" | "reset" | "grow" | "memory" | undefined>(undefined);
-  const [dropped, setDropped] = useState<Picked>({});
+  const [dropped, setDropped] = useState<Dropped>(NOTHING_DROPPED);
   const terminal = useRef<GuestTerminal | undefined>(undefined);
   const close = (): void => {
     setDialog(undefined);
-    setDropped({});
+    setDropped(NOTHING_DROPPED);
     terminal.current?.focus();
   };
   const takeFiles = async (files: Iterable<File>): Promise<void> => {
-    setDropped(await sortFiles(files));
+    const all = [...files];
+    setDropped({ files: all, roles: await sortFiles(all) });
     setDialog("open");
   };
   const open = (): void => setDialog("open");
@@ -111,7 +114,7 @@ function DropZone({ onFiles }: { onFiles: (files: Iterable<File>) => Promise<voi
   }, []);
   return (
     <div class="drop" hidden={!isOver}>
-      Drop a kernel, an initramfs, firmware or a disk image
+      Drop a kernel, an initramfs, firmware or a disk image, or files for the guest
     </div>
   );
 }

@@ -1,4 +1,4 @@
-/** The form for booting something else: files picked or dropped, a command line, memory. */
+/** The form for files picked or dropped: to share them with the guest, or to boot something else. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
@@ -6,7 +6,7 @@ import { ConfigError } from "./config-error.ts";
 import { formatBytes } from "./format.ts";
 import { MAX_RAM_MIB } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
-import { configOf, type Picked } from "./picked-files.ts";
+import { configOf, type Picked, sharedOf } from "./picked-files.ts";
 import type { Session } from "./session.ts";
 import type { Role } from "./sniff.ts";
 
@@ -17,23 +17,92 @@ const ROLES: readonly { role: Role; label: string; hint: string }[] = [
   { role: "disk", label: "Disk image", hint: "raw; changes are kept apart" },
 ];
 
+export interface Dropped {
+  readonly files: readonly File[];
+  /** The same by what they seem to be for. */
+  readonly roles: Picked;
+}
+
 export interface OpenDialogProps {
   readonly session: Session;
   readonly open: boolean;
   /** What was dropped, if that is why the dialog is open. */
-  readonly dropped: Picked;
+  readonly dropped: Dropped;
   readonly onClose: () => void;
 }
 
 export function OpenDialog({ session, open, dropped, onClose }: OpenDialogProps): JSX.Element {
   return (
-    <Dialog open={open} title="Boot something else" onClose={onClose}>
-      <OpenForm session={session} dropped={dropped} onClose={onClose} />
+    <Dialog open={open} title="Share files, or boot something else" onClose={onClose}>
+      <ShareFields session={session} dropped={dropped.files} onClose={onClose} />
+      <OpenForm session={session} dropped={dropped.roles} onClose={onClose} />
     </Dialog>
   );
 }
 
-function OpenForm({ session, dropped, onClose }: Omit<OpenDialogProps, "open">): JSX.Element {
+interface ShareFieldsProps {
+  readonly session: Session;
+  readonly dropped: readonly File[];
+  readonly onClose: () => void;
+}
+
+function ShareFields({ session, dropped, onClose }: ShareFieldsProps): JSX.Element {
+  const share = (files: Iterable<File>): void => {
+    session.share(sharedOf(files));
+    onClose();
+  };
+  if (dropped.length > 0) {
+    return (
+      <button type="button" class="main" onClick={() => share(dropped)}>
+        Share with the guest
+      </button>
+    );
+  }
+  return (
+    <>
+      <ShareField label="Share files" hint="in /mnt/files; changes stay apart" onPick={share} />
+      <ShareField
+        label="Share a directory"
+        hint="with all that is in it"
+        onPick={share}
+        directory
+      />
+    </>
+  );
+}
+
+interface ShareFieldProps {
+  readonly label: string;
+  readonly hint: string;
+  readonly directory?: boolean;
+  readonly onPick: (files: Iterable<File>) => void;
+}
+
+function ShareField({ label, hint, directory, onPick }: ShareFieldProps): JSX.Element {
+  return (
+    <label class="field file">
+      <span>{label}</span>
+      <span class="hint">{hint}</span>
+      <input
+        type="file"
+        aria-label={label}
+        multiple
+        ref={(input) => {
+          if (input !== null) input.webkitdirectory = directory ?? false;
+        }}
+        onChange={(event) => onPick(event.currentTarget.files ?? [])}
+      />
+    </label>
+  );
+}
+
+interface OpenFormProps {
+  readonly session: Session;
+  readonly dropped: Picked;
+  readonly onClose: () => void;
+}
+
+function OpenForm({ session, dropped, onClose }: OpenFormProps): JSX.Element {
   const config = session.config.value;
   const [picked, setPicked] = useState<Picked>(dropped);
   const [append, setAppend] = useState(config?.append ?? "");

@@ -1,5 +1,5 @@
 /** What to boot when a person picks or drops files. */
-import type { BootConfig } from "../worker/protocol.ts";
+import type { BootConfig, SharedFile } from "../worker/protocol.ts";
 import { diskNameOf } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Role, sniffFile } from "./sniff.ts";
@@ -12,6 +12,11 @@ export async function sortFiles(files: Iterable<File>): Promise<Picked> {
   const picked: Picked = {};
   for (const file of files) picked[await sniffFile(file)] = file;
   return picked;
+}
+
+/** Files of a picked directory keep their places in it. */
+export function sharedOf(files: Iterable<File>): SharedFile[] {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
 /** What the form asks for: picked files take the place of what the machine has now. */

@@ -9,6 +9,7 @@ import type {
   ImageName,
   MachineState,
   Problem,
+  SharedFile,
   Stats,
   ToWorker,
 } from "../worker/protocol.ts";
@@ -166,6 +167,11 @@ export class Session {
   /** Makes the disk so many bytes large, for good; the guest goes on. */
   growDisk(bytes: number): void {
     this.#machine?.send({ type: "grow-disk", bytes });
+  }
+
+  /** Lets the guest use files, below /mnt/files in the embedded one. */
+  share(files: readonly SharedFile[]): void {
+    this.#machine?.send({ type: "share", files });
   }
 
   /** Ends this machine, once its disk is stored, and boots another. */

@@ -59,6 +59,8 @@ export const DeviceType = {
   BLOCK: 2,
   CONSOLE: 3,
   ENTROPY: 4,
+  FS: 26,
+  NINE_P: 9,
   BALLOON: 5,
   GPU: 16,
   INPUT: 18,

@@ -9,6 +9,8 @@ import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
+import { FsDevice } from "../virtio/devices/fs.ts";
+import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
@@ -19,6 +21,9 @@ import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
 const MIB = 1 << 20;
+
+/** By this the guest mounts the files that are shared with it; the embedded one at /mnt/files. */
+const SHARE_TAG = "files";
 
 export interface GuestEvents {
   onExit(exit: MachineExit): void;
@@ -31,6 +36,8 @@ export class Guest {
   readonly media: MediaDevices;
   readonly #services: Services;
   readonly #config: BootConfig;
+  /** The files that the person shares with the guest. */
+  readonly #shared: HostTree;
   readonly #machine: Machine;
   readonly #meter: ActivityMeter;
   readonly #loop: RunLoop;
@@ -41,7 +48,14 @@ export class Guest {
   #net: NetworkCard | undefined;
 
   /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
-  constructor(config: BootConfig, services: Services, events: GuestEvents, pmem?: IndexedDbDisk) {
+  constructor(
+    config: BootConfig,
+    services: Services,
+    shared: HostTree,
+    events: GuestEvents,
+    pmem?: IndexedDbDisk,
+  ) {
+    this.#shared = shared;
     this.#services = services;
     this.#config = config;
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
@@ -89,6 +103,7 @@ export class Guest {
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
+    this.#machine.attach(new FsDevice("fs0", SHARE_TAG, this.#shared));
     this.#machine.boot({
       append: this.#config.append,
       ...(kernel && { kernel }),

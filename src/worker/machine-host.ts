@@ -2,6 +2,7 @@
 import type { DiskFault } from "../host/chunked-disk.ts";
 import type { DiskSeed } from "../host/disk-seed.ts";
 import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import { SharedFiles } from "../host/shared-files.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import { Guest } from "./guest.ts";
@@ -13,6 +14,7 @@ import type {
   ExitReason,
   ImageSource,
   MachineState,
+  SharedFile,
   ToWorker,
 } from "./protocol.ts";
 import type { Services } from "./services.ts";
@@ -45,6 +47,8 @@ const SWITCHED_OFF: End = { reason: "switched-off", detail: "" };
 
 export class MachineHost {
   readonly #services: Services;
+  /** Outlives a restart of the machine. */
+  readonly #shared: SharedFiles;
   #config: BootConfig | undefined;
   #files: BootFiles | undefined;
   #guest: Guest | undefined;
@@ -66,6 +70,7 @@ export class MachineHost {
 
   constructor(services: Services) {
     this.#services = services;
+    this.#shared = new SharedFiles(() => services.clock.wallClockMs());
   }
 
   receive(message: ToWorker): void {
@@ -79,6 +84,9 @@ export class MachineHost {
         break;
       case "shown":
         this.#guest?.console.shown(message.bytes);
+        break;
+      case "share":
+        this.#share(message.files);
         break;
       case "resize":
         this.#size = message;
@@ -176,10 +184,11 @@ export class MachineHost {
       onExit: (exit: MachineExit) => this.#exited(exit),
       onPanic: (message: string) => this.#panicked(message),
     };
-    if (config.pmem === undefined) return new Guest(config, this.#services, events);
+    if (config.pmem === undefined)
+      return new Guest(config, this.#services, this.#shared.tree, events);
     const pmem = await this.#openDisk(config.pmem, DEFAULT_PMEM_BYTES);
     try {
-      return await new Guest(config, this.#services, events, pmem).load();
+      return await new Guest(config, this.#services, this.#shared.tree, events, pmem).load();
     } catch (error) {
       await pmem?.close();
       throw error;
@@ -224,6 +233,13 @@ export class MachineHost {
     this.#startedAt = this.#services.clock.nowMs();
     this.#enter("running");
     this.#report();
+  }
+
+  #share(files: readonly SharedFile[]): void {
+    const refused = files.filter(({ path, file }) => !this.#shared.add(path, file));
+    if (refused.length === 0) return;
+    const what = `The guest cannot have ${refused.length} of the files, such as ${refused[0].path}.`;
+    this.#services.post({ type: "notice", problem: { what, advice: "Give them other names." } });
   }
 
   #type(bytes: Uint8Array): void {

@@ -99,6 +99,8 @@ export type ToWorker =
   /** The terminal has shown `bytes` more bytes of output: see `OUTPUT_WINDOW`. */
   | { readonly type: "shown"; readonly bytes: number }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  /** The guest may use these files from now on. */
+  | { readonly type: "share"; readonly files: readonly SharedFile[] }
   /** Changes how much memory the guest is to have. */
   | { readonly type: "memory"; readonly balloonMiB: number; readonly pluggedMiB: number }
   /** Connects; the other end of `channel` has `MessageStreams`. */
@@ -126,6 +128,13 @@ export type ToWorker =
   | { readonly type: "reset-disk" }
   /** Makes the disk so many bytes large, for good, while the machine runs. */
   | { readonly type: "grow-disk"; readonly bytes: number };
+
+/** A file that a person shares with the guest. */
+export interface SharedFile {
+  /** Where the guest finds it, below the share: names with "/" between them. */
+  readonly path: string;
+  readonly file: File;
+}
 
 /** `idle` is a running guest that has next to nothing to do. */
 export type MachineState = "loading" | "running" | "idle" | "stopped" | "panic" | "failed";

@@ -3,12 +3,15 @@
  * floods and the fuzzer. A new device joins with one entry.
  */
 import type { VirtioDevice } from "../device.ts";
+import { NinePDevice } from "../devices/9p.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
 import { BlockDevice } from "../devices/block.ts";
 import type { BlockBackend } from "../devices/block-backend.ts";
 import { BootTimerDevice } from "../devices/boot-timer.ts";
 import { ConsoleDevice } from "../devices/console.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
+import { FsDevice } from "../devices/fs.ts";
+import { Opcode } from "../devices/fuse/abi.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { Keyboard } from "../devices/input-kinds.ts";
@@ -18,6 +21,7 @@ import { SoundDevice } from "../devices/sound.ts";
 import { VsockDevice } from "../devices/vsock.ts";
 import { VsockType } from "../devices/vsock-packet.ts";
 import { header, segment } from "./block-driver.ts";
+import { sharedTree } from "./shared-tree.ts";
 import { TestDisplay } from "./test-display.ts";
 import { TestSound } from "./test-sound.ts";
 
@@ -49,6 +53,8 @@ const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).b
 const SPARE_PAGE = 0x8003_f000;
 
 const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
+
+const text = (string: string) => new TextEncoder().encode(string);
 
 /** Each is given a host that has something to give. */
 export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
@@ -262,5 +268,61 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       ],
     };
   },
+  fs: () => {
+    // Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them.
+    const request = (opcode: number, node: number, args: Uint8Array) =>
+      Uint8Array.of(...words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0), ...args);
+    return {
+      device: new FsDevice("fs0", "share", sharedTree()),
+      requests: [
+        { queue: 0, readable: [request(Opcode.FORGET, 2, words(1, 0))] },
+        {
+          queue: 1,
+          readable: [request(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)))],
+          writable: [16, 64],
+        },
+        { queue: 1, readable: [request(Opcode.LOOKUP, 1, text("a\0"))], writable: [144] },
+        { queue: 1, readable: [request(Opcode.OPEN, 2, words(2, 0))], writable: [16, 16] },
+        {
+          queue: 1,
+          readable: [request(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0))],
+          writable: [16, 64],
+        },
+      ],
+    };
+  },
+
+  "9p": () => {
+    const request = (type: number, ...args: number[]) =>
+      Uint8Array.of(7 + args.length, 0, 0, 0, type, 1, 0, ...args);
+    return {
+      device: new NinePDevice("fs1", "share", sharedTree()),
+      requests: [
+        // Tversion, Tattach, Twalk, Tlopen, Tread.
+        {
+          queue: 0,
+          readable: [request(100, 0, 0, 1, 0, 8, 0, ...text("9P2000.L"))],
+          writable: [64],
+        },
+        {
+          queue: 0,
+          readable: [request(104, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0)],
+          writable: [64],
+        },
+        {
+          queue: 0,
+          readable: [request(110, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, ...text("a"))],
+          writable: [64],
+        },
+        { queue: 0, readable: [request(12, 1, 0, 0, 0, 2, 0, 0, 0)], writable: [64] },
+        {
+          queue: 0,
+          readable: [request(116, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0)],
+          writable: [11, 64],
+        },
+      ],
+    };
+  },
+
   "boot timer": () => ({ device: new BootTimerDevice("timer0", () => {}), requests: [] }),
 };

@@ -1,0 +1,72 @@
+/**
+ * The 9P transport: a tree of files on the host, over 9P2000.L. The specification has only its id (5);
+ * the rest is what Linux and QEMU agree on.
+ */
+import { ConfigFields } from "../config.ts";
+import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
+import { bit, DeviceType } from "../spec.ts";
+import { NinePSession, REQUEST_MAX } from "./9p/session.ts";
+import type { HostTree } from "./host-tree/host-tree.ts";
+import { encodeText } from "./host-tree/names.ts";
+import { RequestPump } from "./host-tree/request-pump.ts";
+
+/** Feature bit: the configuration has a tag, a le16 length and as many bytes. */
+const MOUNT_TAG = 0;
+
+/** Bytes of a tag: Linux allows a page, but every name for a mount is short. */
+export const TAG_MAX = 255;
+
+/** Linux never has more in one request, 128 pages. */
+const QUEUE_SIZE = 128;
+
+export class NinePDevice implements VirtioDevice {
+  readonly type = DeviceType.NINE_P;
+  readonly name: string;
+  readonly features = bit(MOUNT_TAG);
+  readonly queueSizes = [QUEUE_SIZE];
+  readonly config: ConfigFields;
+  readonly #tree: HostTree;
+  #session: NinePSession | undefined;
+  readonly #scratch = new Uint8Array(REQUEST_MAX);
+  readonly #pump = new RequestPump();
+  readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
+
+  /**
+   * @param tag by which the guest mounts it
+   * @throws RangeError for a tag that is empty or too long
+   */
+  constructor(name: string, tag: string, tree: HostTree) {
+    const bytes = encodeText(tag);
+    if (bytes.length === 0 || bytes.length > TAG_MAX || bytes.includes(0)) {
+      throw new RangeError(`a tag has 1 to ${TAG_MAX} bytes: ${tag}`);
+    }
+    this.name = name;
+    this.#tree = tree;
+    this.config = new ConfigFields(2 + bytes.length).setU16(0, bytes.length).setBytes(2, bytes);
+  }
+
+  activate({ queues, spend }: DeviceIo): void {
+    const session = new NinePSession(this.#tree, this.#counters, spend, this.#scratch);
+    this.#session = session;
+    this.#pump.start(queues[0], (chain, done) => session.serve(chain, done));
+  }
+
+  notify(): void {
+    this.#pump.run();
+  }
+
+  reset(): void {
+    this.#pump.stop();
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  dispose(): void {
+    this.reset();
+  }
+
+  counters(): Counters {
+    const fids = this.#session?.held ?? 0;
+    return { ...this.#counters, fids, inFlight: this.#pump.inFlight };
+  }
+}

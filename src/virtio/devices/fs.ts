@@ -1,0 +1,75 @@
+/** The file system device (virtio 5.11): a tree of files on the host, over FUSE. */
+import { ConfigFields } from "../config.ts";
+import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
+import { DeviceType } from "../spec.ts";
+import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
+import type { HostTree } from "./host-tree/host-tree.ts";
+import { encodeText } from "./host-tree/names.ts";
+import { RequestPump } from "./host-tree/request-pump.ts";
+
+/** Configuration layout (5.11.4). */
+const Config = { TAG: 0, TAG_SIZE: 36, NUM_REQUEST_QUEUES: 36, SIZE: 40 } as const;
+
+/** Queues (5.11.2): for requests that may not wait behind others, and for the others. */
+const HIPRIO_SIZE = 128;
+/** A request of Linux's has up to 256 pages besides its headers. */
+const REQUEST_SIZE = 1024;
+
+export class FsDevice implements VirtioDevice {
+  readonly type = DeviceType.FS;
+  readonly name: string;
+  readonly features = 0n;
+  readonly queueSizes = [HIPRIO_SIZE, REQUEST_SIZE];
+  readonly config: ConfigFields;
+  readonly #tree: HostTree;
+  #session: FuseSession | undefined;
+  readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
+  /** One for each queue. */
+  readonly #pumps = [new RequestPump(), new RequestPump()];
+  readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
+
+  /**
+   * @param tag by which the guest mounts it, at most 36 bytes
+   * @throws RangeError for a tag that is empty or too long
+   */
+  constructor(name: string, tag: string, tree: HostTree) {
+    const bytes = encodeText(tag);
+    if (bytes.length === 0 || bytes.length > Config.TAG_SIZE || bytes.includes(0)) {
+      throw new RangeError(`a tag has 1 to ${Config.TAG_SIZE} bytes: ${tag}`);
+    }
+    this.name = name;
+    this.#tree = tree;
+    this.config = new ConfigFields(Config.SIZE)
+      .setBytes(Config.TAG, bytes)
+      .setU32(Config.NUM_REQUEST_QUEUES, 1);
+  }
+
+  activate({ queues, spend }: DeviceIo): void {
+    const session = new FuseSession(this.#tree, this.#counters, spend, this.#scratch);
+    this.#session = session;
+    // FORGET on the first queue never waits for what the second one waits for (5.11.6).
+    this.#pumps.forEach((pump, i) => {
+      pump.start(queues[i], (chain, done) => session.serve(chain, done));
+    });
+  }
+
+  notify(index: number): void {
+    this.#pumps[index]?.run();
+  }
+
+  reset(): void {
+    for (const pump of this.#pumps) pump.stop();
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  dispose(): void {
+    this.reset();
+  }
+
+  counters(): Counters {
+    const held = this.#session?.held ?? { nodes: 0, handles: 0 };
+    const inFlight = this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
+    return { ...this.#counters, ...held, inFlight };
+  }
+}

@@ -1,0 +1,174 @@
+/** FUSE operations on open files. */
+import type { DescriptorChain } from "../../chain.ts";
+import { ChainTarget } from "../host-tree/chain-target.ts";
+import { HostError } from "../host-tree/errno.ts";
+import type { FileTarget, HostFile } from "../host-tree/host-tree.ts";
+import { FILE_SIZE_MAX } from "../host-tree/memory-content.ts";
+import { parseName } from "../host-tree/names.ts";
+import { O_EXCL, O_TRUNC, openModeOf } from "../host-tree/open-flags.ts";
+import { type Steps, wait } from "../host-tree/steps.ts";
+import {
+  FSYNC_FDATASYNC,
+  IN_HEADER_SIZE,
+  OPEN_KILL_SUIDGID,
+  OUT_HEADER_SIZE,
+  Out,
+  WRITE_KILL_SUIDGID,
+} from "./abi.ts";
+import { Structure } from "./message.ts";
+import { creation } from "./namespace-operations.ts";
+import {
+  EMPTY,
+  entryReply,
+  type FuseCall,
+  type FuseContext,
+  killPrivileges,
+  type Reply,
+} from "./operation.ts";
+
+/** Bytes of `struct fuse_write_in`, behind which the data is. */
+export const WRITE_IN_SIZE = 40;
+
+/** Bytes of one READ or WRITE: what INIT promises, 256 pages. */
+export const FUSE_TRANSFER_MAX = 1024 * 1024;
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/** `struct fuse_open_in`. */
+export function* open(context: FuseContext, { nodeId, args }: FuseCall): Steps<Reply> {
+  const { tree, nodes, handles } = context;
+  const node = nodes.get(nodeId);
+  const mode = openModeOf(args.u32());
+  const kills = (args.u32() & OPEN_KILL_SUIDGID) !== 0;
+  handles.checkRoom();
+  // The guest gives the offset of each write, also of those to the end.
+  const file = yield* wait(tree.open(node, { ...mode, append: false }));
+  const fh = handles.add({ node, file });
+  if (kills && mode.truncate) yield* killPrivileges(context, node);
+  return new Structure(Out.OPEN).u64(fh).bytes;
+}
+
+/** `struct fuse_create_in`. */
+export function* create(context: FuseContext, call: FuseCall): Steps<Reply> {
+  const { tree, nodes, handles } = context;
+  const dir = nodes.get(call.nodeId);
+  const flags = call.args.u32();
+  const permissions = call.args.u32();
+  call.args.skip(8);
+  const name = parseName(call.args.string());
+  const mode = { ...openModeOf(flags), append: false };
+  handles.checkRoom();
+  let node: object;
+  let file: HostFile;
+  try {
+    ({ node, file } = yield* wait(tree.create(dir, name, creation(call, permissions), mode)));
+  } catch (error) {
+    // Somebody on the host was faster.
+    const isThere = error instanceof HostError && error.message === "EEXIST";
+    if (!isThere || (flags & O_EXCL) !== 0) throw error;
+    node = yield* wait(tree.lookup(dir, name));
+    file = yield* wait(tree.open(node, { ...mode, truncate: (flags & O_TRUNC) !== 0 }));
+  }
+  const fh = handles.add({ node, file });
+  try {
+    const entry = yield* entryReply(context, node);
+    return new Structure(Out.ENTRY + Out.OPEN).raw(entry).u64(fh).bytes;
+  } catch (error) {
+    yield* closeHandle(context, fh);
+    throw error;
+  }
+}
+
+/** `struct fuse_read_in`. */
+export function* read({ handles }: FuseContext, { args, chain }: FuseCall): Steps<Reply> {
+  const file = handles.file(args.u64());
+  const offset = checkOffset(args.u64());
+  const room = Math.min(chain.writableLength - OUT_HEADER_SIZE, FUSE_TRANSFER_MAX);
+  const length = Math.min(args.u32(), room);
+  const target: FileTarget = new ChainTarget(chain, OUT_HEADER_SIZE, length);
+  return yield* wait(file.read(offset, target));
+}
+
+/** `struct fuse_write_in`; the data is taken from where the guest has it. */
+export function* write(context: FuseContext, { nodeId, args, chain }: FuseCall): Steps<Reply> {
+  const node = context.nodes.get(nodeId);
+  const file = context.handles.file(args.u64());
+  const offset = checkOffset(args.u64());
+  const size = args.u32();
+  const kills = (args.u32() & WRITE_KILL_SUIDGID) !== 0;
+  const source = dataOf(chain, size);
+  const count = yield* wait(file.write(offset, source));
+  if (kills) yield* killPrivileges(context, node);
+  return new Structure(Out.WRITE).u32(count).bytes;
+}
+
+function dataOf(chain: DescriptorChain, size: number): Uint8Array[] {
+  const start = IN_HEADER_SIZE + WRITE_IN_SIZE;
+  if (size > FUSE_TRANSFER_MAX || chain.readableLength < start + size) {
+    throw new HostError("EINVAL");
+  }
+  return chain.readableViews(start, size);
+}
+
+/** `struct fuse_flush_in`. */
+export function* flush({ handles }: FuseContext, { args }: FuseCall): Steps<Reply> {
+  const file = handles.file(args.u64());
+  if (file.flush !== undefined) yield* wait(file.flush());
+  return EMPTY;
+}
+
+/** `struct fuse_fsync_in`. */
+export function* fsync({ handles }: FuseContext, { args }: FuseCall): Steps<Reply> {
+  const file = handles.file(args.u64());
+  yield* wait(file.fsync((args.u32() & FSYNC_FDATASYNC) !== 0));
+  return EMPTY;
+}
+
+/** `struct fuse_release_in`. */
+export function* release(context: FuseContext, { args }: FuseCall): Steps<Reply> {
+  yield* closeHandle(context, args.u64());
+  return EMPTY;
+}
+
+/** `struct fuse_fallocate_in`. */
+export function* fallocate({ handles }: FuseContext, { args }: FuseCall): Steps<Reply> {
+  const file = handles.file(args.u64());
+  const offset = args.u64();
+  const length = args.u64();
+  const mode = args.u32();
+  if (offset + length > FILE_SIZE_MAX) throw new HostError("EFBIG");
+  if (file.allocate === undefined) throw new HostError("ENOSYS");
+  yield* wait(file.allocate(offset, length, mode));
+  return EMPTY;
+}
+
+/** `struct fuse_lseek_in`. */
+export function* lseek({ handles }: FuseContext, { args }: FuseCall): Steps<Reply> {
+  const file = handles.file(args.u64());
+  const offset = checkOffset(args.u64());
+  const whence = args.u32();
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE) throw new HostError("EINVAL");
+  // The kernel then takes everything before the end for data.
+  if (file.seek === undefined) throw new HostError("ENOSYS");
+  const found = yield* wait(file.seek(offset, whence === SEEK_DATA ? "data" : "hole"));
+  return new Structure(Out.LSEEK).u64(found).bytes;
+}
+
+/** Everything that was written, whether its file is open or not. */
+export function* syncfs({ tree }: FuseContext): Steps<Reply> {
+  if (tree.syncfs === undefined) throw new HostError("ENOSYS");
+  yield* wait(tree.syncfs());
+  return EMPTY;
+}
+
+export function* closeHandle({ handles }: FuseContext, fh: number): Steps<void> {
+  const { file, listing } = handles.take(fh);
+  listing?.close();
+  if (file !== undefined) yield* wait(file.close());
+}
+
+function checkOffset(offset: number): number {
+  if (offset > FILE_SIZE_MAX) throw new HostError("EFBIG");
+  return offset;
+}
