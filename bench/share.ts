@@ -1,6 +1,6 @@
 /** Copies to and from a shared directory, in the headless runner: virtio-fs and 9P side by side. */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,9 +15,12 @@ const STEPS: readonly (readonly [name: string, command: string, unit: "MiB" | "f
   ["write", "cp /tmp/data D/data", "MiB"],
   ["read", "cp D/data /tmp/copy", "MiB"],
   ["create", `mkdir D/many; cd D/many; seq ${FILES} | xargs touch; cd /`, "files"],
-  ["list", "ls -l D/many > /dev/null", "files"],
+  ["list", `test $(ls -l D/many | wc -l) = ${FILES + 1} || reboot -f`, "files"],
   ["remove", "rm -r D/many", "files"],
 ];
+
+/** What is typed. The script comes by the share: busybox takes what is typed ahead for a pipe's data. */
+const INPUT = "while ! [ -e /run/share.bench ]; do usleep 50000; done; sh /mnt/bench/script\n";
 
 /** Says before and after each step that it is there. */
 function script(): string {
@@ -26,11 +29,9 @@ function script(): string {
       `echo "<${name}>"; ${command.replaceAll("D/", "/mnt/bench/")}; echo "</${name}>"`,
   );
   return [
-    "stty -echo",
-    "while ! [ -e /run/share.bench ]; do usleep 50000; done",
     `head -c ${MIB_COPIED}m /dev/urandom > /tmp/data`,
     ...steps,
-    "cmp /tmp/data /tmp/copy && poweroff -f",
+    "cmp /tmp/data /tmp/copy && poweroff -f || reboot -f",
     "",
   ].join("\n");
 }
@@ -38,13 +39,24 @@ function script(): string {
 /** Seconds by step. @throws Error if the guest did not come to the end */
 async function measure(option: string): Promise<Map<string, number>> {
   const folder = await mkdtemp(join(tmpdir(), "bench-share-"));
-  const argv = [TABVISOR, "run", "--ram", "1024", option, `bench=${folder}`, "--timeout", "300"];
+  await writeFile(join(folder, "script"), script());
+  const argv = [
+    TABVISOR,
+    "run",
+    "--ram",
+    "1024",
+    option,
+    `bench=${folder}`,
+    "--no-reboot",
+    "--timeout",
+    "300",
+  ];
   const machine = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
   let output = "";
   const seen = new Map<string, number>();
   machine.stdout.setEncoding("utf8").on("data", (text: string) => {
     // A shell that is not there yet would lose part of a long input.
-    if (!output.includes("# ") && (output + text).includes("# ")) machine.stdin.write(script());
+    if (!output.includes("# ") && (output + text).includes("# ")) machine.stdin.write(INPUT);
     output += text;
     for (const [, mark] of output.matchAll(/<(\/?\w+)>\r$/gm)) {
       if (!seen.has(mark)) seen.set(mark, performance.now());
@@ -55,7 +67,10 @@ async function measure(option: string): Promise<Map<string, number>> {
   const times = STEPS.map(([name]): [string, number] => {
     return [name, ((seen.get(`/${name}`) ?? Number.NaN) - (seen.get(name) ?? Number.NaN)) / 1000];
   });
-  if (code !== 0) throw new Error(`the guest did not come to the end: ${output}`);
+  // A guest that finds something wrong restarts itself before the last mark.
+  if (code !== 0 || !seen.has("/remove")) {
+    throw new Error(`the guest did not come to the end: ${output}`);
+  }
   return new Map(times);
 }
 
