@@ -187,9 +187,8 @@ export class Translator {
 
   /** Whether what is hot has to wait: it is looked at again when it is met the next time. */
   #isBusy(): boolean {
-    const { compiler, policy } = this.#options;
-    if (compiler !== undefined) return this.#awaited.size >= MAX_AWAITED;
-    return policy === "hot" && this.#credit < 0;
+    if (this.#awaited.size >= MAX_AWAITED) return true;
+    return this.#options.policy === "hot" && this.#credit < 0;
   }
 
   /** The page with this code slot has changed, or lost its decoded code. */
