@@ -111,6 +111,8 @@ describe("readBootConfig", () => {
 
   it("takes memory to plug, and a disk that is memory", () => {
     expect(read("?hotplug=256").memory?.hotplug).toEqual({ mib: 256, pluggedMiB: 0 });
+    expect(read("?hotplug=256").append).toContain("memhp_default_state=");
+    expect(read("?hotplug=256&append=quiet").append).toBe("quiet");
     expect(read("?hotplug=1024M,128").memory?.hotplug).toEqual({ mib: 1024, pluggedMiB: 128 });
     for (const hotplug of ["0", "100", "1920", "128,129", "128,x", "x"]) {
       expect(() => read(`?hotplug=${hotplug}`), hotplug).toThrow(ConfigError);
