@@ -65,9 +65,10 @@ let runs = 0;
 
 async function runIn(console: Console, { name, command, rate }: Workload): Promise<Measured> {
   const run = `${name}.${++runs}`;
-  await console.send(`clear; chroot /d /bench/timed ${run} ${command}`);
+  // The line's echo has the quotes in it, and may be gone from the screen.
+  await console.send(`clear; echo @be''gin ${run}; chroot /d /bench/timed ${run} ${command}`);
   const all = await waitFor(console, new RegExp(`@timed ${run} [\\d.]+ -?\\d+`), COMMAND_MS);
-  const text = all.slice(all.lastIndexOf(`/bench/timed ${run}`));
+  const text = all.slice(all.lastIndexOf(`@begin ${run}`));
   const [, seconds, status] = new RegExp(`@timed ${run} ([\\d.]+) (-?\\d+)`).exec(text) ?? [];
   if (status !== "0") throw new Error(`${name} failed: ${text.slice(-500)}`);
   if (rate === undefined) return { value: Number(seconds), isRate: false };
