@@ -5,8 +5,8 @@ import { settle } from "../testing/driver.ts";
 import { fields, NinePDriver } from "../testing/ninep-driver.ts";
 import { FIDS_MAX, FidTable } from "./9p/fids.ts";
 import { WALK_MAX } from "./9p/namespace-operations.ts";
-import { ERROR_SIZE, Message } from "./9p/protocol.ts";
-import { MSIZE_MAX, MSIZE_MIN } from "./9p/session.ts";
+import { ERROR_SIZE, HEADER_SIZE, Message } from "./9p/protocol.ts";
+import { MSIZE_MAX, MSIZE_MIN, REQUEST_MAX } from "./9p/session.ts";
 import { NinePDevice, TAG_MAX } from "./9p.ts";
 import { Errno } from "./host-tree/errno.ts";
 import { type HostFile, OPEN_FILES_MAX } from "./host-tree/host-tree.ts";
@@ -239,6 +239,16 @@ describe("a hostile guest", () => {
     await ninep.ask(Message.TWRITE, fields(1, 0n, 50, new Uint8Array(50)));
     const clipped = await ninep.ask(Message.TREAD, fields(1, 0n, -1), 20);
     expect(clipped.getUint32(0, true)).toBe(9);
+  });
+
+  it("is looked at for no more of a request than its limit", async () => {
+    const ninep = new NinePDriver(newTree());
+    const room = REQUEST_MAX - HEADER_SIZE - fields(0, "").length;
+    const version = (length: number) =>
+      ninep.request(Message.TVERSION, fields(8192, "x".repeat(length)));
+    expect(shown((await version(room)).body, 6)).toBe("unknown");
+    expect((await version(room + 1)).errno).toBe(Errno.EINVAL);
+    expect((await version(2 * REQUEST_MAX)).errno).toBe(Errno.EINVAL);
   });
 
   it("has bounded numbers of fids and open files", () => {

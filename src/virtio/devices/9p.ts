@@ -7,7 +7,7 @@ import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
 import { bit, DeviceType } from "../spec.ts";
 import { NinePSession, REQUEST_MAX } from "./9p/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
-import { encodeText } from "./host-tree/names.ts";
+import { encodeTag } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
 
 /** Feature bit: the configuration has a tag, a le16 length and as many bytes. */
@@ -36,17 +36,15 @@ export class NinePDevice implements VirtioDevice {
    * @throws RangeError for a tag that is empty or too long
    */
   constructor(name: string, tag: string, tree: HostTree) {
-    const bytes = encodeText(tag);
-    if (bytes.length === 0 || bytes.length > TAG_MAX || bytes.includes(0)) {
-      throw new RangeError(`a tag has 1 to ${TAG_MAX} bytes: ${tag}`);
-    }
+    const bytes = encodeTag(tag, TAG_MAX);
     this.name = name;
     this.#tree = tree;
     this.config = new ConfigFields(2 + bytes.length).setU16(0, bytes.length).setBytes(2, bytes);
   }
 
   activate({ queues, spend }: DeviceIo): void {
-    const session = new NinePSession(this.#tree, this.#counters, spend, this.#scratch);
+    const host = { tree: this.#tree, counters: this.#counters, spend, scratch: this.#scratch };
+    const session = new NinePSession(host);
     this.#session = session;
     this.#pump.start(queues[0], (chain, done) => session.serve(chain, done));
   }

@@ -7,6 +7,7 @@ import { FsDevice } from "./fs.ts";
 import { FUSE_ROOT_ID, IN_HEADER_SIZE, Opcode, OUT_HEADER_SIZE } from "./fuse/abi.ts";
 import { FUSE_TRANSFER_MAX } from "./fuse/file-operations.ts";
 import { FUSE_NODES_MAX, HandleTable, NodeTable } from "./fuse/nodes.ts";
+import { FUSE_REQUEST_MAX } from "./fuse/session.ts";
 import { Errno, HostError } from "./host-tree/errno.ts";
 import { type HostFile, OPEN_FILES_MAX } from "./host-tree/host-tree.ts";
 import { DirectoryListing, LISTED_ENTRIES_MAX, ListingBudget } from "./host-tree/listing.ts";
@@ -334,6 +335,17 @@ describe("a hostile guest", () => {
     const short = queue.add([new Uint8Array(IN_HEADER_SIZE - 1)], [200]);
     queue.kick();
     expect(queue.poll()).toEqual([{ id: short.id, length: 0 }]);
+  });
+
+  it("is looked at for no more of a request than its limit", async () => {
+    const { fuse } = await mounted();
+    const room = FUSE_REQUEST_MAX - IN_HEADER_SIZE;
+    const lookup = async (length: number) =>
+      (await fuse.request(Opcode.LOOKUP, ROOT, packed("x".repeat(length)))).errno;
+    expect(await lookup(room - 1)).toBe(Errno.ENAMETOOLONG);
+    // The NUL that ends the name is out of sight.
+    expect(await lookup(room)).toBe(Errno.EINVAL);
+    expect(await lookup(2 * FUSE_REQUEST_MAX)).toBe(Errno.EINVAL);
   });
 
   it("has bounded numbers of inodes, handles and listed names", () => {

@@ -4,7 +4,7 @@ import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
 import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
-import { encodeText } from "./host-tree/names.ts";
+import { encodeTag } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
 
 /** Configuration layout (5.11.4). */
@@ -33,10 +33,7 @@ export class FsDevice implements VirtioDevice {
    * @throws RangeError for a tag that is empty or too long
    */
   constructor(name: string, tag: string, tree: HostTree) {
-    const bytes = encodeText(tag);
-    if (bytes.length === 0 || bytes.length > Config.TAG_SIZE || bytes.includes(0)) {
-      throw new RangeError(`a tag has 1 to ${Config.TAG_SIZE} bytes: ${tag}`);
-    }
+    const bytes = encodeTag(tag, Config.TAG_SIZE);
     this.name = name;
     this.#tree = tree;
     this.config = new ConfigFields(Config.SIZE)
@@ -45,7 +42,8 @@ export class FsDevice implements VirtioDevice {
   }
 
   activate({ queues, spend }: DeviceIo): void {
-    const session = new FuseSession(this.#tree, this.#counters, spend, this.#scratch);
+    const host = { tree: this.#tree, counters: this.#counters, spend, scratch: this.#scratch };
+    const session = new FuseSession(host);
     this.#session = session;
     // FORGET on the first queue never waits for what the second one waits for (5.11.6).
     this.#pumps.forEach((pump, i) => {

@@ -1,7 +1,7 @@
 /** The files that the guest holds, by its own numbers for them: fids. */
 import { HostError } from "../host-tree/errno.ts";
-import { type HostFile, OPEN_FILES_MAX } from "../host-tree/host-tree.ts";
-import type { DirectoryListing } from "../host-tree/listing.ts";
+import { OPEN_FILES_MAX } from "../host-tree/host-tree.ts";
+import { abandon, type Opened } from "../host-tree/opened.ts";
 
 /** Fids at once: Linux holds one or two for each file in use. */
 export const FIDS_MAX = 1 << 16;
@@ -23,12 +23,10 @@ export interface OpenXattr {
   readonly flags: number | undefined;
 }
 
-export interface Fid {
+export interface Fid extends Opened {
   readonly location: Location;
   /** Whom the guest acts for. */
   readonly uid: number;
-  readonly file?: HostFile;
-  readonly listing?: DirectoryListing;
   readonly xattr?: OpenXattr;
 }
 
@@ -75,7 +73,7 @@ export class FidTable {
     const before = this.#fids.get(fid);
     const isFull = before === undefined && this.#fids.size >= FIDS_MAX;
     if (this.#closed || isFull || (isOpen(value) && this.#open >= OPEN_FILES_MAX)) {
-      close(value);
+      abandon(value);
       throw new HostError("ENFILE");
     }
     if (before !== undefined) this.#uncount(before);
@@ -94,7 +92,7 @@ export class FidTable {
   /** Closes all; what is opened later by a request still on its way is closed at once. */
   close(): void {
     this.#closed = true;
-    for (const fid of this.#fids.values()) close(fid);
+    for (const fid of this.#fids.values()) abandon(fid);
     this.#fids.clear();
   }
 
@@ -105,12 +103,4 @@ export class FidTable {
 
 function isOpen({ file, listing, xattr }: Fid): boolean {
   return file !== undefined || listing !== undefined || xattr !== undefined;
-}
-
-/** Closes without waiting, and whatever happens: nobody is left to hear of an error. */
-function close({ file, listing }: Fid): void {
-  listing?.close();
-  try {
-    void Promise.resolve(file?.close()).catch(() => {});
-  } catch {}
 }

@@ -3,22 +3,26 @@ import type { DescriptorChain } from "../../chain.ts";
 import { ChainTarget } from "../host-tree/chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
 import { FieldWriter } from "../host-tree/fields.ts";
-import { FileType, type HostFile, S_IFMT } from "../host-tree/host-tree.ts";
-import { DirectoryListing, ENTRY_COST, entryType } from "../host-tree/listing.ts";
-import { FILE_SIZE_MAX } from "../host-tree/memory-content.ts";
+import { FileType, S_IFMT } from "../host-tree/host-tree.ts";
+import { DirectoryListing, entryType } from "../host-tree/listing.ts";
 import { encodeText } from "../host-tree/names.ts";
-import { O_EXCL, openModeOf } from "../host-tree/open-flags.ts";
+import { openModeOf } from "../host-tree/open-flags.ts";
+import {
+  checkOffset,
+  createOrOpen,
+  EMPTY,
+  fillListing,
+  type Reply,
+} from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import type { Fid, OpenXattr } from "./fids.ts";
 import {
   type Call,
   type Context,
   creation,
-  EMPTY,
   nameField,
   qidReply,
   qidType,
-  type Reply,
   textField,
 } from "./operation.ts";
 import {
@@ -61,19 +65,10 @@ export function* lcreate(context: Context, { args }: Call): Steps<Reply> {
   const made = creation(fid, args.u32(), args.u32());
   const mode = openModeOf(flags);
   fids.checkRoom();
-  const dir = fid.location;
-  let node: object;
-  let file: HostFile;
-  try {
-    ({ node, file } = yield* wait(tree.create(dir.node, name, made, mode)));
-  } catch (error) {
-    // Somebody on the host was faster.
-    const isThere = error instanceof HostError && error.message === "EEXIST";
-    if (!isThere || (flags & O_EXCL) !== 0) throw error;
-    node = yield* wait(tree.lookup(dir.node, name));
-    file = yield* wait(tree.open(node, mode));
-  }
-  yield* setOpened(context, number, { ...fid, file, location: { node, parent: dir, name } });
+  const parent = fid.location;
+  const place = { dir: parent.node, name };
+  const { node, file } = yield* createOrOpen(tree, place, made, flags, mode);
+  yield* setOpened(context, number, { ...fid, file, location: { node, parent, name } });
   return yield* qidReply(context, node, IOUNIT_SIZE);
 }
 
@@ -133,17 +128,11 @@ export function* write({ fids }: Context, { args, chain }: Call): Steps<Reply> {
 
 /** fid[4] offset[8] count[4] */
 export function* readdir(context: Context, { args, chain }: Call): Steps<Reply> {
-  const { tree, fids } = context;
-  const { listing, location } = fids.get(args.u32());
+  const { listing, location } = context.fids.get(args.u32());
   if (listing === undefined) throw new HostError("EBADF");
   const offset = args.u64();
   const size = Math.min(args.u32(), roomIn(context, chain));
-  if (offset === 0 || listing.isEmpty) {
-    const { ino } = yield* wait(tree.getattr(location.node));
-    const entries = yield* wait(tree.readdir(location.node));
-    context.spend(entries.length * ENTRY_COST);
-    listing.fill(ino, entries);
-  }
+  yield* fillListing(context, listing, location.node, offset);
   const out = new FieldWriter(4 + size).skip(4);
   for (let position = offset; ; position++) {
     const entry = listing.at(position);
@@ -213,9 +202,4 @@ export function* getlock({ tree, fids }: Context, { args }: Call): Steps<Reply> 
 
 function roomIn({ msize }: Context, chain: DescriptorChain): number {
   return Math.max(0, Math.min(chain.writableLength, msize) - READ_HEADER_SIZE);
-}
-
-function checkOffset(offset: number): number {
-  if (offset > FILE_SIZE_MAX) throw new HostError("EFBIG");
-  return offset;
 }

@@ -1,16 +1,11 @@
 /** 9P2000.L operations on fids, names and attributes. */
+import { changeOf } from "../host-tree/attribute-change.ts";
 import { HostError } from "../host-tree/errno.ts";
 import { FieldWriter } from "../host-tree/fields.ts";
-import {
-  type AttributeChange,
-  FileType,
-  NAME_MAX,
-  PERMISSIONS,
-  S_IFMT,
-  type Timestamp,
-} from "../host-tree/host-tree.ts";
+import { FileType, NAME_MAX, S_IFMT, TRANSFER_UNIT } from "../host-tree/host-tree.ts";
 import { parseLinkTarget, parseName } from "../host-tree/names.ts";
 import { renameFlagsOf } from "../host-tree/open-flags.ts";
+import { EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import type { Location } from "./fids.ts";
 import { closeFid } from "./file-operations.ts";
@@ -19,10 +14,8 @@ import {
   type Call,
   type Context,
   creation,
-  EMPTY,
   nameField,
   qidReply,
-  type Reply,
   textField,
   textOf,
 } from "./operation.ts";
@@ -208,36 +201,28 @@ export function* getattr({ tree, fids }: Context, { args }: Call): Steps<Reply> 
   const attributes = yield* wait(tree.getattr(fids.get(args.u32()).location.node));
   const { mode, uid, gid, nlink, rdev, size, blocks, atime, mtime, ctime } = attributes;
   const out = addQid(new FieldWriter(GETATTR_SIZE).u64(GETATTR_BASIC), attributes);
-  out.u32(mode).u32(uid).u32(gid).u64(nlink).u64(rdev).u64(size).u64(BLOCK_SIZE).u64(blocks);
+  out.u32(mode).u32(uid).u32(gid).u64(nlink).u64(rdev).u64(size).u64(TRANSFER_UNIT).u64(blocks);
   for (const { sec, nsec } of [atime, mtime, ctime]) out.u64(sec).u64(nsec);
   return out.bytes;
 }
-
-/** What stat(2) calls the best size for transfers. */
-const BLOCK_SIZE = 4096;
 
 /** fid[4] valid[4] mode[4] uid[4] gid[4] size[8] atime_sec[8] atime_nsec[8] mtime… */
 export function* setattr({ tree, fids }: Context, { args }: Call): Steps<Reply> {
   const { node } = fids.get(args.u32()).location;
   const valid = args.u32();
-  const mode = args.u32() & PERMISSIONS;
-  const [uid, gid, size] = [args.u32(), args.u32(), args.u64()];
+  const [mode, uid, gid, size] = [args.u32(), args.u32(), args.u32(), args.u64()];
   const atime = { sec: args.i64(), nsec: args.u64() };
   const mtime = { sec: args.i64(), nsec: args.u64() };
-  const change: AttributeChange = {
-    ...((valid & SetAttr.MODE) !== 0 && { mode }),
-    ...((valid & SetAttr.UID) !== 0 && { uid }),
-    ...((valid & SetAttr.GID) !== 0 && { gid }),
-    ...((valid & SetAttr.SIZE) !== 0 && { size }),
-    ...((valid & SetAttr.ATIME) !== 0 && { atime: time(valid & SetAttr.ATIME_SET, atime) }),
-    ...((valid & SetAttr.MTIME) !== 0 && { mtime: time(valid & SetAttr.MTIME_SET, mtime) }),
-  };
+  const change = changeOf(valid, {
+    mode,
+    uid,
+    gid,
+    size,
+    atime: (valid & SetAttr.ATIME_SET) === 0 ? "now" : atime,
+    mtime: (valid & SetAttr.MTIME_SET) === 0 ? "now" : mtime,
+  });
   yield* wait(tree.setattr(node, change));
   return EMPTY;
-}
-
-function time(isGiven: number, { sec, nsec }: Timestamp): Timestamp | "now" {
-  return isGiven === 0 ? "now" : { sec, nsec: Math.min(nsec, 999_999_999) };
 }
 
 /** fid[4] */

@@ -1,49 +1,33 @@
 /** What an operation of 9P2000.L is, and what several of them share. */
-import type { DescriptorChain } from "../../chain.ts";
 import { type FieldReader, FieldWriter } from "../host-tree/fields.ts";
 import {
   type Attributes,
   type Creation,
   FileType,
-  type HostTree,
   PERMISSIONS,
   S_IFMT,
 } from "../host-tree/host-tree.ts";
-import type { ListingBudget } from "../host-tree/listing.ts";
 import { encodeText, parseName } from "../host-tree/names.ts";
+import type {
+  OperationCall,
+  OperationContext,
+  OperationEntry,
+  Reply,
+} from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import type { Fid, FidTable } from "./fids.ts";
 import { QID_SIZE, Qid } from "./protocol.ts";
 
 /** What the operations of one session work on. */
-export interface Context {
-  readonly tree: HostTree;
+export interface Context extends OperationContext {
   readonly fids: FidTable;
-  readonly listings: ListingBudget;
-  /** Counts bytes touched beside those of chains. */
-  readonly spend: (bytes: number) => void;
   /** Bytes of the longest message. */
   readonly msize: number;
 }
 
-export interface Call {
-  /** Valid until the operation waits for the first time. */
-  readonly args: FieldReader;
-  readonly chain: DescriptorChain;
-}
+export type Call = OperationCall;
 
-/** What follows the header of the reply; or how many bytes of it are in the guest's buffers. */
-export type Reply = Uint8Array | number;
-
-export const EMPTY: Reply = 0;
-
-type Operation = (context: Context, call: Call) => Steps<Reply>;
-
-/** An operation, and how long its reply is at most where that does not depend on the request. */
-export interface OperationEntry {
-  readonly run: Operation;
-  readonly replySize: number;
-}
+export type NinePOperation = OperationEntry<Context, Call>;
 
 /** s[n]: a length and as many bytes. */
 export function textField(args: FieldReader): Uint8Array {

@@ -26,13 +26,13 @@ import {
   unlinkat,
   walk,
 } from "./namespace-operations.ts";
-import type { OperationEntry } from "./operation.ts";
+import type { NinePOperation } from "./operation.ts";
 import { GETATTR_SIZE, Message, QID_SIZE, STATFS_SIZE } from "./protocol.ts";
 import { xattrcreate, xattrwalk } from "./xattr-operations.ts";
 
 const OPENED_SIZE = QID_SIZE + 4;
 
-export const OPERATIONS: ReadonlyMap<number, OperationEntry> = new Map([
+export const OPERATIONS: ReadonlyMap<number, NinePOperation> = new Map([
   [Message.TSTATFS, { run: statfs, replySize: STATFS_SIZE }],
   [Message.TLOPEN, { run: lopen, replySize: OPENED_SIZE }],
   [Message.TLCREATE, { run: lcreate, replySize: OPENED_SIZE }],

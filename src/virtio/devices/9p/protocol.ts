@@ -1,4 +1,5 @@
 /** Constants of 9P2000.L as Linux speaks it, under its own names. */
+import { ChangeBit } from "../host-tree/attribute-change.ts";
 
 export const VERSION = "9P2000.L";
 
@@ -53,12 +54,7 @@ export const Qid = { DIRECTORY: 0x80, LINK: 0x02, FILE: 0 } as const;
 
 /** `valid` of Tsetattr. */
 export const SetAttr = {
-  MODE: 1 << 0,
-  UID: 1 << 1,
-  GID: 1 << 2,
-  SIZE: 1 << 3,
-  ATIME: 1 << 4,
-  MTIME: 1 << 5,
+  ...ChangeBit,
   ATIME_SET: 1 << 7,
   MTIME_SET: 1 << 8,
 } as const;

@@ -2,11 +2,12 @@
 import type { DescriptorChain } from "../../chain.ts";
 import { Errno, errnoOf } from "../host-tree/errno.ts";
 import { FieldReader, FieldWriter } from "../host-tree/fields.ts";
-import type { HostTree } from "../host-tree/host-tree.ts";
 import { ListingBudget } from "../host-tree/listing.ts";
+import type { Reply } from "../host-tree/operation.ts";
+import type { SessionHost } from "../host-tree/session-host.ts";
 import { run } from "../host-tree/steps.ts";
 import { FidTable } from "./fids.ts";
-import { type Context, type Reply, textField, textOf } from "./operation.ts";
+import { type Context, textField, textOf } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { ERROR_SIZE, HEADER_SIZE, Message, VERSION, WRITE_HEADER_SIZE } from "./protocol.ts";
 
@@ -22,14 +23,6 @@ export const MSIZE_MIN = 4096;
  */
 export const REQUEST_MAX = 16 * 1024;
 
-/** Counted for the inspector. */
-export interface NinePCounters {
-  requests: number;
-  errors: number;
-  bytesRead: number;
-  bytesWritten: number;
-}
-
 type Done = (bytesWritten: number) => void;
 
 interface Header {
@@ -40,27 +33,15 @@ interface Header {
 const decoder = new TextDecoder();
 
 export class NinePSession {
-  readonly #tree: HostTree;
-  readonly #counters: NinePCounters;
-  readonly #spend: (bytes: number) => void;
-  /** The request at hand, without the data of Twrite. */
-  readonly #scratch: Uint8Array;
+  readonly #host: SessionHost;
   /** Undefined before Tversion. */
   #context: Context | undefined;
   /** Requests on their way, by tag, with who waits for their end. */
   readonly #running = new Map<number, (() => void)[]>();
 
-  /** @param scratch of `REQUEST_MAX` bytes, which the sessions of a device have in turn */
-  constructor(
-    tree: HostTree,
-    counters: NinePCounters,
-    spend: (bytes: number) => void,
-    scratch: Uint8Array,
-  ) {
-    this.#scratch = scratch;
-    this.#tree = tree;
-    this.#counters = counters;
-    this.#spend = spend;
+  /** The scratch has `REQUEST_MAX` bytes. */
+  constructor(host: SessionHost) {
+    this.#host = host;
   }
 
   /** Fids that the guest holds. */
@@ -70,13 +51,14 @@ export class NinePSession {
 
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: Done): void {
-    const length = chain.readAt(0, this.#scratch);
+    const { scratch, counters } = this.#host;
+    const length = chain.readAt(0, scratch);
     if (length < HEADER_SIZE || chain.writableLength < ERROR_SIZE) {
       done(0);
       return;
     }
-    this.#counters.requests++;
-    const fields = new FieldReader(this.#scratch.subarray(0, length));
+    counters.requests++;
+    const fields = new FieldReader(scratch.subarray(0, length));
     const claimed = fields.u32();
     const header = { type: fields.u8(), tag: fields.u16() };
     const isWrite = header.type === Message.TWRITE;
@@ -85,7 +67,7 @@ export class NinePSession {
       done(this.#fail(chain, header, Errno.EINVAL));
       return;
     }
-    const args = new FieldReader(this.#scratch.subarray(HEADER_SIZE, end));
+    const args = new FieldReader(scratch.subarray(HEADER_SIZE, end));
     if (header.type === Message.TVERSION) done(this.#version(chain, header, args));
     else if (header.type === Message.TFLUSH) this.#flush(chain, header, args, done);
     else this.#operate(chain, header, args, done);
@@ -135,14 +117,8 @@ export class NinePSession {
     this.close();
     const isKnown = version === VERSION;
     if (isKnown) {
-      const listings = new ListingBudget();
-      this.#context = {
-        tree: this.#tree,
-        fids: new FidTable(),
-        listings,
-        msize,
-        spend: this.#spend,
-      };
+      const { tree, spend } = this.#host;
+      this.#context = { tree, fids: new FidTable(), listings: new ListingBudget(), msize, spend };
     }
     const text = textOf(isKnown ? VERSION : "unknown");
     const out = new FieldWriter(4 + text.length).u32(msize).raw(text);
@@ -168,9 +144,9 @@ export class NinePSession {
     if (total > Math.min(chain.writableLength, msize)) {
       return this.#fail(chain, header, Errno.EIO);
     }
-    if (header.type === Message.TREAD) this.#counters.bytesRead += total - HEADER_SIZE - 4;
+    if (header.type === Message.TREAD) this.#host.counters.bytesRead += total - HEADER_SIZE - 4;
     if (header.type === Message.TWRITE) {
-      this.#counters.bytesWritten += chain.readableLength - WRITE_HEADER_SIZE;
+      this.#host.counters.bytesWritten += chain.readableLength - WRITE_HEADER_SIZE;
     }
     if (typeof reply !== "number") chain.writeAt(HEADER_SIZE, reply);
     return this.#writeHeader(chain, total, header.type + 1, header.tag);
@@ -178,7 +154,7 @@ export class NinePSession {
 
   /** Rlerror: ecode[4]. */
   #fail(chain: DescriptorChain, { tag }: Header, errno: number): number {
-    this.#counters.errors++;
+    this.#host.counters.errors++;
     chain.writeAt(HEADER_SIZE, new FieldWriter(4).u32(errno).bytes);
     return this.#writeHeader(chain, ERROR_SIZE, Message.RLERROR, tag);
   }

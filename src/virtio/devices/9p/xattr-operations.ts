@@ -3,10 +3,11 @@ import { HostError } from "../host-tree/errno.ts";
 import { FieldWriter } from "../host-tree/fields.ts";
 import { XATTR_VALUE_MAX } from "../host-tree/memory-xattrs.ts";
 import { xattrFlagsOf } from "../host-tree/open-flags.ts";
+import { EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { keptXattrName, xattrNames, xattrsOf } from "../host-tree/xattr-rules.ts";
 import type { OpenXattr } from "./fids.ts";
-import { type Call, type Context, EMPTY, type Reply, textField } from "./operation.ts";
+import { type Call, type Context, textField } from "./operation.ts";
 
 /** fid[4] newfid[4] name[s]; without a name, all names are read. */
 export function* xattrwalk({ tree, fids }: Context, { args }: Call): Steps<Reply> {

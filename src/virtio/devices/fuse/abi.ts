@@ -1,4 +1,5 @@
 /** Constants of the FUSE kernel interface, version 7.41 (Linux 6.12), under its own names. */
+import { ChangeBit } from "../host-tree/attribute-change.ts";
 
 export const FUSE_KERNEL_VERSION = 7;
 export const FUSE_KERNEL_MINOR_VERSION = 41;
@@ -65,12 +66,7 @@ export const InitFlag = {
 
 /** `valid` of SETATTR. */
 export const Fattr = {
-  MODE: 1 << 0,
-  UID: 1 << 1,
-  GID: 1 << 2,
-  SIZE: 1 << 3,
-  ATIME: 1 << 4,
-  MTIME: 1 << 5,
+  ...ChangeBit,
   ATIME_NOW: 1 << 7,
   MTIME_NOW: 1 << 8,
   KILL_SUIDGID: 1 << 11,

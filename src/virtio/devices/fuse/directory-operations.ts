@@ -1,15 +1,14 @@
 /** FUSE operations on open directories. */
-
 import { HostError } from "../host-tree/errno.ts";
-import type { TreeEntry } from "../host-tree/host-tree.ts";
-import { FileType, S_IFMT } from "../host-tree/host-tree.ts";
-import { DirectoryListing, ENTRY_COST, entryType } from "../host-tree/listing.ts";
+import { FileType, S_IFMT, type TreeEntry } from "../host-tree/host-tree.ts";
+import { DirectoryListing, entryType } from "../host-tree/listing.ts";
 import { encodeText } from "../host-tree/names.ts";
+import { EMPTY, fillListing, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { OUT_HEADER_SIZE, Out } from "./abi.ts";
 import { closeHandle, FUSE_TRANSFER_MAX } from "./file-operations.ts";
 import { Structure } from "./message.ts";
-import { EMPTY, type FuseCall, type FuseContext, type Reply } from "./operation.ts";
+import type { FuseCall, FuseContext } from "./operation.ts";
 
 export function* opendir(context: FuseContext, { nodeId }: FuseCall): Steps<Reply> {
   const { tree, nodes, handles, listings } = context;
@@ -30,18 +29,13 @@ export function readdirplus(context: FuseContext, call: FuseCall): Steps<Reply> 
 
 /** `struct fuse_read_in`. */
 function* list(context: FuseContext, call: FuseCall, plus: boolean): Steps<Reply> {
-  const { tree, nodes, handles } = context;
+  const { nodes, handles } = context;
   const dir = nodes.get(call.nodeId);
   const listing = handles.listing(call.args.u64());
   const offset = call.args.u64();
   const room = Math.min(call.chain.writableLength - OUT_HEADER_SIZE, FUSE_TRANSFER_MAX);
   const size = Math.min(call.args.u32(), room);
-  if (offset === 0 || listing.isEmpty) {
-    const { ino } = yield* wait(tree.getattr(dir));
-    const entries = yield* wait(tree.readdir(dir));
-    context.spend(entries.length * ENTRY_COST);
-    listing.fill(ino, entries);
-  }
+  yield* fillListing(context, listing, dir, offset);
   const out = new Structure(size);
   for (let position = offset; ; position++) {
     const entry = listing.at(position);

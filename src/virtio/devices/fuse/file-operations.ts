@@ -2,10 +2,10 @@
 import type { DescriptorChain } from "../../chain.ts";
 import { ChainTarget } from "../host-tree/chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
-import type { FileTarget, HostFile } from "../host-tree/host-tree.ts";
-import { FILE_SIZE_MAX } from "../host-tree/memory-content.ts";
+import type { FileTarget } from "../host-tree/host-tree.ts";
 import { parseName } from "../host-tree/names.ts";
-import { O_EXCL, O_TRUNC, openModeOf } from "../host-tree/open-flags.ts";
+import { O_TRUNC, openModeOf } from "../host-tree/open-flags.ts";
+import { checkOffset, createOrOpen, EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import {
   FSYNC_FDATASYNC,
@@ -17,14 +17,7 @@ import {
 } from "./abi.ts";
 import { Structure } from "./message.ts";
 import { creation } from "./namespace-operations.ts";
-import {
-  EMPTY,
-  entryReply,
-  type FuseCall,
-  type FuseContext,
-  killPrivileges,
-  type Reply,
-} from "./operation.ts";
+import { entryReply, type FuseCall, type FuseContext, killPrivileges } from "./operation.ts";
 
 /** Bytes of `struct fuse_write_in`, behind which the data is. */
 export const WRITE_IN_SIZE = 40;
@@ -57,19 +50,10 @@ export function* create(context: FuseContext, call: FuseCall): Steps<Reply> {
   const permissions = call.args.u32();
   call.args.skip(8);
   const name = parseName(call.args.string());
-  const mode = { ...openModeOf(flags), append: false };
+  const mode = { ...openModeOf(flags), append: false, truncate: (flags & O_TRUNC) !== 0 };
   handles.checkRoom();
-  let node: object;
-  let file: HostFile;
-  try {
-    ({ node, file } = yield* wait(tree.create(dir, name, creation(call, permissions), mode)));
-  } catch (error) {
-    // Somebody on the host was faster.
-    const isThere = error instanceof HostError && error.message === "EEXIST";
-    if (!isThere || (flags & O_EXCL) !== 0) throw error;
-    node = yield* wait(tree.lookup(dir, name));
-    file = yield* wait(tree.open(node, { ...mode, truncate: (flags & O_TRUNC) !== 0 }));
-  }
+  const made = creation(call, permissions);
+  const { node, file } = yield* createOrOpen(tree, { dir, name }, made, flags, mode);
   const fh = handles.add({ node, file });
   try {
     const entry = yield* entryReply(context, node);
@@ -137,7 +121,7 @@ export function* fallocate({ handles }: FuseContext, { args }: FuseCall): Steps<
   const offset = args.u64();
   const length = args.u64();
   const mode = args.u32();
-  if (offset + length > FILE_SIZE_MAX) throw new HostError("EFBIG");
+  checkOffset(offset + length);
   if (file.allocate === undefined) throw new HostError("ENOSYS");
   yield* wait(file.allocate(offset, length, mode));
   return EMPTY;
@@ -166,9 +150,4 @@ export function* closeHandle({ handles }: FuseContext, fh: number): Steps<void> 
   const { file, listing } = handles.take(fh);
   listing?.close();
   if (file !== undefined) yield* wait(file.close());
-}
-
-function checkOffset(offset: number): number {
-  if (offset > FILE_SIZE_MAX) throw new HostError("EFBIG");
-  return offset;
 }

@@ -7,6 +7,7 @@ import {
   FileType,
   S_IFMT,
   type Timestamp,
+  TRANSFER_UNIT,
 } from "../host-tree/host-tree.ts";
 import { Out } from "./abi.ts";
 
@@ -16,7 +17,7 @@ export class Structure extends FieldWriter {
     const { ino, size, blocks, atime, mtime, ctime, mode, nlink, uid, gid, rdev } = attributes;
     this.u64(ino).u64(size).u64(blocks).u64(atime.sec).u64(mtime.sec).u64(ctime.sec);
     this.u32(atime.nsec).u32(mtime.nsec).u32(ctime.nsec);
-    this.u32(mode).u32(nlink).u32(uid).u32(gid).u32(rdev).u32(BLOCK_SIZE);
+    this.u32(mode).u32(nlink).u32(uid).u32(gid).u32(rdev).u32(TRANSFER_UNIT);
     return this.skip(4);
   }
 
@@ -28,9 +29,6 @@ export class Structure extends FieldWriter {
     return this.attributes(attributes);
   }
 }
-
-/** What stat(2) calls the best size for transfers. */
-const BLOCK_SIZE = 4096;
 
 /** `struct fuse_attr_out`. */
 export function attrOut(attributes: Attributes, cacheMs: number): Uint8Array {

@@ -1,30 +1,19 @@
 /** FUSE operations on names and attributes. */
-
+import { changeOf } from "../host-tree/attribute-change.ts";
 import type { FieldReader } from "../host-tree/fields.ts";
-import {
-  type AttributeChange,
-  type Creation,
-  FileType,
-  NAME_MAX,
-  PERMISSIONS,
-  S_IFMT,
-  S_ISGID,
-  S_ISUID,
-  S_IXGRP,
-  type Timestamp,
-} from "../host-tree/host-tree.ts";
+import { type Creation, FileType, NAME_MAX, PERMISSIONS, S_IFMT } from "../host-tree/host-tree.ts";
 import { encodeText, parseLinkTarget, parseName } from "../host-tree/names.ts";
 import { renameFlagsOf } from "../host-tree/open-flags.ts";
+import { EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { Fattr } from "./abi.ts";
 import { attrOut, statfsOut } from "./message.ts";
 import {
-  EMPTY,
   entryReply,
   type FuseCall,
   type FuseContext,
   killPrivileges,
-  type Reply,
+  unprivileged,
 } from "./operation.ts";
 
 export function* lookup(context: FuseContext, { nodeId, args }: FuseCall): Steps<Reply> {
@@ -50,27 +39,22 @@ export function* setattr(context: FuseContext, { nodeId, args }: FuseCall): Step
   const atime = { sec: atimeSec, nsec: args.u32() };
   const mtime = { sec: mtimeSec, nsec: args.u32() };
   args.skip(4);
-  const mode = args.u32() & PERMISSIONS;
+  const given = args.u32();
   args.skip(4);
   const [uid, gid] = [args.u32(), args.u32()];
-  const change: AttributeChange = {
-    ...((valid & Fattr.MODE) !== 0 && { mode }),
-    ...((valid & Fattr.UID) !== 0 && { uid }),
-    ...((valid & Fattr.GID) !== 0 && { gid }),
-    ...((valid & Fattr.SIZE) !== 0 && { size }),
-    ...((valid & Fattr.ATIME) !== 0 && { atime: time(valid & Fattr.ATIME_NOW, atime) }),
-    ...((valid & Fattr.MTIME) !== 0 && { mtime: time(valid & Fattr.MTIME_NOW, mtime) }),
-  };
   const kills = (valid & Fattr.KILL_SUIDGID) !== 0;
+  const mode = kills ? unprivileged(given) : given;
+  const change = changeOf(valid, {
+    mode,
+    uid,
+    gid,
+    size,
+    atime: (valid & Fattr.ATIME_NOW) !== 0 ? "now" : atime,
+    mtime: (valid & Fattr.MTIME_NOW) !== 0 ? "now" : mtime,
+  });
   if (kills && change.mode === undefined) yield* killPrivileges(context, node);
-  const group = (mode & S_IXGRP) !== 0 ? S_ISGID : 0;
-  const safe = kills && change.mode !== undefined ? { mode: mode & ~(S_ISUID | group) } : {};
-  yield* wait(tree.setattr(node, { ...change, ...safe }));
+  yield* wait(tree.setattr(node, change));
   return attrOut(yield* wait(tree.getattr(node)), tree.cacheMs);
-}
-
-function time(now: number, given: Timestamp): Timestamp | "now" {
-  return now !== 0 ? "now" : { sec: given.sec, nsec: Math.min(given.nsec, 999_999_999) };
 }
 
 export function* readlink({ tree, nodes }: FuseContext, { nodeId }: FuseCall): Steps<Reply> {

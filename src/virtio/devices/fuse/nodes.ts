@@ -2,6 +2,7 @@
 import { HostError } from "../host-tree/errno.ts";
 import { type HostFile, OPEN_FILES_MAX } from "../host-tree/host-tree.ts";
 import type { DirectoryListing } from "../host-tree/listing.ts";
+import { abandon, type Opened } from "../host-tree/opened.ts";
 import { FUSE_ROOT_ID } from "./abi.ts";
 
 /** Inodes that the guest may hold: an inode costs it a kilobyte of its RAM, and the host 200 bytes. */
@@ -60,11 +61,9 @@ export class NodeTable {
   }
 }
 
-/** What a file handle stands for: an open file or an open directory. */
-export interface Handle {
+/** What a file handle stands for. */
+export interface Handle extends Opened {
   readonly node: object;
-  readonly file?: HostFile;
-  readonly listing?: DirectoryListing;
 }
 
 export class HandleTable {
@@ -84,7 +83,7 @@ export class HandleTable {
   /** @throws HostError ENFILE; the handle is closed then */
   add(handle: Handle): number {
     if (this.#closed || this.#handles.size >= OPEN_FILES_MAX) {
-      close(handle);
+      abandon(handle);
       throw new HostError("ENFILE");
     }
     this.#handles.set(++this.#last, handle);
@@ -116,15 +115,7 @@ export class HandleTable {
   /** Closes all; what is opened later by a request still on its way is closed at once. */
   close(): void {
     this.#closed = true;
-    for (const handle of this.#handles.values()) close(handle);
+    for (const handle of this.#handles.values()) abandon(handle);
     this.#handles.clear();
   }
-}
-
-/** Closes without waiting, and whatever happens: nobody is left to hear of an error. */
-function close({ file, listing }: Handle): void {
-  listing?.close();
-  try {
-    void Promise.resolve(file?.close()).catch(() => {});
-  } catch {}
 }

@@ -29,10 +29,10 @@ import {
   symlink,
   unlink,
 } from "./namespace-operations.ts";
-import type { OperationEntry } from "./operation.ts";
+import type { FuseOperation } from "./operation.ts";
 import { getxattr, listxattr, removexattr, setxattr } from "./xattr-operations.ts";
 
-export const OPERATIONS: ReadonlyMap<number, OperationEntry> = new Map([
+export const OPERATIONS: ReadonlyMap<number, FuseOperation> = new Map([
   [Opcode.LOOKUP, { run: lookup, replySize: Out.ENTRY }],
   [Opcode.GETATTR, { run: getattr, replySize: Out.ATTR }],
   [Opcode.SETATTR, { run: setattr, replySize: Out.ATTR }],

@@ -2,8 +2,9 @@
 import type { DescriptorChain } from "../../chain.ts";
 import { Errno, errnoOf } from "../host-tree/errno.ts";
 import { FieldReader } from "../host-tree/fields.ts";
-import type { HostTree } from "../host-tree/host-tree.ts";
 import { ListingBudget } from "../host-tree/listing.ts";
+import type { Reply } from "../host-tree/operation.ts";
+import type { SessionHost } from "../host-tree/session-host.ts";
 import { run } from "../host-tree/steps.ts";
 import {
   FUSE_KERNEL_MINOR_VERSION,
@@ -18,7 +19,7 @@ import {
 import { FUSE_TRANSFER_MAX, WRITE_IN_SIZE } from "./file-operations.ts";
 import { Structure } from "./message.ts";
 import { HandleTable, NodeTable } from "./nodes.ts";
-import type { FuseContext, Reply } from "./operation.ts";
+import type { FuseContext } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /**
@@ -35,14 +36,6 @@ const CONGESTION_THRESHOLD = 48;
 
 const OFFERED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
 
-/** Counted for the inspector. */
-export interface FuseCounters {
-  requests: number;
-  errors: number;
-  bytesRead: number;
-  bytesWritten: number;
-}
-
 interface Header {
   readonly opcode: number;
   readonly unique: Uint8Array;
@@ -52,25 +45,13 @@ interface Header {
 }
 
 export class FuseSession {
-  readonly #tree: HostTree;
-  readonly #counters: FuseCounters;
-  readonly #spend: (bytes: number) => void;
-  /** The request at hand, without the data of WRITE. */
-  readonly #scratch: Uint8Array;
+  readonly #host: SessionHost;
   /** Undefined before INIT and after DESTROY. */
   #context: FuseContext | undefined;
 
-  /** @param scratch of `FUSE_REQUEST_MAX` bytes, which the sessions of a device have in turn */
-  constructor(
-    tree: HostTree,
-    counters: FuseCounters,
-    spend: (bytes: number) => void,
-    scratch: Uint8Array,
-  ) {
-    this.#scratch = scratch;
-    this.#tree = tree;
-    this.#counters = counters;
-    this.#spend = spend;
+  /** The scratch has `FUSE_REQUEST_MAX` bytes. */
+  constructor(host: SessionHost) {
+    this.#host = host;
   }
 
   /** Inodes and handles that the guest holds. */
@@ -81,20 +62,21 @@ export class FuseSession {
 
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: (bytesWritten: number) => void): void {
-    const length = chain.readAt(0, this.#scratch);
+    const { scratch, counters } = this.#host;
+    const length = chain.readAt(0, scratch);
     if (length < IN_HEADER_SIZE) {
       done(0);
       return;
     }
-    this.#counters.requests++;
-    const fields = new FieldReader(this.#scratch.subarray(0, length));
+    counters.requests++;
+    const fields = new FieldReader(scratch.subarray(0, length));
     const claimed = fields.u32();
     const opcode = fields.u32();
     const unique = fields.bytes(8).slice();
     const header = { opcode, unique, nodeId: fields.u64(), uid: fields.u32(), gid: fields.u32() };
     const isCut = claimed < IN_HEADER_SIZE || claimed > chain.readableLength;
     const end = opcode === Opcode.WRITE ? Math.min(length, WRITE_END) : length;
-    const body = this.#scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : end);
+    const body = scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : end);
     const args = new FieldReader(body.subarray(0, claimed - IN_HEADER_SIZE));
     if (this.#isSilent(header, args) || chain.writableLength < OUT_HEADER_SIZE) done(0);
     else if (isCut) done(this.#fail(chain, header, Errno.EINVAL));
@@ -148,16 +130,16 @@ export class FuseSession {
     if (OUT_HEADER_SIZE + length > chain.writableLength) {
       return this.#fail(chain, header, Errno.EINVAL);
     }
-    if (header.opcode === Opcode.READ) this.#counters.bytesRead += length;
+    if (header.opcode === Opcode.READ) this.#host.counters.bytesRead += length;
     if (header.opcode === Opcode.WRITE) {
-      this.#counters.bytesWritten += chain.readableLength - WRITE_END;
+      this.#host.counters.bytesWritten += chain.readableLength - WRITE_END;
     }
     if (typeof reply !== "number") chain.writeAt(OUT_HEADER_SIZE, reply);
     return this.#writeHeader(chain, header, length, 0);
   }
 
   #fail(chain: DescriptorChain, header: Header, errno: number): number {
-    this.#counters.errors++;
+    this.#host.counters.errors++;
     return this.#writeHeader(chain, header, 0, errno);
   }
 
@@ -190,13 +172,10 @@ export class FuseSession {
     out.u16(MAX_BACKGROUND).u16(CONGESTION_THRESHOLD).u32(FUSE_TRANSFER_MAX).u32(1);
     out.u16(FUSE_TRANSFER_MAX / PAGE);
     this.close();
-    this.#context = {
-      tree: this.#tree,
-      nodes: new NodeTable(this.#tree.root),
-      handles: new HandleTable(),
-      listings: new ListingBudget(),
-      spend: this.#spend,
-    };
+    const { tree, spend } = this.#host;
+    const nodes = new NodeTable(tree.root);
+    const handles = new HandleTable();
+    this.#context = { tree, nodes, handles, listings: new ListingBudget(), spend };
     return this.#answer(chain, header, out.bytes);
   }
 
@@ -217,7 +196,7 @@ export class FuseSession {
     try {
       for (let i = 0; i < count; i++) this.#context?.nodes.forget(...next());
     } catch {
-      this.#counters.errors++;
+      this.#host.counters.errors++;
     }
   }
 }

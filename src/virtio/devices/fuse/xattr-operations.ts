@@ -1,11 +1,12 @@
 /** FUSE operations on extended attributes. */
 import { HostError } from "../host-tree/errno.ts";
 import { xattrFlagsOf } from "../host-tree/open-flags.ts";
+import { EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { keptXattrName, xattrNames, xattrsOf } from "../host-tree/xattr-rules.ts";
 import { Out } from "./abi.ts";
 import { Structure } from "./message.ts";
-import { EMPTY, type FuseCall, type FuseContext, type Reply } from "./operation.ts";
+import type { FuseCall, FuseContext } from "./operation.ts";
 
 /** `struct fuse_setxattr_in` as it is without SETXATTR_EXT. */
 export function* setxattr({ tree, nodes }: FuseContext, call: FuseCall): Steps<Reply> {

@@ -30,6 +30,9 @@ export const FileType = {
   SOCKET: 0o140000,
 } as const;
 
+/** What stat(2) calls the best size for transfers, in bytes. */
+export const TRANSFER_UNIT = 4096;
+
 /** The bits of a mode that are not the type. */
 export const PERMISSIONS = 0o7777;
 export const S_ISUID = 0o4000;

@@ -52,3 +52,12 @@ export function isShareable(name: string): boolean {
 export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
+
+/** The tag by which a guest mounts a share. @throws RangeError if it is empty or too long */
+export function encodeTag(tag: string, maxBytes: number): Uint8Array<ArrayBuffer> {
+  const bytes = encodeText(tag);
+  if (bytes.length === 0 || bytes.length > maxBytes || bytes.includes(0)) {
+    throw new RangeError(`a tag has 1 to ${maxBytes} bytes: ${tag}`);
+  }
+  return bytes;
+}
