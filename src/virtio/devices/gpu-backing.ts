@@ -81,17 +81,9 @@ export class Backing {
     to: number,
     count: number,
   ): void {
-    let run = this.#find(from);
-    let skip = from - this.#starts[run];
-    let at = to;
-    for (let left = count; left > 0; run++) {
-      const length = (this.#state[2 * run + 1] - skip) / 4;
-      const part = Math.min(left, length);
-      convertPixels(format, this.#words, (this.#offsets[run] + skip) / 4, target, at, part);
-      at += part;
-      left -= part;
-      skip = 0;
-    }
+    this.#eachPart(from, 4 * count, (start, length, done) => {
+      convertPixels(format, this.#words, start / 4, target, to + done / 4, length / 4);
+    });
   }
 
   /** Pixels that are cut in two by the end of a run, or lie across words, are put together first. */
@@ -112,13 +104,23 @@ export class Backing {
   }
 
   #gather(from: number, target: Uint8Array): void {
+    this.#eachPart(from, target.length, (start, length, done) => {
+      target.set(this.#bytes.subarray(start, start + length), done);
+    });
+  }
+
+  /** Visits `count` bytes from `from` on by the runs they are in; `start` is a place in memory. */
+  #eachPart(
+    from: number,
+    count: number,
+    visit: (start: number, length: number, done: number) => void,
+  ): void {
     let run = this.#find(from);
     let skip = from - this.#starts[run];
-    for (let at = 0; at < target.length; run++) {
-      const part = Math.min(target.length - at, this.#state[2 * run + 1] - skip);
-      const start = this.#offsets[run] + skip;
-      target.set(this.#bytes.subarray(start, start + part), at);
-      at += part;
+    for (let done = 0; done < count; run++) {
+      const length = Math.min(count - done, this.#state[2 * run + 1] - skip);
+      visit(this.#offsets[run] + skip, length, done);
+      done += length;
       skip = 0;
     }
   }

@@ -43,23 +43,16 @@ export function convertPixels(
       const word = source[from + i];
       target[to + i] = ((word >>> 16) & 0xff) | (word & 0xff00) | ((word & 0xff) << 16) | OPAQUE;
     }
-  } else if (alpha === undefined) {
-    for (let i = 0; i < count; i++) {
-      const word = source[from + i];
-      target[to + i] =
-        ((word >>> red) & 0xff) |
-        (((word >>> green) & 0xff) << 8) |
-        (((word >>> blue) & 0xff) << 16) |
-        OPAQUE;
-    }
-  } else {
-    for (let i = 0; i < count; i++) {
-      const word = source[from + i];
-      target[to + i] =
-        ((word >>> red) & 0xff) |
-        (((word >>> green) & 0xff) << 8) |
-        (((word >>> blue) & 0xff) << 16) |
-        ((word >>> alpha) << 24);
-    }
+    return;
+  }
+  const [shift, fixed] = alpha === undefined ? [0, OPAQUE] : [alpha, 0];
+  for (let i = 0; i < count; i++) {
+    const word = source[from + i];
+    target[to + i] =
+      ((word >>> red) & 0xff) |
+      (((word >>> green) & 0xff) << 8) |
+      (((word >>> blue) & 0xff) << 16) |
+      ((word >>> shift) << 24) |
+      fixed;
   }
 }

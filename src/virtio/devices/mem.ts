@@ -71,7 +71,6 @@ export class MemDevice implements VirtioDevice {
   readonly #window: MemoryWindow;
   #io: DeviceIo | undefined;
   #requested = 0;
-  #plugged = 0;
   #plugLeft = 0;
   readonly #counters = { plugs: 0, unplugs: 0, refusals: 0 };
 
@@ -94,7 +93,7 @@ export class MemDevice implements VirtioDevice {
   }
 
   get plugged(): number {
-    return this.#plugged;
+    return this.#window.presentBytes;
   }
 
   /** Bytes that the guest is asked to have plugged, in whole blocks; it gets there as far as it can. */
@@ -142,7 +141,7 @@ export class MemDevice implements VirtioDevice {
   counters(): Counters {
     return {
       ...this.#counters,
-      pluggedBytes: this.#plugged,
+      pluggedBytes: this.plugged,
       requestedBytes: this.#requested,
       regionBytes: this.#window.size,
     };
@@ -186,7 +185,7 @@ export class MemDevice implements VirtioDevice {
   #plug(gpa: number, length: number): Answer {
     if (!this.#window.isAbsent(gpa, length)) return ERROR;
     // More than was asked for is rejected (5.15), whatever the driver had in mind.
-    if (this.#plugged + length > this.#requested) return NACK;
+    if (this.plugged + length > this.#requested) return NACK;
     if (length > this.#plugLeft) return BUSY;
     this.#plugLeft -= length;
     this.#counters.plugs++;
@@ -202,8 +201,7 @@ export class MemDevice implements VirtioDevice {
 
   #setPlugged(gpa: number, length: number, isPlugged: boolean): void {
     this.#window.setPresent(gpa, length, isPlugged);
-    this.#plugged = this.#window.presentBytes;
-    this.config.setU64(Config.PLUGGED_SIZE, this.#plugged);
+    this.config.setU64(Config.PLUGGED_SIZE, this.plugged);
   }
 
   #stateOf(gpa: number, length: number): number {
