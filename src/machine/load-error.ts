@@ -1,4 +1,4 @@
-/** A file that cannot be booted: what is wrong, and what the person can do about it; whole sentences. */
+/** A file that cannot be had, or cannot be booted: what is wrong, and what the person can do about it; whole sentences. */
 export class LoadError extends Error {
   readonly what: string;
   readonly advice: string;

@@ -17,7 +17,7 @@ const PROGRESS_MS = 30;
 
 /**
  * Starts all downloads; the first failure ends the others, and so does `cancel`.
- * @throws ImageError
+ * @throws LoadError
  */
 export async function fetchBootFiles(
   config: BootConfig,
@@ -59,7 +59,7 @@ export async function openBase(
   return blobBase(source.file, `${name} ${size} ${lastModified}`);
 }
 
-/** Fetches what a new disk begins with. @throws ImageError, RangeError */
+/** Fetches what a new disk begins with. @throws LoadError, RangeError */
 export async function loadSeed(source: ImageSource, { fetch }: Services): Promise<DiskSeed> {
   const { signal } = new AbortController();
   return parseSeed(

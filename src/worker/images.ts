@@ -1,21 +1,9 @@
 /** Brings the files to boot from into memory: fetched or picked, unpacked, with progress. */
-import type { ImageName, ImageSource, Problem } from "./protocol.ts";
+import { LoadError } from "../machine/load-error.ts";
+import type { ImageName, ImageSource } from "./protocol.ts";
 
 /** The most that one file may unpack to: more would not leave room for the guest's memory. */
 const MAX_IMAGE_BYTES = 1 << 30;
-
-/** A file that cannot be had. */
-export class ImageError extends Error implements Problem {
-  override readonly name = "ImageError";
-  readonly what: string;
-  readonly advice: string;
-
-  constructor(what: string, advice: string) {
-    super(`${what} ${advice}`);
-    this.what = what;
-    this.advice = advice;
-  }
-}
 
 export interface ImageRequest {
   readonly name: ImageName;
@@ -27,15 +15,15 @@ export interface ImageRequest {
   readonly maxBytes?: number;
 }
 
-/** The file's bytes, unpacked if it is a gzip file. @throws ImageError */
+/** The file's bytes, unpacked if it is a gzip file. @throws LoadError */
 export async function loadImage(request: ImageRequest): Promise<Uint8Array> {
   const { stream, total } = await open(request);
   const counted = stream.pipeThrough(counter(request, total));
   try {
     return await unpacked(counted, request.maxBytes ?? MAX_IMAGE_BYTES);
   } catch (error) {
-    if (error instanceof ImageError || request.signal.aborted) throw error;
-    throw new ImageError(
+    if (error instanceof LoadError || request.signal.aborted) throw error;
+    throw new LoadError(
       `The ${request.name} did not arrive whole (${error}).`,
       "Check the connection and the file, and try again.",
     );
@@ -51,20 +39,20 @@ async function open({ name, source, fetch, signal }: ImageRequest): Promise<Open
   if (source.kind === "file") return { stream: source.file.stream(), total: source.file.size };
   const response = await fetch(source.url, { signal }).catch((error: unknown) => {
     if (signal.aborted) throw error;
-    throw new ImageError(
+    throw new LoadError(
       `The ${name} at ${source.url} cannot be reached.`,
       "Check the address and the connection. A server other than this page's must allow it by CORS.",
     );
   });
   if (!response.ok || response.body === null) {
-    throw new ImageError(
+    throw new LoadError(
       `The server has no ${name} at ${source.url} (it answered ${response.status}).`,
       "Check the address, or choose a file of your own.",
     );
   }
   // Many static hosts answer an unknown address with a page and status 200.
   if (response.headers.get("Content-Type")?.startsWith("text/html")) {
-    throw new ImageError(
+    throw new LoadError(
       `There is a web page at ${source.url}, not a ${name}.`,
       "Check the address, or choose a file of your own.",
     );
@@ -124,7 +112,7 @@ async function collect(stream: ReadableStream<Uint8Array>, maxBytes: number): Pr
     length += value.length;
     if (length > maxBytes) {
       await reader.cancel();
-      throw new ImageError(
+      throw new LoadError(
         `The file unpacks to more than ${Math.floor(maxBytes / 2 ** 20)} MiB.`,
         "Use it as a disk image instead.",
       );

@@ -3,7 +3,6 @@ import type { DiskFault } from "../host/chunked-disk.ts";
 import { BaseImageError } from "../host/http-base.ts";
 import { DiskError, type DiskProblem } from "../host/indexeddb-disk.ts";
 import { LoadError } from "../machine/load-error.ts";
-import { ImageError } from "./images.ts";
 import type { Problem } from "./protocol.ts";
 
 const DISK_ADVICE: Record<DiskProblem, Pick<Problem, "advice" | "remedy">> = {
@@ -27,7 +26,6 @@ const DISK_ADVICE: Record<DiskProblem, Pick<Problem, "advice" | "remedy">> = {
 /** What to say about an error that kept a machine from starting. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof DiskError) return { what: error.message, ...DISK_ADVICE[error.problem] };
-  if (error instanceof ImageError) return { what: error.what, advice: error.advice };
   if (error instanceof LoadError) {
     return { what: sentence(error.what), advice: sentence(error.advice) };
   }
