@@ -122,7 +122,8 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     const wait =
       "for i in $(seq 50); do [ -d /sys/bus/virtio/drivers/virtio_mem ] && break; sleep 0.2; done";
     await session.command(wait);
-    await session.command("echo online_movable > /sys/devices/system/memory/auto_online_blocks");
+    const state = "cat /sys/devices/system/memory/auto_online_blocks";
+    expect(await session.command(state)).toContain("online_movable");
     const before = await memory(session, "MemTotal");
 
     device.requested = MEM_SECTION_BYTES;

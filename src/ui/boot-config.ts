@@ -19,11 +19,9 @@ const MAX_DISPLAY = 4095;
 const DEFAULT_DISK = "default";
 const DEFAULT_LAN = "default";
 
-/** Has Linux use memory that is plugged, for what can be moved when it is unplugged again. */
-const TAKE_PLUGGED = "memhp_default_state=online_movable";
-
 /** What the embedded guest's manifest says; here so that no file has to be fetched for it first. */
-export const DEFAULT_APPEND = "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppress=1";
+export const DEFAULT_APPEND =
+  "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppress=1 memhp_default_state=online_movable";
 
 /** A LAN's name is a part of the relay's address. */
 const LAN_PATTERN = /^[\w.-]{1,64}$/;
@@ -55,10 +53,8 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const ramMiB = readRam(query.get("ram"));
   const virtio = query.getAll("virtio");
   const memory = readMemory(query, ramMiB);
-  const append =
-    memory.hotplug === undefined ? DEFAULT_APPEND : `${DEFAULT_APPEND} ${TAKE_PLUGGED}`;
   return {
-    append: query.get("append") ?? append,
+    append: query.get("append") ?? DEFAULT_APPEND,
     ramMiB,
     memory,
     ...(kernel && { kernel }),

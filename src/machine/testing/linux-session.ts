@@ -8,6 +8,8 @@ import { attachDevices, steadyEntropy } from "./linux-devices.ts";
 
 const GUEST = new URL("../../../public/guest/", import.meta.url);
 const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
+const guestAppend = (): string =>
+  JSON.parse(readFileSync(new URL("manifest.json", GUEST), "utf8")).append;
 
 /** Whether the guest has been built. */
 export const hasGuest = existsSync(new URL("Image.gz", GUEST));
@@ -51,7 +53,7 @@ export class LinuxSession {
     this.machine.boot({
       kernel: guestFile("Image.gz"),
       initrd: guestFile("initramfs.cpio.gz"),
-      append: append ?? "console=hvc0 quiet",
+      append: append ?? guestAppend(),
       ...(firmware === undefined ? {} : { firmware }),
     });
   }
