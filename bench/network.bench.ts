@@ -1,5 +1,5 @@
 /**
- * How fast a guest's TCP is, to and from a server on this host: `npm run bench:net`. The embedded
+ * `npm run bench:network`: how fast a guest's TCP is, to and from a server on this host. The embedded
  * Linux runs once in Node, through the relay and its gateway, all in this process, and once in QEMU
  * with its user networking. Both run the same program; the figures are medians.
  */

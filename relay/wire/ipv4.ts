@@ -1,6 +1,6 @@
 /** IPv4 (RFC 791): addresses and the header. */
 import { readU16, readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
-import { addWords, finishChecksum } from "../../src/packet/checksum.ts";
+import { addWords, finishChecksum, storeIpv4Checksum } from "../../src/packet/checksum.ts";
 
 /** The header as this relay writes it: without options. */
 export const IPV4_HEADER = 20;
@@ -88,10 +88,9 @@ export function writeIpv4(
   writeU16(bytes, offset + 6, part.flags | (part.fragmentOffset >>> 3));
   bytes[offset + 8] = TIME_TO_LIVE;
   bytes[offset + 9] = protocol;
-  writeU16(bytes, offset + 10, 0);
   writeU32(bytes, offset + 12, between.source);
   writeU32(bytes, offset + 16, between.destination);
-  writeU16(bytes, offset + 10, finishChecksum(addWords(0, bytes, offset, offset + IPV4_HEADER)));
+  storeIpv4Checksum(bytes, offset, offset + IPV4_HEADER);
 }
 
 /** "10.0.2.15" as a number, or undefined when the text is not four decimal bytes. */

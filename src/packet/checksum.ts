@@ -1,4 +1,5 @@
 /** The Internet checksum (RFC 1071) and the pseudo-header of UDP and TCP (RFC 768, RFC 9293 3.1). */
+import { writeU16 } from "./bytes.ts";
 
 /**
  * Adds the 16-bit words of `bytes[start, end)` to `sum`; an odd last byte counts as a high byte.
@@ -20,6 +21,12 @@ export function finishChecksum(sum: number): number {
   let folded = sum;
   while (folded > 0xffff) folded = Math.floor(folded / 0x1_0000) + (folded % 0x1_0000);
   return ~folded & 0xffff;
+}
+
+/** Stores the checksum of the IPv4 header `bytes[start, end)` (RFC 791 3.1). */
+export function storeIpv4Checksum(bytes: Uint8Array, start: number, end: number): void {
+  writeU16(bytes, start + 10, 0);
+  writeU16(bytes, start + 10, finishChecksum(addWords(0, bytes, start, end)));
 }
 
 /** The sum of the pseudo-header, with its addresses, for `length` bytes of `protocol`. */

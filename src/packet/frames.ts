@@ -1,6 +1,6 @@
 /** Makes plain frames of packets: completes checksums, segments TCP and UDP, fragments IP. */
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import { addWords, finishChecksum } from "./checksum.ts";
+import { addWords, finishChecksum, storeIpv4Checksum } from "./checksum.ts";
 import {
   ChecksumOffset,
   checksumPlace,
@@ -109,12 +109,7 @@ function finishNetwork(frame: Uint8Array, layout: PacketLayout, index: number): 
   }
   writeU16(frame, at + 2, frame.length - at);
   writeU16(frame, at + 4, readU16(frame, at + 4) + index);
-  finishIpv4(frame, at, transportOf(layout));
-}
-
-function finishIpv4(frame: Uint8Array, at: number, end: number): void {
-  writeU16(frame, at + 10, 0);
-  writeU16(frame, at + 10, finishChecksum(addWords(0, frame, at, end)));
+  storeIpv4Checksum(frame, at, transportOf(layout));
 }
 
 /** Only the last segment ends the data, and only the first reports congestion (RFC 3168 6.1.2). */
@@ -169,7 +164,7 @@ function finishIpv4Fragment(
   const at = networkOf(layout);
   writeU16(frame, at + 2, frame.length - at);
   writeU16(frame, at + 6, (more * MORE_FRAGMENTS) | (offset >>> 3));
-  finishIpv4(frame, at, transportOf(layout));
+  storeIpv4Checksum(frame, at, transportOf(layout));
 }
 
 /** The fragment header comes after the extensions, which all fragments repeat. */

@@ -1,12 +1,17 @@
-/** Copies to and from a shared directory, in the headless runner: virtio-fs and 9P side by side. */
+/**
+ * `npm run bench:share`: copies to and from a shared directory, in the headless runner, virtio-fs and 9P
+ * side by side; the figures are medians.
+ */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { median } from "./median.ts";
 
 const TABVISOR = fileURLToPath(new URL("../bin/tabvisor.mjs", import.meta.url));
 
+const RUNS = 3;
 const MIB_COPIED = 128;
 const FILES = 5000;
 
@@ -75,9 +80,10 @@ async function measure(option: string): Promise<Map<string, number>> {
 }
 
 for (const option of ["--share", "--share-9p"]) {
-  const times = await measure(option);
+  const runs: Map<string, number>[] = [];
+  for (let run = 0; run < RUNS; run++) runs.push(await measure(option));
   const cells = STEPS.map(([name, , unit]) => {
-    const seconds = times.get(name) ?? Number.NaN;
+    const seconds = median(runs.map((times) => times.get(name) ?? Number.NaN));
     const amount = unit === "MiB" ? MIB_COPIED : FILES;
     return `${name} ${(amount / seconds).toFixed(0)} ${unit}/s`;
   });
