@@ -3,7 +3,7 @@
  * which pages are free, and how the guest uses its memory.
  */
 import { ChainReader, type DescriptorChain } from "../chain.ts";
-import { ConfigFields } from "../config.ts";
+import { ConfigFields, readConfig } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain, type Virtqueue } from "../queue.ts";
 import { bit, bits, DeviceType } from "../spec.ts";
@@ -70,15 +70,12 @@ export class BalloonDevice implements VirtioDevice {
   #io: DeviceIo | undefined;
   /** What each queue is for. */
   #roles: readonly BalloonQueue[] = [];
-  #actual = 0;
-  #poison = 0;
   /** Pages that the guest has given and not taken back. */
   readonly #held = new PageSet();
   #clearLeft = 0;
   #statistics: BalloonStatistics = {};
   /** The buffer that the next request for statistics gives back. */
   #statisticsBuffer: DescriptorChain | undefined;
-  #hintCommand: number = HintCommand.STOP;
   #lastHintCommand: number = HintCommand.DONE;
   /** The driver has begun to answer the present command. */
   #hinting = false;
@@ -163,7 +160,6 @@ export class BalloonDevice implements VirtioDevice {
     this.#statistics = {};
     this.#statisticsBuffer = undefined;
     this.#hinting = false;
-    this.#hintCommand = HintCommand.STOP;
     this.#setDriverFields(0, 0);
     this.config.setU32(Config.FREE_PAGE_HINT_CMD_ID, HintCommand.STOP);
   }
@@ -172,7 +168,7 @@ export class BalloonDevice implements VirtioDevice {
     return {
       ...this.#counters,
       targetPages: this.#field(Config.NUM_PAGES),
-      actualPages: this.#actual,
+      actualPages: this.#field(Config.ACTUAL),
       heldPages: this.#held.size,
       hintedBytes: this.#hintedBytes,
       ...this.#statistics,
@@ -182,8 +178,8 @@ export class BalloonDevice implements VirtioDevice {
   save(): State {
     return {
       version: 1,
-      actual: this.#actual,
-      poison: this.#poison,
+      actual: this.#field(Config.ACTUAL),
+      poison: this.#field(Config.POISON_VAL),
       held: this.#held.values(),
       lastHintCommand: this.#lastHintCommand,
     };
@@ -244,7 +240,8 @@ export class BalloonDevice implements VirtioDevice {
     this.#counters.reports++;
     this.#counters.reportedBytes += chain.writableLength;
     // With a poison value the pages have it already, and no other value may be put there.
-    if (this.#has(io, BalloonFeature.PAGE_POISON) && this.#poison !== 0) return 0;
+    const hasPoison = this.#has(io, BalloonFeature.PAGE_POISON);
+    if (hasPoison && this.#field(Config.POISON_VAL) !== 0) return 0;
     for (const { gpa, length } of chain.writableRanges()) {
       if (this.#mayClear(length)) io.memory.discard(gpa, length);
     }
@@ -279,12 +276,11 @@ export class BalloonDevice implements VirtioDevice {
       if (this.#hinting) this.#command(HintCommand.DONE);
       this.#hinting = false;
     } else {
-      this.#hinting = command === this.#hintCommand;
+      this.#hinting = command === this.#field(Config.FREE_PAGE_HINT_CMD_ID);
     }
   }
 
   #command(command: number): void {
-    this.#hintCommand = command;
     this.config.setU32(Config.FREE_PAGE_HINT_CMD_ID, command);
     const io = this.#io;
     if (io !== undefined && this.#has(io, BalloonFeature.FREE_PAGE_HINT)) io.configChanged();
@@ -297,20 +293,14 @@ export class BalloonDevice implements VirtioDevice {
     for (let i = 0; i < size && offset + i < field + 4; i++) {
       this.config.setU8(offset + i, (value >>> (8 * i)) & 0xff);
     }
-    this.#actual = this.#field(Config.ACTUAL);
-    this.#poison = this.#field(Config.POISON_VAL);
   }
 
   #setDriverFields(actual: number, poison: number): void {
-    this.#actual = actual;
-    this.#poison = poison;
     this.config.setU32(Config.ACTUAL, actual).setU32(Config.POISON_VAL, poison);
   }
 
   #field(offset: number): number {
-    let value = 0;
-    for (let i = 3; i >= 0; i--) value = value * 256 + this.config.readByte(offset + i);
-    return value;
+    return readConfig(this.config, offset, 4);
   }
 
   #has(io: DeviceIo, feature: number): boolean {

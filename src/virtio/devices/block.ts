@@ -38,7 +38,6 @@ export class BlockDevice implements VirtioDevice {
   readonly #backend: BlockBackend;
   #io: DeviceIo | undefined;
   #negotiated = 0n;
-  #writeback = true;
   #rules: BlockRules;
   #draining = false;
   /** Queues to look at: kicked, or left with chains because too much was in flight. */
@@ -110,7 +109,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   save(): State {
-    return { version: 1, writeback: this.#writeback };
+    return { version: 1, writeback: !this.#rules.through };
   }
 
   load(state: State): void {
@@ -128,7 +127,7 @@ export class BlockDevice implements VirtioDevice {
   /** The driver's write to `writeback`, which exists only if negotiated (5.2.5). */
   #switchCache(writeback: boolean): void {
     if (!this.#has(BlockFeature.CONFIG_WCE) || !this.#has(BlockFeature.FLUSH)) return;
-    const turnedOff = this.#writeback && !writeback;
+    const turnedOff = !this.#rules.through && !writeback;
     this.#setWriteback(writeback);
     if (!turnedOff || this.#backend.readOnly) return;
     // Nobody flushes any more, so this is the last chance for what was written before. The
@@ -140,7 +139,6 @@ export class BlockDevice implements VirtioDevice {
 
   /** Without CONFIG_WCE the cache is write-back exactly if the driver can flush it (5.2.5.2). */
   #setWriteback(writeback: boolean): BlockRules {
-    this.#writeback = writeback;
     this.config.setU8(BlockConfig.WRITEBACK, writeback ? 1 : 0);
     this.#rules = {
       discard: this.#has(BlockFeature.DISCARD),

@@ -71,29 +71,48 @@ const TOUCHSCREEN: InputDescription = {
   },
 };
 
+/** The keys or buttons of a device that are down. */
+class Pressed {
+  readonly #device: InputDevice;
+  readonly #codes = new Set<number>();
+
+  constructor(device: InputDevice) {
+    this.#device = device;
+  }
+
+  /** Says so to the guest, unless it knows. */
+  set(code: number, isDown: boolean): void {
+    if (isDown === this.#codes.has(code)) return;
+    if (isDown) this.#codes.add(code);
+    else this.#codes.delete(code);
+    this.#device.send([[EventType.KEY, code, isDown ? 1 : 0]]);
+  }
+
+  releaseAll(): void {
+    for (const code of [...this.#codes]) this.set(code, false);
+  }
+}
+
 export class Keyboard {
   readonly device: InputDevice;
-  readonly #pressed = new Set<number>();
+  readonly #pressed: Pressed;
 
   constructor(name: string) {
     this.device = new InputDevice(name, KEYBOARD);
+    this.#pressed = new Pressed(this.device);
   }
 
   /** A key by its `KeyboardEvent.code`; false if there is no such key. The guest repeats by itself. */
   key(code: string, isDown: boolean): boolean {
     const key = Object.hasOwn(KEY_CODES, code) ? KEY_CODES[code] : undefined;
     if (key === undefined) return false;
-    if (isDown === this.#pressed.has(key)) return true;
-    if (isDown) this.#pressed.add(key);
-    else this.#pressed.delete(key);
-    this.device.send([[EventType.KEY, key, isDown ? 1 : 0]]);
+    this.#pressed.set(key, isDown);
     return true;
   }
 
   /** Lets go of all keys, because the host cannot tell any more which ones are down. */
   releaseAll(): void {
-    for (const key of this.#pressed) this.device.send([[EventType.KEY, key, 0]]);
-    this.#pressed.clear();
+    this.#pressed.releaseAll();
   }
 }
 
@@ -102,13 +121,14 @@ const BUTTONS = [Button.LEFT, Button.MIDDLE, Button.RIGHT, Button.SIDE, Button.E
 
 export class Tablet {
   readonly device: InputDevice;
-  readonly #pressed = new Set<number>();
+  readonly #pressed: Pressed;
   /** High-resolution wheel movement that is no whole notch yet. */
   #restX = 0;
   #restY = 0;
 
   constructor(name: string) {
     this.device = new InputDevice(name, TABLET);
+    this.#pressed = new Pressed(this.device);
   }
 
   /** A position on the display, 0 to 1 from left and from top. */
@@ -122,10 +142,7 @@ export class Tablet {
   /** A button by its `MouseEvent.button`. */
   button(index: number, isDown: boolean): void {
     const code = BUTTONS[index];
-    if (code === undefined || isDown === this.#pressed.has(code)) return;
-    if (isDown) this.#pressed.add(code);
-    else this.#pressed.delete(code);
-    this.device.send([[EventType.KEY, code, isDown ? 1 : 0]]);
+    if (code !== undefined) this.#pressed.set(code, isDown);
   }
 
   /** The wheel turned, in notches to the right and down; parts of a notch count. */
@@ -146,8 +163,7 @@ export class Tablet {
   }
 
   releaseAll(): void {
-    for (const code of this.#pressed) this.device.send([[EventType.KEY, code, 0]]);
-    this.#pressed.clear();
+    this.#pressed.releaseAll();
   }
 }
 

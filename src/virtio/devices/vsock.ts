@@ -367,6 +367,10 @@ export class VsockDevice implements VirtioDevice {
     });
   }
 
+  get #all(): VsockConnection[] {
+    return [...this.#connections.values()].flatMap((ofPort) => [...ofPort.values()]);
+  }
+
   #find(hostPort: number, guestPort: number): VsockConnection | undefined {
     return this.#connections.get(hostPort)?.get(guestPort);
   }
@@ -393,8 +397,7 @@ export class VsockDevice implements VirtioDevice {
   }
 
   #evict(): boolean {
-    const all = [...this.#connections.values()].flatMap((ofPort) => [...ofPort.values()]);
-    const closing = all.find((connection) => connection.isClosing);
+    const closing = this.#all.find((connection) => connection.isClosing);
     if (closing === undefined) return false;
     this.#replyTo(closing);
     this.#abort(closing, "");
@@ -406,9 +409,8 @@ export class VsockDevice implements VirtioDevice {
   }
 
   #abortAll(reason: string): void {
-    const all = [...this.#connections.values()].flatMap((ofPort) => [...ofPort.values()]);
     this.#round.clear();
-    for (const connection of all) this.#abort(connection, reason);
+    for (const connection of this.#all) this.#abort(connection, reason);
   }
 
   #freePort(guestPort: number): number {
