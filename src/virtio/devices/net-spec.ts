@@ -1,4 +1,5 @@
 /** Constants of the network device under the specification's names (virtio 5.1). */
+import { GsoType } from "../../packet/header.ts";
 
 /** Feature bits (5.1.3). */
 export const NetFeature = {
@@ -52,6 +53,36 @@ export const NET_DEPENDENCIES = [
   { feature: NetFeature.MQ, anyOf: [CTRL_VQ] },
   { feature: NetFeature.CTRL_MAC_ADDR, anyOf: [CTRL_VQ] },
 ] as const;
+
+/** By the kind of packet: the feature with which a driver may send it, and takes it, over IP and IPv6. */
+export const GSO_FEATURES: {
+  readonly [type: number]: {
+    readonly host: number;
+    readonly guest: number;
+    readonly guestIpv6: number;
+  };
+} = {
+  [GsoType.TCPV4]: {
+    host: NetFeature.HOST_TSO4,
+    guest: NetFeature.GUEST_TSO4,
+    guestIpv6: NetFeature.GUEST_TSO4,
+  },
+  [GsoType.TCPV6]: {
+    host: NetFeature.HOST_TSO6,
+    guest: NetFeature.GUEST_TSO6,
+    guestIpv6: NetFeature.GUEST_TSO6,
+  },
+  [GsoType.UDP]: {
+    host: NetFeature.HOST_UFO,
+    guest: NetFeature.GUEST_UFO,
+    guestIpv6: NetFeature.GUEST_UFO,
+  },
+  [GsoType.UDP_L4]: {
+    host: NetFeature.HOST_USO,
+    guest: NetFeature.GUEST_USO4,
+    guestIpv6: NetFeature.GUEST_USO6,
+  },
+};
 
 /** Offsets in the configuration space (5.1.4). */
 export const NetConfig = {

@@ -24,7 +24,14 @@ import { bit, bits, DeviceType, Feature } from "../spec.ts";
 import { executeNetControl, NET_CONTROL_MAX, type NetControlTarget } from "./net-control.ts";
 import { type FilterState, NetFilter, readMac } from "./net-filter.ts";
 import { NetReceiveQueue } from "./net-receive-queue.ts";
-import { MAC_SIZE, NET_DEPENDENCIES, NetConfig, NetFeature, NetStatus } from "./net-spec.ts";
+import {
+  GSO_FEATURES,
+  MAC_SIZE,
+  NET_DEPENDENCIES,
+  NetConfig,
+  NetFeature,
+  NetStatus,
+} from "./net-spec.ts";
 import { FlowSteering } from "./net-steering.ts";
 
 export interface NetBackend {
@@ -365,18 +372,8 @@ export class NetDevice implements VirtioDevice {
 
   #mayMake(packet: Uint8Array): boolean {
     if (hasEcn(packet) && !this.#has(NetFeature.HOST_ECN)) return false;
-    switch (gsoType(packet)) {
-      case GsoType.NONE:
-        return true;
-      case GsoType.TCPV4:
-        return this.#has(NetFeature.HOST_TSO4);
-      case GsoType.TCPV6:
-        return this.#has(NetFeature.HOST_TSO6);
-      case GsoType.UDP:
-        return this.#has(NetFeature.HOST_UFO);
-      default:
-        return this.#has(NetFeature.HOST_USO);
-    }
+    const type = gsoType(packet);
+    return type === GsoType.NONE || this.#has(GSO_FEATURES[type].host);
   }
 
   /** Whether the driver takes this packet as it is, by what it negotiated and has not turned off. */
@@ -384,18 +381,10 @@ export class NetDevice implements VirtioDevice {
     const takes = (feature: number): boolean => (this.#offloads & bit(feature)) !== 0n;
     if (!takes(NetFeature.GUEST_CSUM)) return false;
     if (hasEcn(packet) && !takes(NetFeature.GUEST_ECN)) return false;
-    switch (gsoType(packet)) {
-      case GsoType.NONE:
-        return true;
-      case GsoType.TCPV4:
-        return takes(NetFeature.GUEST_TSO4);
-      case GsoType.TCPV6:
-        return takes(NetFeature.GUEST_TSO6);
-      case GsoType.UDP:
-        return takes(NetFeature.GUEST_UFO);
-      default:
-        return takes(this.#layout.isIpv6 ? NetFeature.GUEST_USO6 : NetFeature.GUEST_USO4);
-    }
+    const type = gsoType(packet);
+    if (type === GsoType.NONE) return true;
+    const { guest, guestIpv6 } = GSO_FEATURES[type];
+    return takes(this.#layout.isIpv6 ? guestIpv6 : guest);
   }
 
   /** Counts what is not. `packetFault` has set the layout if the frame is to be longer. */
