@@ -2,9 +2,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { LoadError } from "../src/machine/load-error.ts";
-import type { BlockBackend, BlockTarget } from "../src/virtio/devices/block-backend.ts";
-
-const SECTOR_SIZE = 512;
+import {
+  type BlockBackend,
+  type BlockTarget,
+  SECTOR_SIZE,
+} from "../src/virtio/devices/block-backend.ts";
 
 /** Zeros are written in pieces of this many bytes, and holes of a sparse file are kept by piece. */
 const ZERO_PIECE = 64 * 1024;

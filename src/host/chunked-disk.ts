@@ -5,6 +5,7 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
+import { joined } from "./bytes.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 
 /** The read-only image under a disk, from which chunks that were never written come. */
@@ -473,16 +474,6 @@ function gather(parts: readonly Uint8Array[], piece: Piece, into: Uint8Array): v
     to += count;
     skip = 0;
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {

@@ -1,8 +1,10 @@
 /** A chunked disk as the block device wants it: in sectors, with its activity counted. */
-import type { BlockBackend, BlockTarget } from "../virtio/devices/block-backend.ts";
+import {
+  type BlockBackend,
+  type BlockTarget,
+  SECTOR_SIZE,
+} from "../virtio/devices/block-backend.ts";
 import type { ChunkedDisk } from "./chunked-disk.ts";
-
-const SECTOR = 512;
 
 export interface DiskBackendOptions {
   readonly disk: ChunkedDisk;
@@ -27,22 +29,22 @@ export class DiskBackend implements BlockBackend {
   }
 
   get sectors(): number {
-    return Math.floor(this.#disk.size / SECTOR);
+    return Math.floor(this.#disk.size / SECTOR_SIZE);
   }
 
   /** Storage is freed by whole chunks. */
   get discardAlignment(): number {
-    return this.#disk.chunkSize / SECTOR;
+    return this.#disk.chunkSize / SECTOR_SIZE;
   }
 
   read(sector: number, target: BlockTarget): void | Promise<void> {
     this.#onActivity(target.length);
-    return this.#disk.read(sector * SECTOR, target);
+    return this.#disk.read(sector * SECTOR_SIZE, target);
   }
 
   write(sector: number, source: readonly Uint8Array[]): void | Promise<void> {
     this.#onActivity(source.reduce((sum, part) => sum + part.length, 0));
-    return this.#disk.write(sector * SECTOR, source);
+    return this.#disk.write(sector * SECTOR_SIZE, source);
   }
 
   flush(): Promise<void> {
@@ -50,10 +52,10 @@ export class DiskBackend implements BlockBackend {
   }
 
   discard(sector: number, count: number): Promise<void> {
-    return this.#disk.discard(sector * SECTOR, count * SECTOR);
+    return this.#disk.discard(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 
   writeZeroes(sector: number, count: number): Promise<void> {
-    return this.#disk.writeZeroes(sector * SECTOR, count * SECTOR);
+    return this.#disk.writeZeroes(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 }

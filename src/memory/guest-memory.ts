@@ -18,7 +18,8 @@ export interface LinearMemory {
 /** Told of blocks of a window that appeared at `host`, an offset in the linear memory, or went (0). */
 export type WindowObserver = (gpa: number, length: number, host: number) => void;
 
-const PAGE_BYTES = 4096;
+/** What is kept count of by page: of the smallest pages that the hart maps. */
+export const PAGE_BYTES = 4096;
 
 /** Told of every range that something other than the hart is about to write. */
 export type WriteObserver = (gpa: number, length: number) => void;

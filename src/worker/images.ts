@@ -1,4 +1,5 @@
 /** Brings the files to boot from into memory: fetched or picked, unpacked, with progress. */
+import { joined } from "../host/bytes.ts";
 import { LoadError } from "../machine/load-error.ts";
 import type { ImageName, ImageSource } from "./protocol.ts";
 
@@ -119,11 +120,5 @@ async function collect(stream: ReadableStream<Uint8Array>, maxBytes: number): Pr
     }
     parts.push(value);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joined(parts, length);
 }

@@ -4,7 +4,7 @@ export const SECTOR_SIZE = 512;
 
 /** Where a read puts its data: the guest's buffers, for as long as the request lives. */
 export interface BlockTarget {
-  /** In bytes, a multiple of the sector size. */
+  /** In bytes; of a disk's, a multiple of the sector size. */
   readonly length: number;
   /** False once the guest has given up the request; then nothing is written any more. */
   readonly alive: boolean;

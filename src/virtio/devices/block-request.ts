@@ -1,8 +1,9 @@
 /** One request of the block device: its header, its bounds and what it asks of the backend (5.2.6). */
 import type { DescriptorChain } from "../chain.ts";
 import type { Virtqueue } from "../queue.ts";
-import { type BlockBackend, type BlockTarget, SECTOR_SIZE } from "./block-backend.ts";
+import { type BlockBackend, SECTOR_SIZE } from "./block-backend.ts";
 import { BLOCK_SEGMENTS_MAX, BLOCK_ZERO_SECTORS_MAX } from "./block-config.ts";
+import { ChainTarget } from "./chain-target.ts";
 
 /** Status byte at the end of a request (5.2.6). */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
@@ -53,33 +54,27 @@ interface Segment {
 }
 
 /** Is also where a read puts its data: bounded by the data, behind which the status byte lies. */
-export class BlockRequest implements BlockTarget {
+export class BlockRequest extends ChainTarget {
   readonly queue: Virtqueue;
-  readonly chain: DescriptorChain;
   readonly type: number;
   /** A number too large to be exact is too large for any disk. */
   readonly sector: number;
-  /** Bytes after the header, and bytes before the status. */
+  /** Bytes after the header. */
   readonly dataOut: number;
-  readonly dataIn: number;
 
   /** Only for a chain that `isBlockRequest`. */
   constructor(queue: Virtqueue, chain: DescriptorChain) {
+    super(chain, 0, chain.writableLength - 1);
     chain.readAt(0, headerBytes);
     this.queue = queue;
-    this.chain = chain;
     this.type = header.getUint32(0, true);
     this.sector = header.getUint32(8, true) + header.getUint32(12, true) * 0x1_0000_0000;
     this.dataOut = chain.readableLength - HEADER_SIZE;
-    this.dataIn = chain.writableLength - 1;
   }
 
-  get length(): number {
-    return this.dataIn;
-  }
-
-  get alive(): boolean {
-    return this.chain.alive;
+  /** Bytes before the status. */
+  get dataIn(): number {
+    return this.length;
   }
 
   /** Bytes of data that a success leaves in the guest's buffers. */
@@ -87,15 +82,6 @@ export class BlockRequest implements BlockTarget {
     if (this.type === BlockType.IN) return this.dataIn;
     if (this.type === BlockType.GET_ID) return Math.min(ID_SIZE, this.dataIn);
     return this.type === BlockType.GET_LIFETIME ? LIFETIME_SIZE : 0;
-  }
-
-  write(offset: number, bytes: Uint8Array): void {
-    const room = Math.max(0, this.dataIn - offset);
-    this.chain.writeAt(offset, bytes.length > room ? bytes.subarray(0, room) : bytes);
-  }
-
-  zero(offset: number, length: number): void {
-    this.chain.fillAt(offset, Math.min(length, Math.max(0, this.dataIn - offset)), 0);
   }
 }
 

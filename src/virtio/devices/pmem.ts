@@ -2,7 +2,7 @@
  * The persistent memory device (virtio 5.19): a disk image that is memory of the guest. A flush makes
  * durable what was written since the last one.
  */
-import type { GuestMemory } from "../../memory/guest-memory.ts";
+import { type GuestMemory, PAGE_BYTES } from "../../memory/guest-memory.ts";
 import type { MemoryWindow } from "../../memory/memory-window.ts";
 import { ChainReader, type DescriptorChain } from "../chain.ts";
 import { ConfigFields } from "../config.ts";
@@ -22,8 +22,6 @@ export const PmemRequest = { FLUSH: 0 } as const;
 export const PmemResult = { OK: 0, FAILED: 0xffff_ffff } as const;
 
 const QUEUE_SIZE = 64;
-
-const PAGE_BYTES = 4096;
 
 /** Bytes that are read or written at once: backends keep a copy until they are done with it. */
 export const PMEM_TRANSFER_MAX = 1024 * 1024;

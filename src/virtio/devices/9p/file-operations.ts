@@ -1,6 +1,6 @@
 /** 9P2000.L operations on opened fids. */
 import type { DescriptorChain } from "../../chain.ts";
-import { ChainTarget } from "../host-tree/chain-target.ts";
+import { ChainTarget } from "../chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
 import { FieldWriter } from "../host-tree/fields.ts";
 import { FileType, S_IFMT } from "../host-tree/host-tree.ts";

@@ -1,6 +1,6 @@
 /** FUSE operations on open files. */
 import type { DescriptorChain } from "../../chain.ts";
-import { ChainTarget } from "../host-tree/chain-target.ts";
+import { ChainTarget } from "../chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
 import type { FileTarget } from "../host-tree/host-tree.ts";
 import { parseName } from "../host-tree/names.ts";

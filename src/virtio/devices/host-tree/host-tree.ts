@@ -6,6 +6,7 @@
  * one component, neither "." nor "..", of at most `NAME_MAX` bytes. Permissions are the guest's to
  * check, as on a local disk.
  */
+import type { BlockTarget } from "../block-backend.ts";
 
 export type Answer<T> = T | Promise<T>;
 
@@ -120,14 +121,8 @@ export interface FileSystemStatus {
   readonly freeFiles: number;
 }
 
-/** Where a read puts its bytes: the guest's buffers, for as long as the request lives. */
-export interface FileTarget {
-  /** In bytes. */
-  readonly length: number;
-  /** False once the guest has given up the request; then nothing is written any more. */
-  readonly alive: boolean;
-  write(offset: number, bytes: Uint8Array): void;
-  zero(offset: number, length: number): void;
+/** Where a read puts its bytes. */
+export interface FileTarget extends BlockTarget {
   /** The buffers themselves, to be written during the call only. */
   views(): readonly Uint8Array[];
 }
