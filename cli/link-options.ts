@@ -1,4 +1,6 @@
 /** The part of the command line about console ports and sockets. */
+import { PORT_NAME } from "../src/virtio/devices/console.ts";
+import { GUEST_CID_MAX, GUEST_CID_MIN } from "../src/virtio/devices/vsock.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A place on the host. */
@@ -36,8 +38,6 @@ interface LinkValues {
 }
 
 const PORT_MAX = 0xffff_ffff;
-const CID_MIN = 3;
-const CID_MAX = 0xffff_fffe;
 
 /** @throws UsageError */
 export function parseLinks(values: LinkValues): LinkOptions {
@@ -48,13 +48,15 @@ export function parseLinks(values: LinkValues): LinkOptions {
     vsockConnect: (values["vsock-connect"] ?? []).map((text) =>
       parseVsock("--vsock-connect", text),
     ),
-    ...(cid === undefined ? {} : { vsockCid: parseNumber("--vsock-cid", cid, CID_MIN, CID_MAX) }),
+    ...(cid === undefined
+      ? {}
+      : { vsockCid: parseNumber("--vsock-cid", cid, GUEST_CID_MIN, GUEST_CID_MAX) }),
   };
 }
 
 function parsePort(text: string): LinkOptions["ports"][number] {
   const [name, where] = split("--port", text);
-  if (!/^[\w.-]{1,63}$/.test(name)) throw new UsageError(`--port has no proper name: ${text}`);
+  if (!PORT_NAME.test(name)) throw new UsageError(`--port has no proper name: ${text}`);
   return { name, where: parseEndpoint("--port", where) };
 }
 

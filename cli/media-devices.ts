@@ -1,6 +1,6 @@
 /** The display and the sound card that the command line asks for; both end in files. */
-import { setTimeout as sleepFor } from "node:timers";
 import { PacedSound } from "../src/host/paced-sound.ts";
+import { sleep } from "../src/host/sleep.ts";
 import type { Machine } from "../src/machine/machine.ts";
 import { GpuDevice } from "../src/virtio/devices/gpu.ts";
 import { SoundDevice } from "../src/virtio/devices/sound.ts";
@@ -8,13 +8,7 @@ import type { RunOptions } from "./options.ts";
 import { Picture } from "./picture.ts";
 import { WavFiles } from "./wav-file.ts";
 
-const PACER_HOST = {
-  nowMs: () => performance.now(),
-  sleep: (ms: number, callback: () => void) => {
-    const timer = sleepFor(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
+const PACER_HOST = { nowMs: () => performance.now(), sleep };
 
 export class MediaDevices {
   readonly #display: RunOptions["display"];

@@ -1,7 +1,8 @@
 /** Runs one machine with the terminal as its console, until the guest ends. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as later } from "node:timers/promises";
 import { CompilerThread } from "../src/cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../src/host/entropy.ts";
+import { sleep } from "../src/host/sleep.ts";
 import { Machine } from "../src/machine/machine.ts";
 import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
 import { riscvHart } from "../src/machine/riscv-hart.ts";
@@ -50,7 +51,7 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
     const code = await session.run(request, disks);
     // What the guest said last comes before what the monitor says, unless nobody reads it.
     const printed = new Promise((resolve) => streams.stdout.write("", resolve));
-    await Promise.race([printed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    await Promise.race([printed, later(LAST_WORDS_MS, undefined, { ref: false })]);
     return code;
   } finally {
     session.close();
@@ -86,10 +87,7 @@ async function bootRequest(options: RunOptions): Promise<BootRequest> {
 
 const NODE_HOST: RunLoopHost = {
   defer: (callback) => void setImmediate(callback),
-  sleep: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
+  sleep,
 };
 
 /** One run: the machine, what is connected to it, and how it ends. */
@@ -194,8 +192,7 @@ class Session {
   }
 
   #after(ms: number, callback: () => void): void {
-    const timer = setTimeout(callback, ms);
-    this.#closers.push(() => clearTimeout(timer));
+    this.#closers.push(sleep(ms, callback));
   }
 
   #ended(exit: MachineExit): void {

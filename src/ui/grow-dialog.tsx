@@ -1,6 +1,7 @@
 /** Asks how large the disk is to be. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { Choices } from "./form.tsx";
 import { Dialog } from "./panels.tsx";
 import type { Session } from "./session.ts";
 
@@ -47,14 +48,7 @@ function GrowForm({ session, onClose }: Omit<GrowDialogProps, "open">): JSX.Elem
           onInput={(event) => setGib(event.currentTarget.value)}
         />
       </label>
-      <div class="choices">
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="main">
-          Grow
-        </button>
-      </div>
+      <Choices submit="Grow" onCancel={onClose} />
     </form>
   );
 }

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { MemoryStats } from "../worker/protocol.ts";
-import { ConfigError } from "./config-error.ts";
+import { Choices, TextField, useForm } from "./form.tsx";
 import { formatBytes } from "./format.ts";
 import { readBalloon, readPlugged } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
@@ -30,64 +30,35 @@ function MemoryForm({ session, onClose }: Omit<MemoryDialogProps, "open">): JSX.
   const most = memory?.hotplug && memory.hotplug.mostBytes / MIB;
   const [balloon, setBalloon] = useState(mibOf(memory?.balloon?.targetBytes));
   const [plugged, setPlugged] = useState(mibOf(memory?.hotplug?.requestedBytes));
-  const [complaint, setComplaint] = useState("");
-  const apply = (event: Event): void => {
-    event.preventDefault();
-    try {
-      session.setMemory({
-        balloonMiB: readBalloon(balloon, ramMiB),
-        pluggedMiB: readPlugged(plugged, most ?? 0),
-      });
-      onClose();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      setComplaint(error.message);
-    }
-  };
+  const { onSubmit, complaint } = useForm(() => {
+    session.setMemory({
+      balloonMiB: readBalloon(balloon, ramMiB),
+      pluggedMiB: readPlugged(plugged, most ?? 0),
+    });
+    onClose();
+  });
   return (
-    <form onSubmit={apply}>
+    <form onSubmit={onSubmit}>
       {memory !== undefined && <Use memory={memory} ramMiB={ramMiB} />}
       {memory?.balloon && (
-        <MibField label="Balloon, MiB: taken from the guest" value={balloon} onInput={setBalloon} />
+        <TextField
+          label="Balloon, MiB: taken from the guest"
+          value={balloon}
+          onInput={setBalloon}
+          numeric
+        />
       )}
       {most !== undefined && (
-        <MibField
+        <TextField
           label={`Plugged, MiB: added to the guest, up to ${most}`}
           value={plugged}
           onInput={setPlugged}
+          numeric
         />
       )}
-      <p class="complaint" role="alert">
-        {complaint}
-      </p>
-      <div class="choices">
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="main">
-          Apply
-        </button>
-      </div>
+      {complaint}
+      <Choices submit="Apply" onCancel={onClose} />
     </form>
-  );
-}
-
-interface MibFieldProps {
-  readonly label: string;
-  readonly value: string;
-  readonly onInput: (value: string) => void;
-}
-
-function MibField({ label, value, onInput }: MibFieldProps): JSX.Element {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        value={value}
-        inputMode="numeric"
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
-    </label>
   );
 }
 

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
-import { ConfigError } from "./config-error.ts";
+import { Choices, TextField, useForm } from "./form.tsx";
 import { formatBytes } from "./format.ts";
 import { MAX_RAM_MIB } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
@@ -107,20 +107,13 @@ function OpenForm({ session, dropped, onClose }: OpenFormProps): JSX.Element {
   const [picked, setPicked] = useState<Picked>(dropped);
   const [append, setAppend] = useState(config?.append ?? "");
   const [ram, setRam] = useState(String(config?.ramMiB ?? ""));
-  const [complaint, setComplaint] = useState("");
-  const boot = (event: Event): void => {
-    event.preventDefault();
-    try {
-      const next = configOf(picked, append, readRam(ram), config);
-      onClose();
-      void session.boot(next);
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      setComplaint(error.message);
-    }
-  };
+  const { onSubmit, complaint } = useForm(() => {
+    const next = configOf(picked, append, readRam(ram), config);
+    onClose();
+    void session.boot(next);
+  });
   return (
-    <form onSubmit={boot}>
+    <form onSubmit={onSubmit}>
       {ROLES.map(({ role, label, hint }) => (
         <FileField
           key={role}
@@ -130,29 +123,15 @@ function OpenForm({ session, dropped, onClose }: OpenFormProps): JSX.Element {
           onPick={(file) => setPicked({ ...picked, [role]: file })}
         />
       ))}
-      <label class="field">
-        <span>Command line</span>
-        <input value={append} onInput={(event) => setAppend(event.currentTarget.value)} />
-      </label>
-      <label class="field">
-        <span>Memory, {`${MIN_RAM_MIB} to ${MAX_RAM_MIB}`} MiB</span>
-        <input
-          value={ram}
-          inputMode="numeric"
-          onInput={(event) => setRam(event.currentTarget.value)}
-        />
-      </label>
-      <p class="complaint" role="alert">
-        {complaint}
-      </p>
-      <div class="choices">
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="main">
-          Boot
-        </button>
-      </div>
+      <TextField label="Command line" value={append} onInput={setAppend} />
+      <TextField
+        label={`Memory, ${MIN_RAM_MIB} to ${MAX_RAM_MIB} MiB`}
+        value={ram}
+        onInput={setRam}
+        numeric
+      />
+      {complaint}
+      <Choices submit="Boot" onCancel={onClose} />
     </form>
   );
 }

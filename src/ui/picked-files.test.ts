@@ -10,6 +10,8 @@ const CURRENT: BootConfig = {
   ramMiB: 256,
   disk: { name: "default" },
   relay: "ws://x/lan/default",
+  ports: ["org.example.0"],
+  vsockCid: 3,
 };
 
 it("puts picked files in the place of what the machine has", () => {
@@ -21,6 +23,8 @@ it("puts picked files in the place of what the machine has", () => {
     ramMiB: 512,
     disk: { name: "default" },
     relay: "ws://x/lan/default",
+    ports: ["org.example.0"],
+    vsockCid: 3,
   });
 });
 

@@ -1,5 +1,5 @@
 /** What to boot when a person picks or drops files. */
-import type { BootConfig, SharedFile } from "../worker/protocol.ts";
+import type { BootConfig, ImageSource, SharedFile } from "../worker/protocol.ts";
 import { diskNameOf } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Role, sniffFile } from "./sniff.ts";
@@ -26,27 +26,26 @@ export function configOf(
   ramMiB: number,
   current: BootConfig | undefined,
 ): BootConfig {
-  const { kernel, initrd, firmware, disk } = picked;
-  const isOther = kernel !== undefined || firmware !== undefined;
-  const source = (file: File | undefined) => file && ({ kind: "file", file } as const);
-  const kept = <T>(value: T | undefined) => (isOther ? undefined : value);
-  const parts = {
-    kernel: source(kernel) ?? kept(current?.kernel),
-    initrd: source(initrd) ?? kept(current?.initrd),
-    firmware: source(firmware) ?? kept(current?.firmware),
-    disk: disk === undefined ? current?.disk : { name: nameOf(disk), base: source(disk)! },
-    relay: current?.relay,
-    memory: current?.memory,
-    virtio: current?.virtio,
-    display: current?.display,
-    sound: current?.sound,
-    pmem: current?.pmem,
+  const { kernel: _kernel, initrd: _initrd, firmware: _firmware, ...machine } = current ?? {};
+  // Another system does not boot with parts of this one.
+  const isOther = picked.kernel !== undefined || picked.firmware !== undefined;
+  const next: BootConfig = {
+    ...(isOther ? machine : current),
+    ...(picked.kernel && { kernel: sourceOf(picked.kernel) }),
+    ...(picked.initrd && { initrd: sourceOf(picked.initrd) }),
+    ...(picked.firmware && { firmware: sourceOf(picked.firmware) }),
+    ...(picked.disk && { disk: { name: nameOf(picked.disk), base: sourceOf(picked.disk) } }),
+    append,
+    ramMiB,
   };
-  if (parts.kernel === undefined && parts.firmware === undefined) {
+  if (next.kernel === undefined && next.firmware === undefined) {
     throw new ConfigError("There is nothing to boot.", "Pick a kernel or firmware.");
   }
-  const present = Object.entries(parts).filter(([, value]) => value !== undefined);
-  return { append, ramMiB, ...Object.fromEntries(present) };
+  return next;
+}
+
+function sourceOf(file: File): ImageSource {
+  return { kind: "file", file };
 }
 
 /** The same file picked again finds the changes that were made over it. */

@@ -1,6 +1,8 @@
 /** A machine's host on the browser that this Worker is in. */
+
 import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
+import { sleep } from "../host/sleep.ts";
 import type { Socket } from "../host/websocket-net.ts";
 import { riscvHart } from "../machine/riscv-hart.ts";
 import { MachineHost } from "./machine-host.ts";
@@ -17,11 +19,6 @@ turns.port1.onmessage = () => waiting.shift()?.();
 function defer(callback: () => void): void {
   waiting.push(callback);
   turns.port2.postMessage(undefined);
-}
-
-function sleep(ms: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, ms);
-  return () => clearTimeout(timer);
 }
 
 /** Workers have animation frames in all but old browsers. */

@@ -32,7 +32,7 @@ const PORT_QUEUE_SIZE = 64;
 export const CONSOLE_PORTS_MAX = 31;
 
 /** A port's name in bytes; guests make a path of it. */
-const PORT_NAME = /^[\w.-]{1,63}$/;
+export const PORT_NAME = /^[\w.-]{1,63}$/;
 
 /** Configuration layout (5.3.4). */
 const CONFIG_COLS = 0;

@@ -35,7 +35,7 @@ const EVENT_QUEUE_SIZE = 16;
 const TRANSPORT_RESET = new Uint8Array(4);
 
 /** Context identifiers of guests: those below mean hypervisor, local and host (5.10.4). */
-const GUEST_CID_MIN = 3;
+export const GUEST_CID_MIN = 3;
 /** The greatest 32-bit number means any. */
 export const GUEST_CID_MAX = 0xffff_fffe;
 
