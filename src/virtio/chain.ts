@@ -78,21 +78,12 @@ export class DescriptorChain {
 
   /** Views of `length` readable bytes from `offset` on, or of as many as there are. */
   readableViews(offset: number, length = this.readableLength): Uint8Array[] {
-    const views: Uint8Array[] = [];
-    let skip = offset;
-    let left = length;
-    for (const part of this.readable) {
-      if (skip >= part.length) {
-        skip -= part.length;
-        continue;
-      }
-      if (left === 0) break;
-      const count = Math.min(part.length - skip, left);
-      views.push(count === part.length ? part : part.subarray(skip, skip + count));
-      left -= count;
-      skip = 0;
-    }
-    return views;
+    return viewsOf(this.readable, offset, length);
+  }
+
+  /** As `readableViews`, for what is written during the call only; none if not alive. */
+  writableViews(offset: number, length: number): Uint8Array[] {
+    return this.alive ? viewsOf(this.writable, offset, length) : [];
   }
 
   /** Where the writable part is in guest memory, for devices that deal in pages and not in data. */
@@ -190,6 +181,24 @@ export class DescriptorChain {
   #touch(end: number): void {
     if (end > this.#touched) this.#touched = end;
   }
+}
+
+function viewsOf(parts: readonly Uint8Array[], offset: number, length: number): Uint8Array[] {
+  const views: Uint8Array[] = [];
+  let skip = offset;
+  let left = length;
+  for (const part of parts) {
+    if (skip >= part.length) {
+      skip -= part.length;
+      continue;
+    }
+    if (left === 0) break;
+    const count = Math.min(part.length - skip, left);
+    views.push(count === part.length ? part : part.subarray(skip, skip + count));
+    left -= count;
+    skip = 0;
+  }
+  return views;
 }
 
 function copyFrom(parts: readonly Uint8Array[], offset: number, target: Uint8Array): number {

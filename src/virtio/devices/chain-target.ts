@@ -30,18 +30,6 @@ export class ChainTarget implements FileTarget {
   }
 
   views(): Uint8Array[] {
-    if (!this.chain.alive) return [];
-    const views: Uint8Array[] = [];
-    let skip = this.#start;
-    let left = this.length;
-    for (const part of this.chain.writable) {
-      const from = Math.min(skip, part.length);
-      skip -= from;
-      const count = Math.min(part.length - from, left);
-      if (count > 0) views.push(part.subarray(from, from + count));
-      left -= count;
-      if (left === 0) break;
-    }
-    return views;
+    return this.chain.writableViews(this.#start, this.length);
   }
 }

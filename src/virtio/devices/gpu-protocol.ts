@@ -47,7 +47,7 @@ export const GPU_MEM_ENTRY_SIZE = 16;
 export const GPU_CURSOR_SIZE = 64;
 
 /** Bytes of each request, the header and what follows it; ATTACH_BACKING then has its entries. */
-export const GPU_REQUEST_SIZES: { readonly [command: number]: number | undefined } = {
+const REQUEST_SIZES = {
   [GpuCommand.GET_DISPLAY_INFO]: 24,
   [GpuCommand.RESOURCE_CREATE_2D]: 40,
   [GpuCommand.RESOURCE_UNREF]: 32,
@@ -60,8 +60,9 @@ export const GPU_REQUEST_SIZES: { readonly [command: number]: number | undefined
   [GpuCommand.UPDATE_CURSOR]: 56,
   [GpuCommand.MOVE_CURSOR]: 56,
 };
+export const GPU_REQUEST_SIZES: { readonly [command: number]: number | undefined } = REQUEST_SIZES;
 
 /** The longest of them. */
-export const GPU_REQUEST_MAX = 56;
+export const GPU_REQUEST_MAX = Math.max(...Object.values(REQUEST_SIZES));
 /** The longest answer. */
 export const GPU_RESPONSE_MAX = GPU_EDID_OFFSET + GPU_EDID_ROOM;

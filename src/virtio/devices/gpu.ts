@@ -40,9 +40,8 @@ import { GpuScreen, type ScreenState } from "./gpu-screen.ts";
 /** Feature bits (5.7.3). */
 export const GpuFeature = { EDID: 1 } as const;
 
-/** Queues (5.7.2). */
+/** Queues (5.7.2): the second is the cursor's. */
 const CONTROL = 0;
-const CURSOR = 1;
 const CONTROL_QUEUE_SIZE = 256;
 const CURSOR_QUEUE_SIZE = 16;
 
@@ -110,22 +109,16 @@ export class GpuDevice implements VirtioDevice {
   notify(index: number): void {
     const queue = this.#io?.queues[index];
     if (queue === undefined) return;
-    if (index === CURSOR) {
-      drain(queue, (chain) => {
-        queue.stage(chain, this.#serve(chain));
-        return true;
-      });
-      queue.publish();
-      return;
-    }
-    if (this.#isDeferred) return;
-    this.#turn = 0;
+    // Commands of the cursor are short, and do not wait for those of pictures.
+    const isControl = index === CONTROL;
+    if (isControl && this.#isDeferred) return;
+    if (isControl) this.#turn = 0;
     drain(queue, (chain) => {
       queue.stage(chain, this.#serve(chain));
-      return this.#turn < GPU_TURN_PIXELS;
+      return !isControl || this.#turn < GPU_TURN_PIXELS;
     });
     queue.publish();
-    if (this.#turn >= GPU_TURN_PIXELS) this.#rest();
+    if (isControl && this.#turn >= GPU_TURN_PIXELS) this.#rest();
   }
 
   reset(): void {

@@ -2,7 +2,7 @@
 import type { HostTree } from "./host-tree.ts";
 
 /** Counted for the inspector. */
-export interface SessionCounters {
+interface SessionCounters {
   requests: number;
   errors: number;
   /** Of files' contents. */
