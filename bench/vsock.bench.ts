@@ -69,7 +69,7 @@ async function toHost(linux: VsockLinux): Promise<number> {
 async function toGuest(linux: VsockLinux): Promise<number> {
   const meter = new Meter(BYTES);
   meter.connection = await linux.dial("./vs listen stream 91 drain", 91, VsockType.STREAM, meter);
-  const ms = await timed(() => linux.finished());
+  const ms = await timed(() => linux.session.finished());
   return BYTES / MIB / (ms / 1000);
 }
 
@@ -85,7 +85,7 @@ async function roundTrip(linux: VsockLinux): Promise<number> {
     }
   });
   meter.connection.close();
-  await linux.finished();
+  await linux.session.finished();
   return (ms * 1000) / ROUND_TRIPS;
 }
 

@@ -1,6 +1,7 @@
 /** Reads the files that a machine boots from. */
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
+import { isGzip } from "../src/host/unpack.ts";
 import { LoadError } from "../src/machine/load-error.ts";
 
 /** The most that a file may unpack to: more than this cannot fit in any machine's RAM. */
@@ -11,7 +12,7 @@ export async function readImage(what: string, path: string | URL): Promise<Uint8
   const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new LoadError(`The ${what} cannot be read (${error.message}).`, "Check its name.");
   });
-  if (file[0] !== 0x1f || file[1] !== 0x8b) return file;
+  if (!isGzip(file)) return file;
   try {
     return gunzipSync(file, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The embedded Linux on a relay's LAN, with a person at its console. */
 import { fillRandom } from "../../src/host/entropy.ts";
 import type { NetworkCard } from "../../src/host/network-card.ts";
+import { sleep } from "../../src/host/sleep.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { RunLoop } from "../../src/machine/run-loop.ts";
 import { EntropyDevice } from "../../src/virtio/devices/entropy.ts";
@@ -28,10 +29,7 @@ export class NetGuest extends GuestShell {
     });
     this.#loop = new RunLoop(this.machine, {
       defer: (callback) => void setImmediate(callback),
-      sleep: (ms, callback) => {
-        const timer = setTimeout(callback, ms);
-        return () => clearTimeout(timer);
-      },
+      sleep,
     });
     this.card = connectNetwork(url, () => {});
   }
@@ -43,7 +41,7 @@ export class NetGuest extends GuestShell {
     machine.attach(machine.consoles.createDevice("hvc0", { cols: 200, rows: 50 }));
     machine.attach(guest.card.device);
     machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
-    machine.boot({ ...(await readEmbeddedGuest()), append: "console=hvc0 quiet" });
+    machine.boot(await readEmbeddedGuest());
     guest.#loop.start();
     await guest.start();
     return guest;

@@ -5,6 +5,7 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
+import type { BlockTarget } from "../virtio/devices/block-backend.ts";
 import { joined } from "./bytes.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 
@@ -19,11 +20,7 @@ export interface BaseImage {
 }
 
 /** Where a read puts its bytes. */
-export interface ReadTarget {
-  readonly length: number;
-  write(offset: number, bytes: Uint8Array): void;
-  zero(offset: number, length: number): void;
-}
+export type ReadTarget = Omit<BlockTarget, "alive">;
 
 /** What could not be done: storing is tried again, reading when the guest does. */
 export type DiskFault = "read" | "store";

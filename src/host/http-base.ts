@@ -1,5 +1,6 @@
 /** A read-only disk image on a web server, fetched piece by piece as the guest reads it. */
 import type { BaseImage } from "./chunked-disk.ts";
+import { isGzip, unpacked } from "./unpack.ts";
 
 /** Bytes per request: enough that a sequential read is not ruled by the network's round trips. */
 export const BLOCK_BYTES = 256 << 10;
@@ -52,12 +53,12 @@ export async function openHttpBase(
   const probe = await get(url, fetch, 0, 2);
   const length = totalOf(probe);
   const head = probe.status === 206 ? await bodyOf(probe, url) : new Uint8Array();
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  if (probe.status === 206 && length !== undefined && !isGzip) {
+  if (probe.status === 206 && length !== undefined && !isGzip(head)) {
     return new RangeBase(url, fetch, length, validatorOf(probe), onTrouble);
   }
   const whole = probe.status === 200 ? probe : await get(url, fetch);
-  const bytes = await unpacked(whole, maxWholeBytes).catch((error: unknown) => {
+  const reading = unpacked(whole.body!, maxWholeBytes, () => tooLong(maxWholeBytes));
+  const bytes = await reading.catch((error: unknown) => {
     if (error instanceof BaseImageError) throw error;
     throw new BaseImageError(`${url} did not arrive whole, or is damaged.`, true);
   });
@@ -215,33 +216,10 @@ function identityOf(url: string, validator: string | null): string {
   return validator === null ? url : `${url} ${validator}`;
 }
 
-async function unpacked(response: Response, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = await bounded(response.body!, limit);
-  if (packed[0] !== 0x1f || packed[1] !== 0x8b) return packed;
-  const unzip = new DecompressionStream("gzip");
-  return bounded(new Blob([packed]).stream().pipeThrough(unzip), limit);
-}
-
-async function bounded(
-  stream: ReadableStream<Uint8Array>,
-  limit: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let total = 0;
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    total += value.length;
-    if (total > limit) {
-      await reader.cancel();
-      throw new BaseImageError(
-        `The disk image is over ${Math.ceil(limit / 2 ** 20)} MiB and its server cannot give parts of a file.`,
-      );
-    }
-    parts.push(new Uint8Array(value));
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+function tooLong(limit: number): BaseImageError {
+  return new BaseImageError(
+    `The disk image is over ${Math.ceil(limit / 2 ** 20)} MiB and its server cannot give parts of a file.`,
+  );
 }
 
 function wholeBase(bytes: Uint8Array, identity: string): BaseImage {

@@ -101,7 +101,7 @@ describe.skipIf(!hasGuest)("sockets of Linux", () => {
   it("carry 10 MiB from the host to a listener of the guest", { timeout: LIMIT_MS }, async () => {
     const peer = new Peer(10 * MIB);
     await dial("./vs listen stream 80 sink", 80, VsockType.STREAM, peer);
-    expect(await linux.finished()).toContain(`sunk ${10 * MIB} wrong 0`);
+    expect(await linux.session.finished()).toContain(`sunk ${10 * MIB} wrong 0`);
     await session.runUntil(() => peer.isClosed, "end");
     expect([peer.isConnected, peer.reason]).toEqual([true, undefined]);
   });
@@ -115,7 +115,7 @@ describe.skipIf(!hasGuest)("sockets of Linux", () => {
         await session.runUntil(() => peer.isConnected, "answer");
       } else {
         const stop = listen(81, VsockType.SEQPACKET, peer);
-        session.type("./vs connect seq 81 echo; echo do''ne\n");
+        session.begin("./vs connect seq 81 echo");
         await session.runUntil(() => peer.connection !== undefined, "request");
         stop();
       }
@@ -127,7 +127,7 @@ describe.skipIf(!hasGuest)("sockets of Linux", () => {
         expect(message.subarray(4).every((byte) => byte === (sizes[i] & 0xff))).toBe(true);
       }
       peer.connection.close();
-      expect(await linux.finished()).toContain(`echoed ${sizes.length}`);
+      expect(await linux.session.finished()).toContain(`echoed ${sizes.length}`);
     }
   });
 
@@ -162,6 +162,6 @@ describe.skipIf(!hasGuest)("sockets of Linux", () => {
     await session.during(new Promise((resolve) => setTimeout(resolve, 300)));
     // What the guest has room for, and what waits in the host.
     expect(sender.sent).toBeLessThan(2 * VSOCK_SEND_MAX + 256 * 1024);
-    expect(await linux.finished()).toContain(`sunk ${4 * MIB} wrong 0`);
+    expect(await linux.session.finished()).toContain(`sunk ${4 * MIB} wrong 0`);
   });
 });

@@ -1,5 +1,5 @@
 /** Brings the files to boot from into memory: fetched or picked, unpacked, with progress. */
-import { joined } from "../host/bytes.ts";
+import { unpacked } from "../host/unpack.ts";
 import { LoadError } from "../machine/load-error.ts";
 import type { ImageName, ImageSource } from "./protocol.ts";
 
@@ -21,7 +21,8 @@ export async function loadImage(request: ImageRequest): Promise<Uint8Array> {
   const { stream, total } = await open(request);
   const counted = stream.pipeThrough(counter(request, total));
   try {
-    return await unpacked(counted, request.maxBytes ?? MAX_IMAGE_BYTES);
+    const maxBytes = request.maxBytes ?? MAX_IMAGE_BYTES;
+    return await unpacked(counted, maxBytes, () => tooLong(maxBytes));
   } catch (error) {
     if (error instanceof LoadError || request.signal.aborted) throw error;
     throw new LoadError(
@@ -82,43 +83,9 @@ function counter(
   });
 }
 
-/** Reads all, through the gzip decoder if the first two bytes ask for it. */
-async function unpacked(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  maxBytes: number,
-): Promise<Uint8Array> {
-  const reader = stream.getReader();
-  const first = await reader.read();
-  const head = first.value ?? new Uint8Array(0);
-  const rest = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start: (controller) => controller.enqueue(head),
-    pull: async (controller) => {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  return collect(isGzip ? rest.pipeThrough(new DecompressionStream("gzip")) : rest, maxBytes);
-}
-
-async function collect(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > maxBytes) {
-      await reader.cancel();
-      throw new LoadError(
-        `The file unpacks to more than ${Math.floor(maxBytes / 2 ** 20)} MiB.`,
-        "Use it as a disk image instead.",
-      );
-    }
-    parts.push(value);
-  }
-  return joined(parts, length);
+function tooLong(maxBytes: number): LoadError {
+  return new LoadError(
+    `The file unpacks to more than ${Math.floor(maxBytes / 2 ** 20)} MiB.`,
+    "Use it as a disk image instead.",
+  );
 }

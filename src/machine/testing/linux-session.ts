@@ -95,8 +95,19 @@ export class LinuxSession {
   }
 
   /** Has the shell do something; what it printed. */
-  async command(line: string): Promise<string> {
+  command(line: string): Promise<string> {
+    this.begin(line);
+    return this.finished();
+  }
+
+  /** Has the shell begin something; `finished` tells what it prints. */
+  begin(line: string): void {
+    // The quotes keep the line as it is echoed from looking like its end.
     this.type(`${line}; echo do''ne\n`);
+  }
+
+  /** The rest of what the shell printed for a command. */
+  finished(): Promise<string> {
     return this.until(/done\r\n[\s\S]*# /);
   }
 }
