@@ -4,7 +4,7 @@ import { BalloonDevice } from "../virtio/devices/balloon.ts";
 import { MEM_REGION_ALIGNMENT, MEM_SECTION_BYTES, MemDevice } from "../virtio/devices/mem.ts";
 import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
 import { PmemDevice } from "../virtio/devices/pmem.ts";
-import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+import { guestAppend, hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
 
 const MIB = 1024 * 1024;
 
@@ -111,6 +111,7 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     const bytes = 2 * MEM_SECTION_BYTES;
     let device!: MemDevice;
     const session = new LinuxSession({
+      append: guestAppend(),
       windowBytes: bytes,
       attach: (machine) => {
         const window = machine.openWindow(bytes, MEM_REGION_ALIGNMENT);

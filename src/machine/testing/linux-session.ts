@@ -8,7 +8,9 @@ import { attachDevices, steadyEntropy } from "./linux-devices.ts";
 
 const GUEST = new URL("../../../public/guest/", import.meta.url);
 const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
-const guestAppend = (): string =>
+
+/** The command line that the guest comes with. */
+export const guestAppend = (): string =>
   JSON.parse(readFileSync(new URL("manifest.json", GUEST), "utf8")).append;
 
 /** Whether the guest has been built. */
@@ -53,7 +55,7 @@ export class LinuxSession {
     this.machine.boot({
       kernel: guestFile("Image.gz"),
       initrd: guestFile("initramfs.cpio.gz"),
-      append: append ?? guestAppend(),
+      append: append ?? "console=hvc0 quiet",
       ...(firmware === undefined ? {} : { firmware }),
     });
   }
