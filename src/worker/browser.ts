@@ -1,5 +1,4 @@
 /** A machine's host on the browser that this Worker is in. */
-
 import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import { sleep } from "../host/sleep.ts";

@@ -1,5 +1,4 @@
 /** The structures of FUSE's replies. */
-
 import { FieldWriter } from "../host-tree/fields.ts";
 import {
   type Attributes,
