@@ -1,6 +1,6 @@
 /** A machine's host on the browser that this Worker is in. */
 import type { CompiledRegion } from "../cpu/jit/compiler.ts";
-import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
+import { compilerFor, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import type { Socket } from "../host/websocket-net.ts";
 import { riscvHart } from "../machine/riscv-hart.ts";
@@ -58,7 +58,7 @@ export function createHost(
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
     hart: riscvHart({
-      compiler: new CompilerThread(startCompiler),
+      ...compilerFor(navigator.hardwareConcurrency, startCompiler),
       ...(interpreter && { interpreter }),
     }),
     isIsolated: globalThis.crossOriginIsolated,

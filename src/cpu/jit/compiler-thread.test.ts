@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { encode } from "../../isa/assembler.ts";
 import { type CompiledRegion, type CompileJob, compileJob } from "./compiler.ts";
-import { CompilerThread } from "./compiler-thread.ts";
+import { CompilerThread, compilerFor, type StartCompiler } from "./compiler-thread.ts";
 import { discover } from "./discover.ts";
 import { packRegion } from "./packed-region.ts";
 
@@ -65,4 +65,10 @@ test("without a thread the jobs are done all the same", () => {
   expect(done).toHaveLength(2);
   thread.compile(job(), add);
   expect(done).toHaveLength(3);
+});
+
+test("where processors are few the hart compiles itself", () => {
+  const start: StartCompiler = () => ({ post: () => {} });
+  expect(compilerFor(2, start).compiler).toBeUndefined();
+  expect(compilerFor(3, start).compiler).toBeInstanceOf(CompilerThread);
 });

@@ -17,6 +17,19 @@ export type StartCompiler = (
   failed: () => void,
 ) => CompilerPort;
 
+/**
+ * Processors from which on a thread of its own pays: the guest takes one, and the engine's optimising
+ * compiler, which a third thread would keep from its work, another.
+ */
+const MIN_PROCESSORS = 3;
+
+/** A thread that compiles, if the host has a processor for it; otherwise the hart does so itself. */
+export const compilerFor = (
+  processors: number,
+  start: StartCompiler,
+): { readonly compiler?: RegionCompiler } =>
+  processors < MIN_PROCESSORS ? {} : { compiler: new CompilerThread(start) };
+
 interface Waiting {
   readonly job: CompileJob;
   readonly done: (compiled: CompiledRegion) => void;

@@ -364,6 +364,8 @@ export class Translator {
       const start = now();
       this.#awaited.delete(origin);
       this.#threadMs += compiled.threadMs;
+      // What is compiled costs more than that time: the engine's own work on it, and caches.
+      this.#credit -= (compiled.threadMs * TIMEBASE_HZ) / 1000;
       // What it was made from may have changed meanwhile.
       if (this.#store.has(placed)) this.#install(placed, compiled, instructions);
       this.#hartTicks += now() - start;
