@@ -1,6 +1,7 @@
 /** Runs one machine with the terminal as its console, until the guest ends. */
+import { availableParallelism } from "node:os";
 import { setTimeout as later } from "node:timers/promises";
-import { CompilerThread } from "../src/cpu/jit/compiler-thread.ts";
+import { compilerFor } from "../src/cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../src/host/entropy.ts";
 import { sleep } from "../src/host/sleep.ts";
 import { Machine } from "../src/machine/machine.ts";
@@ -122,7 +123,7 @@ class Session {
       onResize: (columns, rows) => this.#console.resize(columns, rows),
     });
     this.#machine = new Machine({
-      hart: riscvHart({ compiler: new CompilerThread(startCompiler) }),
+      hart: riscvHart(compilerFor(availableParallelism(), startCompiler)),
       clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
       entropy: fillRandom,
       profile: options.profile,

@@ -3,6 +3,7 @@ import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONTENT_SECURITY_POLICY, staticFiles } from "./serve.ts";
 
@@ -20,6 +21,8 @@ beforeAll(async () => {
   await writeFile(join(root, "index.html"), "<!doctype html>");
   await writeFile(join(root, "disk.img"), "0123456789");
   await writeFile(join(root, "empty.img"), "");
+  await writeFile(join(root, "kernel.gz"), gzipSync("kernel".repeat(1000)));
+  await writeFile(join(root, "short.gz"), "too short");
   await writeFile(join(root, "assets", "a-1f2e.wasm"), "wasm");
   await writeFile(join(root, "a b+ü.json"), "{}");
   await symlink(join(folder, "secret.txt"), join(root, "link.txt"));
@@ -91,6 +94,37 @@ describe("files", () => {
   it("of no bytes are served", async () => {
     expect(await get("/empty.img")).toMatchObject({ status: 200, body: "" });
     expect((await get("/empty.img", { Range: "bytes=0-" })).status).toBe(416);
+  });
+});
+
+describe("gzip files", () => {
+  const gzip = { "Accept-Encoding": "br, gzip;q=0.8" };
+
+  it("are unpacked by the client on the way if it can", async () => {
+    const { headers } = await get("/kernel.gz", gzip);
+    expect(headers).toMatchObject({
+      "content-encoding": "gzip",
+      "content-type": "application/octet-stream",
+      "x-unpacked-length": "6000",
+      vary: "Accept-Encoding",
+    });
+    const again = await get("/kernel.gz", { ...gzip, "If-None-Match": headers.etag });
+    expect(again.status).toBe(304);
+    const plain = await get("/kernel.gz", { "If-None-Match": headers.etag });
+    expect(plain.status).toBe(200);
+  });
+
+  it("come as they are in parts, to others, and if they are none", async () => {
+    const asTheyAre = [
+      await get("/kernel.gz"),
+      await get("/kernel.gz", { "Accept-Encoding": "gzip;q=0" }),
+      await get("/kernel.gz", { ...gzip, Range: "bytes=0-3" }),
+      await get("/short.gz", gzip),
+    ];
+    for (const { headers } of asTheyAre) {
+      expect(headers["content-encoding"]).toBeUndefined();
+      expect(headers["content-type"]).toBe("application/gzip");
+    }
   });
 });
 

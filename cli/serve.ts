@@ -3,7 +3,7 @@
  * that it may use shared memory, and that let it run nothing but its own code.
  */
 import { createReadStream } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { open, realpath, stat } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -58,6 +58,12 @@ const CACHE_FOR_EVER = "public, max-age=31536000, immutable";
 /** Asks every time, and gets a short "not modified" mostly. */
 const REVALIDATE = "no-cache";
 
+/** A gzip file has a header of 10 bytes and a trailer of 8 around at least 2 (RFC 1952). */
+const MIN_GZIP_BYTES = 20;
+
+/** Of a response with an encoding: the bytes that come out of it. `worker/images.ts` reads it. */
+const UNPACKED_LENGTH = "X-Unpacked-Length";
+
 interface Found {
   readonly path: string;
   readonly size: number;
@@ -89,15 +95,54 @@ async function answer(
   const file = await find(root, urlPath);
   if (file === undefined) return refuse(response, 404, "there is no such file");
 
-  response.setHeader("ETag", file.etag);
-  response.setHeader("Accept-Ranges", "bytes");
   const isHashed = urlPath.startsWith(HASHED_FOLDER);
   response.setHeader("Cache-Control", isHashed ? CACHE_FOR_EVER : REVALIDATE);
-  if (request.headers["if-none-match"] === file.etag) {
+  const isEncoded = isUnpackedOnTheWay(request, file);
+  // As two encodings of one thing the two have tags of their own (RFC 9110, 8.8.3.3).
+  const etag = isEncoded ? file.etag.replace(/"$/, '-gzip"') : file.etag;
+  response.setHeader("ETag", etag);
+  if (request.headers["if-none-match"] === etag) {
     response.writeHead(304).end();
     return;
   }
-  await send(request, response, file);
+  if (isEncoded) await sendEncoded(request, response, file);
+  else await send(request, response, file);
+}
+
+/**
+ * Whether the client unpacks the file itself, as it comes: browsers do that beside all that a page does.
+ * Parts of a file can be had only of the file as it is.
+ */
+function isUnpackedOnTheWay({ headers }: IncomingMessage, { path, size }: Found): boolean {
+  if (extname(path) !== ".gz" || size < MIN_GZIP_BYTES || headers.range !== undefined) return false;
+  return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${headers["accept-encoding"] ?? ""}`);
+}
+
+/** Sends a gzip file as an encoding of what is in it. */
+async function sendEncoded(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { path, size }: Found,
+): Promise<void> {
+  response.setHeader("Vary", "Accept-Encoding");
+  response.setHeader("Content-Type", "application/octet-stream");
+  response.setHeader("Content-Encoding", "gzip");
+  response.setHeader("Content-Length", size);
+  // Browsers do not tell how much of the encoded bytes has come: this is what progress is counted in.
+  response.setHeader(UNPACKED_LENGTH, await unpackedLength(path, size));
+  if (request.method === "HEAD") response.end();
+  else await pipeline(createReadStream(path), response);
+}
+
+/** What a gzip file says that it unpacks to, in its last four bytes (RFC 1952, 2.3.1). */
+async function unpackedLength(path: string, size: number): Promise<number> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, size - 4);
+    return buffer.readUInt32LE();
+  } finally {
+    await file.close();
+  }
 }
 
 async function send(
@@ -105,6 +150,7 @@ async function send(
   response: ServerResponse,
   file: Found,
 ): Promise<void> {
+  response.setHeader("Accept-Ranges", "bytes");
   const range = rangeOf(request, file);
   if (range === "unsatisfiable") {
     response.setHeader("Content-Range", `bytes */${file.size}`);

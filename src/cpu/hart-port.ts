@@ -1,4 +1,6 @@
 /** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
+import type { TranslatorStats } from "./jit/translator-stats.ts";
+import type { TlbStats } from "./tlb-stats.ts";
 
 /** Interrupt causes, which are also the bit numbers in `mip` (Privileged Architecture, 3.1.9). */
 export const Interrupt = {
@@ -52,6 +54,8 @@ export interface HartPort {
   /** Integer register x0..x31 as an unsigned 64-bit value. */
   getX(index: number): bigint;
   setX(index: number, value: bigint): void;
+  /** Raw bits of floating-point register f0..f31. */
+  getF(index: number): bigint;
   /** A CSR by number without side effects, or undefined if it does not exist. */
   peekCsr(csr: number): bigint | undefined;
   /** Sets `stimecmp`, for the SBI timer call. */
@@ -60,6 +64,10 @@ export interface HartPort {
   flushTlb(): void;
   /** Forgets decoded instructions, as FENCE.I. */
   flushCode(): void;
+  /** What the cache of address translations holds and has done. */
+  tlb(): TlbStats;
+  /** What was translated; undefined if nothing is. */
+  readonly translation: TranslatorStats | undefined;
 }
 
 /** Answers an ECALL from S-mode in place of M-mode firmware; see `sbi.ts`. */

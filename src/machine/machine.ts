@@ -30,6 +30,7 @@ import {
   type MachineOptions,
   type MachineSnapshot,
   MIN_RAM_BYTES,
+  type Sampler,
 } from "./machine-types.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
@@ -59,6 +60,9 @@ export class Machine {
   readonly interrupts: Interrupts;
   readonly platform: Platform;
   readonly slots: VirtioSlots;
+
+  /** Looks at what the guest executes, now and then; undefined for nobody. */
+  sampler: Sampler | undefined;
 
   readonly #options: MachineOptions;
   readonly #model: HartModel;
@@ -215,6 +219,10 @@ export class Machine {
     return Math.min(timer, this.platform.rtc.msUntilAlarm());
   }
 
+  get harts(): readonly HartPort[] {
+    return this.#harts;
+  }
+
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];
@@ -323,6 +331,7 @@ export class Machine {
         return "stopped";
       }
       const now = clock.nowMs();
+      if (exit !== "wfi" && this.#isSampleDue(now)) this.sampler?.sample(now);
       if (exit === "budget") this.#budget.measured(now - this.#runStart);
       else if (exit === "wfi" && this.msUntilWake() > 0 && !this.slots.work.hasWaiting) {
         return "idle";
@@ -339,11 +348,17 @@ export class Machine {
     const now = this.#options.clock.nowMs();
     const { work } = this.slots;
     if (this.#state === "stopped" || now >= this.#sliceEnd || work.hasWaiting) return 0;
+    // Only between two runs does the hart's state say where it is.
+    if (this.#isSampleDue(now)) return 0;
     work.renew();
     this.#budget.measured(now - this.#runStart);
     this.#evaluateTimers(this.#harts[BOOT_HART]);
     this.#runStart = now;
     return this.#budget.instructions;
+  }
+
+  #isSampleDue(nowMs: number): boolean {
+    return this.sampler !== undefined && nowMs >= this.sampler.dueMs;
   }
 
   #evaluateTimers(hart: HartPort): void {

@@ -1,10 +1,11 @@
 /** The page: bars, terminal and what lies over it. */
-import { effect } from "@preact/signals";
-import { type JSX, render } from "preact";
+import { effect, useSignal } from "@preact/signals";
+import { type ComponentType, type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
 import { DisplayView, hasDisplay } from "./display.tsx";
 import { GrowDialog } from "./grow-dialog.tsx";
+import { address, close as closeInspector, go } from "./inspector/address.ts";
 import { MemoryDialog } from "./memory-dialog.tsx";
 import { type Dropped, OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
@@ -40,15 +41,25 @@ function App({ session }: { session: Session }): JSX.Element {
   const grow = (): void => setDialog("grow");
   return (
     <>
-      <Toolbar session={session} onOpen={open} onResetDisk={reset} onGrowDisk={grow} />
-      <main class="stage" data-split={hasDisplay(session) || undefined}>
-        <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
-        <DisplayView session={session} />
-        <LoadingPanel session={session} />
-        <ExitPanel session={session} />
-        <ProblemPanel session={session} onOpen={open} onReset={reset} />
-        <DropZone onFiles={takeFiles} />
-      </main>
+      <Toolbar
+        session={session}
+        onOpen={open}
+        onResetDisk={reset}
+        onGrowDisk={grow}
+        isInspected={address.value !== undefined}
+        onInspect={() => (address.value === undefined ? go("", "devices") : closeInspector())}
+      />
+      <div class="workspace" data-inspected={address.value !== undefined || undefined}>
+        <main class="stage" data-split={hasDisplay(session) || undefined}>
+          <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
+          <DisplayView session={session} />
+          <LoadingPanel session={session} />
+          <ExitPanel session={session} />
+          <ProblemPanel session={session} onOpen={open} onReset={reset} />
+          <DropZone onFiles={takeFiles} />
+        </main>
+        <InspectorView session={session} />
+      </div>
       <StatusBar session={session} onMemory={() => setDialog("memory")} />
       <OpenDialog session={session} open={dialog === "open"} dropped={dropped} onClose={close} />
       <MemoryDialog session={session} open={dialog === "memory"} onClose={close} />
@@ -56,6 +67,20 @@ function App({ session }: { session: Session }): JSX.Element {
       <ResetDialog session={session} open={dialog === "reset"} onClose={close} />
     </>
   );
+}
+
+/** The inspector, whose code is loaded when it is opened first. */
+function InspectorView({ session }: { session: Session }): JSX.Element | null {
+  const Inspector = useSignal<ComponentType<{ session: Session }> | undefined>(undefined);
+  const isOpen = address.value !== undefined;
+  useEffect(() => {
+    if (!isOpen) return;
+    void import("./inspector/inspector.tsx").then((code) => {
+      Inspector.value = code.Inspector;
+    });
+  }, [isOpen]);
+  const Loaded = Inspector.value;
+  return isOpen && Loaded ? <Loaded session={session} /> : null;
 }
 
 interface TerminalViewProps {

@@ -19,10 +19,12 @@ export interface ToolbarProps {
   readonly onOpen: () => void;
   readonly onResetDisk: () => void;
   readonly onGrowDisk: () => void;
+  readonly isInspected: boolean;
+  readonly onInspect: () => void;
 }
 
 export function Toolbar(props: ToolbarProps): JSX.Element {
-  const { session, onOpen, onResetDisk, onGrowDisk } = props;
+  const { session, onOpen, onResetDisk, onGrowDisk, isInspected, onInspect } = props;
   const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
   const isOn = state === "loading" || state === "running" || state === "idle" || state === "panic";
@@ -48,6 +50,7 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
           onClick={onGrowDisk}
           disabled={!hasDisk || session.stats.value.diskCapacity === 0}
         />
+        <Action icon="inspect" label="Inspector" onClick={onInspect} isPressed={isInspected} />
         <Action icon="expand" label="Full screen" onClick={toggleFullScreen} />
       </div>
     </header>
@@ -68,11 +71,21 @@ interface ActionProps {
   readonly label: string;
   readonly onClick: () => void;
   readonly disabled?: boolean;
+  /** For a button that switches something on and off. */
+  readonly isPressed?: boolean;
 }
 
-function Action({ icon, label, onClick, disabled = false }: ActionProps): JSX.Element {
+function Action(props: ActionProps): JSX.Element {
+  const { icon, label, onClick, disabled = false, isPressed } = props;
   return (
-    <button type="button" class="action" title={label} onClick={onClick} disabled={disabled}>
+    <button
+      type="button"
+      class="action"
+      title={label}
+      onClick={onClick}
+      disabled={disabled}
+      aria-pressed={isPressed}
+    >
       <Icon name={icon} />
       <span class="label">{label}</span>
     </button>

@@ -1,5 +1,6 @@
 /** A machine's host on the browser that this Worker is in. */
-import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
+import type { CompiledRegion } from "../cpu/jit/compiler.ts";
+import { compilerFor, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import { sleep } from "../host/sleep.ts";
 import type { Socket } from "../host/websocket-net.ts";
@@ -28,7 +29,7 @@ function requestFrame(callback: () => void): void {
 
 const startCompiler: StartCompiler = (answered, failed) => {
   const worker = new Worker(new URL("./compiler.ts", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data }) => answered(data as WebAssembly.Module);
+  worker.onmessage = ({ data }) => answered(data as CompiledRegion);
   worker.onerror = failed;
   return { post: (job) => worker.postMessage(job) };
 };
@@ -53,7 +54,7 @@ export function createHost(
     fillRandom,
     clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
     hart: riscvHart({
-      compiler: new CompilerThread(startCompiler),
+      ...compilerFor(navigator.hardwareConcurrency, startCompiler),
       ...(interpreter && { interpreter }),
     }),
     isIsolated: globalThis.crossOriginIsolated,

@@ -30,7 +30,7 @@ export class GuestLinks {
   }
 
   /** Failures go to the other end of the message's channel. */
-  receive(message: Extract<ToWorker, { channel: MessagePort }>): void {
+  receive(message: Extract<ToWorker, { type: "connect" | "listen" }>): void {
     const { channel } = message;
     if (message.type === "connect") {
       const remote = new MessageStreams(channel);

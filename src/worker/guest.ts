@@ -2,6 +2,7 @@
 import { DiskBackend } from "../host/disk-backend.ts";
 import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
 import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
+import type { Subject } from "../inspect/subject.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
@@ -34,6 +35,8 @@ export class Guest {
   readonly console: GuestConsole;
   readonly links: GuestLinks;
   readonly media: MediaDevices;
+  /** For an inspector. */
+  readonly subject: Subject;
   readonly #services: Services;
   readonly #config: BootConfig;
   /** The files that the person shares with the guest. */
@@ -79,6 +82,7 @@ export class Guest {
         onWake: () => this.#loop.wake(),
       },
     });
+    this.subject = { machine: this.#machine, clock: services.clock };
     this.#loop = new RunLoop(
       { runSlice: (maxMs) => this.#slice(maxMs), msUntilWake: () => this.#machine.msUntilWake() },
       { defer: (callback) => this.console.defer(callback), sleep: services.sleep },

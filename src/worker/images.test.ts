@@ -32,6 +32,9 @@ describe("loadImage", () => {
     const encoded = { ...headers, "Content-Encoding": "gzip" };
     await loadImage(request(() => new Response(BYTES, { headers: encoded }), progress));
     expect(progress.at(-1)).toEqual([BYTES.length, -1]);
+    const told = { ...encoded, "X-Unpacked-Length": String(BYTES.length) };
+    await loadImage(request(() => new Response(BYTES, { headers: told }), progress));
+    expect(progress.at(-1)).toEqual([BYTES.length, BYTES.length]);
   });
 
   it("takes no more than its limit", async () => {

@@ -62,11 +62,12 @@ async function open({ name, source, fetch, signal }: ImageRequest): Promise<Open
   return { stream: response.body, total: expectedLength(response) };
 }
 
-/** The bytes that will come, unless the browser unpacks them on the way and so counts others. */
-function expectedLength(response: Response): number | undefined {
-  const length = response.headers.get("Content-Length");
-  if (length === null || response.headers.has("Content-Encoding")) return undefined;
-  return Number(length);
+/** The bytes that will come. What the browser unpacks on the way is counted unpacked. */
+function expectedLength({ headers }: Response): number | undefined {
+  const length = headers.get(
+    headers.has("Content-Encoding") ? "X-Unpacked-Length" : "Content-Length",
+  );
+  return length === null ? undefined : Number(length);
 }
 
 function counter(

@@ -100,6 +100,11 @@ export class MachineHost {
         if (this.#guest !== undefined) this.#guest.links.receive(message);
         else new MessageStreams(message.channel).fail("the machine has not started");
         break;
+      case "inspect":
+        void import("./inspector-port.ts").then(({ serveInspector }) =>
+          serveInspector(message.channel, () => this.#guest?.subject),
+        );
+        break;
       case "canvas":
         this.#canvas = message.canvas;
         this.#guest?.media.show(message.canvas);

@@ -115,6 +115,8 @@ export type ToWorker =
       readonly seqpacket: boolean;
       readonly channel: MessagePort;
     }
+  /** Calls of an inspector arrive on `channel`: see `inspect/calls.ts`. */
+  | { readonly type: "inspect"; readonly channel: MessagePort }
   /** Where the display is to be painted; moved, and good for this Worker's life. */
   | { readonly type: "canvas"; readonly canvas: OffscreenCanvas }
   | { readonly type: "gesture"; readonly gesture: Gesture }

@@ -1,0 +1,30 @@
+/**
+ * Everything that an inspector can ask of a machine, or do to it. A call takes and gives what can be
+ * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
+ */
+import { deviceCalls } from "./devices.ts";
+import type { Subject } from "./subject.ts";
+
+export const createCalls = (subject: Subject) => ({
+  ...deviceCalls(subject),
+});
+
+export type Calls = ReturnType<typeof createCalls>;
+
+/** The same from a distance. */
+export type Remote = {
+  readonly [Name in keyof Calls]: (
+    ...args: Parameters<Calls[Name]>
+  ) => Promise<Awaited<ReturnType<Calls[Name]>>>;
+};
+
+/** A call on its way, and its answer. */
+export interface CallRequest {
+  readonly id: number;
+  readonly name: keyof Calls;
+  readonly args: readonly unknown[];
+}
+
+export type CallReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: string };

@@ -1,0 +1,64 @@
+/** What a panel of the inspector is. */
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
+import type { Remote } from "../../inspect/calls.ts";
+import type { Session } from "../session.ts";
+
+export interface PanelProps {
+  readonly machine: Remote;
+  readonly session: Session;
+  /** What the address says behind the panel's id: `#inspect=devices/5` has "5". */
+  readonly place: string;
+  /** Puts a place of this panel, or of another, into the address. */
+  readonly go: (place: string, panel?: string) => void;
+}
+
+export interface Panel {
+  /** Also its name in the address. */
+  readonly id: string;
+  readonly title: string;
+  readonly load: () => Promise<ComponentType<PanelProps>>;
+}
+
+/** Between two looks at what changes all the time, in ms. */
+const LOOK_MS = 250;
+
+/** The last answer to a question that is asked again and again, or why there is none. */
+export interface Look<T> {
+  readonly value?: T;
+  readonly error?: string;
+}
+
+/**
+ * Asks again and again, as long as the panel is there and somebody can see the page: one question is
+ * on its way at a time. `inputs` are what the question depends on.
+ */
+export function useLook<T>(
+  ask: () => Promise<T>,
+  inputs: readonly unknown[] = [],
+  everyMs: number = LOOK_MS,
+): Signal<Look<T>> {
+  const look = useSignal<Look<T>>({});
+  useEffect(() => {
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const next = async (): Promise<void> => {
+      if (!document.hidden) {
+        const seen = await ask().then(
+          (value): Look<T> => ({ value }),
+          (error: Error): Look<T> => ({ error: error.message }),
+        );
+        if (isOver) return;
+        look.value = seen;
+      }
+      timer = setTimeout(next, everyMs);
+    };
+    void next();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, inputs);
+  return look;
+}

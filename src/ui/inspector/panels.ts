@@ -1,0 +1,10 @@
+/** The inspector's panels, in the order of their tabs. A panel is one file, loaded when it is shown. */
+import type { Panel } from "./panel.ts";
+
+export const PANELS: readonly Panel[] = [
+  {
+    id: "devices",
+    title: "Devices",
+    load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
+  },
+];

@@ -1,0 +1,32 @@
+/** The page's end of the inspector's calls. */
+import type { CallReply, CallRequest, Calls, Remote } from "../../inspect/calls.ts";
+import type { Session } from "../session.ts";
+
+interface Waiting {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Connects to the machine of `session`; a call rejects with the reason why it could not be done. */
+export function connectInspector(session: Session): Remote {
+  const { port1, port2 } = new MessageChannel();
+  const waiting = new Map<number, Waiting>();
+  let calls = 0;
+  port1.onmessage = ({ data }: MessageEvent<CallReply>) => {
+    const call = waiting.get(data.id);
+    waiting.delete(data.id);
+    if ("error" in data) call?.reject(new Error(data.error));
+    else call?.resolve(data.result as never);
+  };
+  session.sendChannel({ type: "inspect", channel: port2 });
+  return new Proxy({} as Remote, {
+    get:
+      (_target, name) =>
+      (...args: unknown[]) =>
+        new Promise((resolve, reject) => {
+          const id = calls++;
+          waiting.set(id, { resolve, reject });
+          port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
+        }),
+  });
+}
