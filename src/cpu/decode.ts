@@ -2,7 +2,7 @@
  * Fills in decoded entries, as generated code: a switch over the buckets of `isa/decoder.ts` finds the
  * row, whose format says what to write. A boot decodes some 150,000 entries.
  */
-import { BUCKETS_16, BUCKETS_32, type Candidate } from "../isa/decoder.ts";
+import { buckets16, buckets32, type Candidate } from "../isa/decoder.ts";
 import type { Field } from "../isa/pattern.ts";
 import {
   block,
@@ -107,13 +107,13 @@ function decodeBody(entry: Local<"i32">, bits: Local<"i32">, offset: Local<"i32"
   let body: Stmt[] = [
     when(i32.eq(i32.and(bits, 3), 3), [
       ...byBucket(
-        BUCKETS_32,
+        buckets32(),
         i32.or(i32.and(i32.shr_u(bits, 2), 0x1f), i32.and(i32.shr_u(bits, 7), 0xe0)),
         pick,
       ),
       br(illegal),
     ]),
-    ...byBucket(BUCKETS_16, i32.or(i32.and(bits, 3), i32.and(i32.shr_u(bits, 11), 0x1c)), pick),
+    ...byBucket(buckets16(), i32.or(i32.and(bits, 3), i32.and(i32.shr_u(bits, 11), 0x1c)), pick),
     br(illegal),
   ];
   for (const format of formats.values()) {

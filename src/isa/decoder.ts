@@ -95,7 +95,7 @@ function buckets(
   candidates: readonly Candidate[],
   bucketOf: (bits: number) => number,
   significant: number,
-): readonly (readonly Candidate[])[] {
+): Buckets {
   const made: Candidate[][] = Array.from({ length: count }, () => []);
   for (const candidate of candidates) {
     const fixed = bucketOf(candidate.mask & significant);
@@ -106,14 +106,23 @@ function buckets(
   return made;
 }
 
+type Buckets = readonly (readonly Candidate[])[];
+
+/** Made when they are asked for first: a page starts a machine without. */
+let made32: Buckets | undefined;
+let made16: Buckets | undefined;
+
 /** Rows that instructions with the same value of `bucketOf32` may be, in the order to try them in. */
-export const BUCKETS_32 = buckets(256, ROWS.map(candidateOf), bucketOf32, 0x707c);
-export const BUCKETS_16 = buckets(
-  32,
-  COMPRESSED_ROWS.map(compressedCandidateOf),
-  bucketOf16,
-  0xe003,
-);
+export function buckets32(): Buckets {
+  made32 ??= buckets(256, ROWS.map(candidateOf), bucketOf32, 0x707c);
+  return made32;
+}
+
+/** The same for compressed instructions and `bucketOf16`. */
+export function buckets16(): Buckets {
+  made16 ??= buckets(32, COMPRESSED_ROWS.map(compressedCandidateOf), bucketOf16, 0xe003);
+  return made16;
+}
 
 /** The length in bytes that the low bits of an instruction announce. */
 export function instructionLength(bits: number): 2 | 4 {
@@ -126,7 +135,8 @@ export function decode(bits: number, out: Decoded): void {
   out.rd = out.rs1 = out.rs2 = out.rs3 = out.imm = out.rm = 0;
   const half = bits & 0xffff;
   const word = out.length === 2 ? half : bits;
-  const candidates = out.length === 2 ? BUCKETS_16[bucketOf16(half)] : BUCKETS_32[bucketOf32(bits)];
+  const candidates =
+    out.length === 2 ? buckets16()[bucketOf16(half)] : buckets32()[bucketOf32(bits)];
   for (const candidate of candidates) {
     if ((word & candidate.mask) >>> 0 !== candidate.match) continue;
     if (!fillOperands(candidate, word, out)) continue;

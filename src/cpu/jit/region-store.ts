@@ -6,6 +6,7 @@ import { SpecialOp } from "../handlers.ts";
 import { ENTRY, FIELD, LINK, MAX_REGIONS, REGION_RECORD, SLOT, TRANSLATION } from "../layout.ts";
 import type { Region } from "./discover.ts";
 import { isCall } from "./liveness.ts";
+import { NumberPool } from "./number-pool.ts";
 import { linkOf, recordOf } from "./runtime.ts";
 import { DROP_REASONS, type DropReason } from "./translator-stats.ts";
 
@@ -58,11 +59,12 @@ export class RegionStore {
   /** All that have a place, with their ways in; none while they are compiled. */
   readonly #placed = new Map<Placed, Ways>();
   readonly #bySlot = new Map<number, Set<Placed>>();
-  readonly #freeIndices: number[] = [];
+  // Number 0 of these two stands for "not known yet".
+  readonly #freeIndices = new NumberPool(1, MAX_REGIONS);
+  readonly #freeLinks = new NumberPool(1, LINK.count);
+  readonly #freeRows = new NumberPool(0, TRANSLATION.rows);
   /** Indices of dropped regions, to which links may still lead. */
   readonly #stale: number[] = [];
-  readonly #freeRows: number[] = [];
-  readonly #freeLinks: number[] = [];
   #space: CodeSpace;
   /** Regions dropped in this code space. */
   #garbage = 0;
@@ -76,11 +78,7 @@ export class RegionStore {
     this.#options = options;
     this.#data = new DataView(options.memory.buffer);
     this.#space = options;
-    // Function 0 and link 0 stand for "not known yet".
     this.#space.table.set(0, this.#space.core.unlinked);
-    for (let index = MAX_REGIONS - 1; index > 0; index--) this.#freeIndices.push(index);
-    for (let link = LINK.count - 1; link > 0; link--) this.#freeLinks.push(link);
-    for (let row = TRANSLATION.rows - 1; row >= 0; row--) this.#freeRows.push(row);
   }
 
   /** Regions that have a place. */
@@ -100,11 +98,11 @@ export class RegionStore {
 
   /** Gives a region its place; it is dropped from now on when a page that it is made from changes. */
   place(region: Region, slots: readonly number[], origin: number): Placed {
-    const hasRoom = this.#freeRows.length >= region.entries.length;
+    const hasRoom = this.#freeRows.size >= region.entries.length;
     if (!hasRoom || this.#placed.size === MAX_REGIONS - 1) this.#makeRoom();
-    if (this.#freeIndices.length === 0) this.#sweep();
-    const index = this.#freeIndices.pop() ?? 0;
-    const links = region.blocks.filter(isCall).flatMap(() => this.#freeLinks.pop() ?? []);
+    if (this.#freeIndices.size === 0) this.#sweep();
+    const index = this.#freeIndices.take() ?? 0;
+    const links = region.blocks.filter(isCall).flatMap(() => this.#freeLinks.take() ?? []);
     const placedAt = this.#data.getBigInt64(FIELD.lastGeneration, true);
     const entries = region.entries.map((block) => region.blocks[block].at);
     const placed = { index, entries, pages: region.pages, slots, links, origin, placedAt };
@@ -147,12 +145,12 @@ export class RegionStore {
       if (data.getUint16(entry + ENTRY.op, true) === TRANSLATION.firstOp + row) {
         data.setUint16(entry + ENTRY.op, data.getUint16(entry + ENTRY.replaced, true), true);
       }
-      this.#freeRows.push(row);
+      this.#freeRows.giveBack([row]);
     }
     this.#space.table.set(placed.index, this.#space.core.unlinked);
     this.#stale.push(placed.index);
     for (const link of placed.links) this.#clearLink(link);
-    this.#freeLinks.push(...placed.links);
+    this.#freeLinks.giveBack(placed.links);
     for (const slot of placed.slots) {
       const users = this.#bySlot.get(slot);
       users?.delete(placed);
@@ -208,7 +206,7 @@ export class RegionStore {
     const op = data.getUint16(entry + ENTRY.op, true);
     // An older region keeps its way in; page ends and straddling instructions cannot be one.
     if (op >= TRANSLATION.firstOp || op <= SpecialOp.illegal) return undefined;
-    const row = this.#freeRows.pop();
+    const row = this.#freeRows.take();
     if (row === undefined) return undefined;
     const at = TRANSLATION.base + row * TRANSLATION.rowBytes;
     data.setUint16(at, index, true);
@@ -254,7 +252,7 @@ export class RegionStore {
         if (stale.has(this.#data.getUint16(linkOf(link), true))) this.#clearLink(link);
       }
     }
-    this.#freeIndices.push(...this.#stale.splice(0));
+    this.#freeIndices.giveBack(this.#stale.splice(0));
   }
 
   #clearLink(link: number): void {
