@@ -215,6 +215,10 @@ export class Machine {
     return Math.min(timer, this.platform.rtc.msUntilAlarm());
   }
 
+  get harts(): readonly HartPort[] {
+    return this.#harts;
+  }
+
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];
