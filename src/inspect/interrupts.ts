@@ -79,7 +79,7 @@ export interface InterruptsView {
   readonly controller: "plic" | "aplic";
   readonly stormPerSecond: number;
   readonly targets: readonly TargetView[];
-  /** Those that have a priority, are enabled or have ever been raised. */
+  /** Those with a device, that somebody has enabled or that have ever been raised. */
   readonly spis: readonly SpiView[];
   readonly harts: readonly HartWires[];
   /** Ticks of the timebase, and how many make a second. */
@@ -101,10 +101,13 @@ export const interruptCalls = ({ machine, clock }: Subject) => ({
         threshold: distributor.threshold(target),
         isHigh: distributor.wire(target),
       })),
-      spis: distributor.inspect().map((seen) => {
+      spis: distributor.inspect().flatMap((seen) => {
         const spi = seen.intid - SPI_BASE;
         const source = sources.get(spi);
-        return { ...seen, spi, ...(source && { source }) };
+        // Linux gives every source a priority, whether or not anything is there.
+        const isQuiet = seen.pulses === 0 && seen.enabledTargets.length === 0;
+        if (source === undefined && isQuiet) return [];
+        return [{ ...seen, spi, ...(source && { source }) }];
       }),
       harts: machine.harts.map((hart) => viewHart(machine, hart)),
       ticks: machine.timebase.ticks(),
