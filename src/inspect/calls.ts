@@ -14,7 +14,6 @@ export const createCalls = (subject: Subject) => ({
 export type { ConfigFieldView } from "./config-fields.ts";
 export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
 export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
-export type { RegisterView } from "./registers.ts";
 
 export type Calls = ReturnType<typeof createCalls>;
 

@@ -9,7 +9,7 @@ import type { Subject } from "./subject.ts";
  * Interrupts per second of one source that are called a storm: one each 50 µs, for which a guest's
  * handler leaves little time to anything else. A level that nobody lowers gets there by claims alone.
  */
-export const STORM_PER_SECOND = 20_000;
+const STORM_PER_SECOND = 20_000;
 
 /** CSRs of the Privileged Architecture by their numbers (2.2). */
 const MIDELEG = 0x303;
@@ -42,7 +42,7 @@ export interface SpiView extends SpiSnapshot {
 }
 
 /** One wire from the controller to a hart. */
-export interface TargetView {
+interface TargetView {
   readonly target: number;
   readonly name: string;
   /** Only greater priorities raise the wire. */
@@ -50,7 +50,7 @@ export interface TargetView {
   readonly isHigh: boolean;
 }
 
-export interface CauseView {
+interface CauseView {
   readonly cause: number;
   readonly name: string;
   readonly what: string;
@@ -60,7 +60,7 @@ export interface CauseView {
 }
 
 /** A comparison with the clock; without a tick it is never met. */
-export interface TimerView {
+interface TimerView {
   readonly name: "mtimecmp" | "stimecmp";
   readonly tick: number | undefined;
   /** Until it is due; not positive if it has been. */
