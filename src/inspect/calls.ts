@@ -3,11 +3,17 @@
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
 import { deviceCalls } from "./devices.ts";
+import { interruptCalls } from "./interrupts.ts";
 import type { Subject } from "./subject.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
+  ...interruptCalls(subject),
 });
+
+export type { ConfigFieldView } from "./config-fields.ts";
+export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
+export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 
 export type Calls = ReturnType<typeof createCalls>;
 

@@ -16,7 +16,13 @@ import { DeviceInterrupt } from "./interrupt.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
-import type { Selectors, TransportSnapshot, TransportState } from "./transport-state.ts";
+import {
+  type Selectors,
+  STATUS_HISTORY,
+  type TransportSnapshot,
+  type TransportState,
+  type WrittenRegisters,
+} from "./transport-state.ts";
 import { Work, WorkBudget } from "./work.ts";
 
 export interface TransportOptions extends FeatureChoice {
@@ -39,6 +45,7 @@ export class VirtioTransport implements MmioHandler {
   readonly #queues: readonly DeviceQueue[];
   #setups: readonly QueueSetup[];
   #status = 0;
+  readonly #statusHistory: number[] = [0];
   #selectors: Selectors = noSelectors();
   #refusal: string | undefined;
   #needsReset: string | undefined;
@@ -169,6 +176,15 @@ export class VirtioTransport implements MmioHandler {
     };
   }
 
+  /** Beside `inspect`, for a closer look; nothing changes. */
+  inspectWritten(): WrittenRegisters {
+    return {
+      selectors: { ...this.#selectors },
+      setups: this.#setups.map((setup) => setup.save()),
+      statusHistory: [...this.#statusHistory],
+    };
+  }
+
   /** As a write of 0 to Status: complete when it returns (2.4). */
   reset(): void {
     this.#work.spend(Work.RESET);
@@ -181,6 +197,7 @@ export class VirtioTransport implements MmioHandler {
     this.#refusal = undefined;
     this.#needsReset = undefined;
     this.#interrupt.load(0);
+    this.#remember();
     this.#guarded(() => this.device.reset());
   }
 
@@ -225,6 +242,7 @@ export class VirtioTransport implements MmioHandler {
     this.#interrupt.load(state.interruptStatus);
     if ((state.status & Status.DRIVER_OK) !== 0) this.#activate(state.device);
     for (const refusal of refusals) this.#fail(refusal);
+    this.#remember();
   }
 
   get #negotiating(): boolean {
@@ -257,6 +275,13 @@ export class VirtioTransport implements MmioHandler {
     if ((added & Status.DRIVER_OK) !== 0 && (this.#status & stage) === Status.FEATURES_OK) {
       this.#activate(undefined);
     }
+    this.#remember();
+  }
+
+  #remember(): void {
+    if (this.#statusHistory.at(-1) === this.#status) return;
+    this.#statusHistory.push(this.#status);
+    if (this.#statusHistory.length > STATUS_HISTORY) this.#statusHistory.shift();
   }
 
   #activate(saved: State | undefined): void {
@@ -316,6 +341,7 @@ export class VirtioTransport implements MmioHandler {
     if (this.#needsReset !== undefined) return;
     this.#needsReset = reason;
     this.#status |= Status.DEVICE_NEEDS_RESET;
+    this.#remember();
     for (const queue of this.#queues) queue.disable();
     this.#raise(InterruptBit.CONFIG_CHANGE);
   }

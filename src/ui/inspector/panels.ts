@@ -7,4 +7,9 @@ export const PANELS: readonly Panel[] = [
     title: "Devices",
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
+  {
+    id: "interrupts",
+    title: "Interrupts",
+    load: async () => (await import("./interrupts-panel.tsx")).InterruptsPanel,
+  },
 ];
