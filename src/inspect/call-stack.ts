@@ -10,7 +10,7 @@ import type { Symbols } from "./symbols.ts";
 import type { VirtualMemory } from "./virtual-memory.ts";
 
 /** Deeper than any kernel stack of 16 KiB in practice; it also ends what is circular. */
-export const MAX_FRAMES = 64;
+const MAX_FRAMES = 64;
 
 /** How a frame was found. */
 export type FrameOrigin =
@@ -30,6 +30,9 @@ export interface Frame {
   /** s0 while that function runs. */
   readonly framePointer: bigint;
 }
+
+/** Whether the frame's pc is where a call returns to. */
+export const isReturn = ({ origin }: Frame): boolean => origin === "ra" || origin === "frame";
 
 const REGISTER = { ra: 1, sp: 2, s0: 8 } as const;
 

@@ -4,6 +4,8 @@
  */
 import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";
+import { memoryCalls } from "./memory.ts";
+import { profilerCalls } from "./profiler.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
@@ -11,6 +13,8 @@ export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...symbolCalls(subject),
   ...cpuCalls(subject),
+  ...profilerCalls(subject),
+  ...memoryCalls(subject),
 });
 
 export type Calls = ReturnType<typeof createCalls>;

@@ -4,7 +4,7 @@ import type { TranslatorStats } from "../cpu/jit/translator-stats.ts";
 import type { TlbStats } from "../cpu/tlb-stats.ts";
 import { TIMEBASE_HZ } from "../irq/timebase.ts";
 import { fName, xName } from "../isa/disassembler.ts";
-import { callStack, type FrameOrigin } from "./call-stack.ts";
+import { callStack, type FrameOrigin, isReturn } from "./call-stack.ts";
 import { type CsrField, fieldsOf } from "./csr-fields.ts";
 import { type CodeLine, codeAround } from "./disassembly.ts";
 import { CSR_LIST, translationState } from "./hart-state.ts";
@@ -90,8 +90,8 @@ export const cpuCalls = (subject: Subject) => {
   };
   const memory = (of: HartPort): VirtualMemory =>
     new VirtualMemory(machine.memory, translationState(of));
-  const symbolOf = (address: bigint) => {
-    const symbol = symbols.text(address);
+  const symbolOf = (address: bigint, isReturn = false) => {
+    const symbol = symbols.text(address, isReturn);
     return symbol === undefined ? {} : { symbol };
   };
   return {
@@ -129,8 +129,7 @@ export const cpuCalls = (subject: Subject) => {
       const of = hart(id);
       return callStack(of, memory(of), symbols).map((frame) => ({
         ...frame,
-        // A call may be the last instruction of its function.
-        ...symbolOf(frame.origin === "frame" || frame.origin === "ra" ? frame.pc - 1n : frame.pc),
+        ...symbolOf(frame.pc, isReturn(frame)),
       }));
     },
     /** The way through the page tables for an address, a symbol or `symbol+offset`. */

@@ -104,7 +104,7 @@ function fromElf(file: Uint8Array): PlacedSymbol[] {
 function fromMap(file: Uint8Array): PlacedSymbol[] {
   const text = new TextDecoder("latin1").decode(file.subarray(0, MAX_MAP_BYTES));
   const symbols: PlacedSymbol[] = [];
-  const line = /^([0-9a-fA-F]{1,16}) (\w) (\S{1,512})(?:\s.*)?$/gm;
+  const line = /^([0-9a-fA-F]{1,16}) (\w) (\S{1,512})(?:[ \t].*)?$/gm;
   for (let match = line.exec(text); match !== null; match = line.exec(text)) {
     if (symbols.length >= MAX_SYMBOLS) break;
     const [, address, type, name] = match;

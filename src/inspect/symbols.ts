@@ -86,11 +86,15 @@ export class Symbols {
     return nearest;
   }
 
-  /** `name` or `name+0x10` of an address, or undefined. */
-  text(address: bigint): string | undefined {
-    const found = this.lookup(address);
+  /**
+   * `name` or `name+0x10` of an address, or undefined. A place that a call returns to belongs to the
+   * function of the call, which may be the last of its instructions.
+   */
+  text(address: bigint, isReturn = false): string | undefined {
+    const found = this.lookup(isReturn ? address - 1n : address);
     if (found === undefined) return undefined;
-    return found.offset === 0n ? found.name : `${found.name}+0x${found.offset.toString(16)}`;
+    const offset = address - found.address;
+    return offset === 0n ? found.name : `${found.name}+0x${offset.toString(16)}`;
   }
 
   /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */
