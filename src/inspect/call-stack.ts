@@ -34,6 +34,12 @@ export interface Frame {
 /** Whether the frame's pc is where a call returns to. */
 export const isReturn = ({ origin }: Frame): boolean => origin === "ra" || origin === "frame";
 
+/** By the address of a function: where s0 is set; undefined if it does not set it. */
+export type Prologues = Map<bigint, bigint | undefined>;
+
+/** Functions whose prologues are kept. */
+const MAX_PROLOGUES = 4096;
+
 const REGISTER = { ra: 1, sp: 2, s0: 8 } as const;
 
 /** A frame pointer is not further from the one before than stacks are large: 8 MiB in user mode. */
@@ -48,9 +54,17 @@ const PT_REGS = { epc: 0n, s0: 64n } as const;
 /** Code between these symbols of Linux has a `pt_regs` at the frame pointer of what it calls. */
 const TRAP_CODE = { first: "handle_exception", end: "ret_from_exception_end" } as const;
 
-/** From the innermost function outwards. */
-export function callStack(hart: HartPort, memory: VirtualMemory, symbols: Symbols): Frame[] {
-  const walk = new StackWalk(memory, symbols);
+/**
+ * From the innermost function outwards. `prologues` keeps what was found of functions, for who looks at
+ * many stacks.
+ */
+export function callStack(
+  hart: HartPort,
+  memory: VirtualMemory,
+  symbols: Symbols,
+  prologues: Prologues = new Map(),
+): Frame[] {
+  const walk = new StackWalk(memory, symbols, prologues);
   const [pc, framePointer] = [hart.pc(), hart.getX(REGISTER.s0)];
   const frames: Frame[] = [{ pc, origin: "pc", framePointer }];
   const seen = new Set<bigint>();
@@ -71,10 +85,12 @@ export function callStack(hart: HartPort, memory: VirtualMemory, symbols: Symbol
 class StackWalk {
   readonly #memory: VirtualMemory;
   readonly #symbols: Symbols;
+  readonly #prologues: Prologues;
   readonly #trapFirst: bigint | undefined;
   readonly #trapEnd: bigint | undefined;
 
-  constructor(memory: VirtualMemory, symbols: Symbols) {
+  constructor(memory: VirtualMemory, symbols: Symbols, prologues: Prologues) {
+    this.#prologues = prologues;
     this.#memory = memory;
     this.#symbols = symbols;
     this.#trapFirst = symbols.address(TRAP_CODE.first);
@@ -139,18 +155,28 @@ class StackWalk {
   #hasFrame(pc: bigint): boolean {
     const known = this.#symbols.lookup(pc);
     if (known === undefined) return true;
+    const { address } = known;
+    if (!this.#prologues.has(address)) {
+      if (this.#prologues.size >= MAX_PROLOGUES) this.#prologues.clear();
+      this.#prologues.set(address, this.#frameSetAt(address));
+    }
+    const setAt = this.#prologues.get(address);
+    return setAt !== undefined && setAt < pc;
+  }
+
+  /** The address of a function's instruction that sets s0. */
+  #frameSetAt(address: bigint): bigint | undefined {
     const d = newDecoded();
-    let at = known.address;
+    let at = address;
     for (let k = 0; k < MAX_PROLOGUE; k++) {
-      if (at >= pc) return false;
       const bits = bitsAt(this.#memory, at);
-      if (bits === undefined) return true;
+      if (bits === undefined) return undefined;
       decode(bits, d);
       const setsFrame = d.row?.name === "addi" && d.rd === REGISTER.s0 && d.rs1 === REGISTER.sp;
-      if (setsFrame && d.imm > 0) return true;
+      if (setsFrame && d.imm > 0) return at;
       at += BigInt(d.length);
     }
-    return true;
+    return undefined;
   }
 }
 

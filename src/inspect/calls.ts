@@ -9,6 +9,24 @@ import { profilerCalls } from "./profiler.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
+export type {
+  CpuView,
+  CsrView,
+  FloatView,
+  FrameView,
+  RegisterView,
+  TranslationView,
+  WalkView,
+} from "./cpu.ts";
+export type { CodeLine } from "./disassembly.ts";
+export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
+export type { Mark } from "./memory-marks.ts";
+export type { AccessKind, PageTableEntry } from "./page-walk.ts";
+export type { FrameKind, PackedProfile, TopFunction } from "./profile-tree.ts";
+export type { ProfileView } from "./profiler.ts";
+export type { PlacedSymbol } from "./symbol-table.ts";
+export type { SymbolFile } from "./symbols.ts";
+
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...symbolCalls(subject),
