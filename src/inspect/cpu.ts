@@ -56,7 +56,7 @@ export interface CsrView {
 export interface FrameView {
   readonly pc: bigint;
   readonly origin: FrameOrigin;
-  readonly framePointer: bigint;
+  readonly sp: bigint;
   readonly symbol?: string;
 }
 

@@ -45,7 +45,7 @@ export class LinuxTasks {
     }
     const bytes = memory.read(first, MAX_TASK_BYTES);
     if (bytes === undefined) return undefined;
-    const at = LATIN1.decode(bytes).indexOf(`${FIRST_TASK.name}\0`);
+    const at = LATIN1.decode(bytes).indexOf(FIRST_TASK.name);
     this.#firstTask = first;
     this.#nameAt = at < 0 ? undefined : BigInt(at);
     return this.#nameAt;

@@ -9,7 +9,7 @@
 import type { Clock } from "../machine/clock.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Sampler } from "../machine/machine-types.ts";
-import { callStack, isReturn, type Prologues } from "./call-stack.ts";
+import { callStack, isReturn, KnownCode } from "./call-stack.ts";
 import { translationState } from "./hart-state.ts";
 import { LinuxTasks } from "./linux-task.ts";
 import {
@@ -55,7 +55,7 @@ export class Profiler implements Sampler {
   readonly #clock: Clock;
   readonly #symbols: Symbols;
   readonly #tasks: LinuxTasks;
-  readonly #prologues: Prologues = new Map();
+  readonly #knownCode = new KnownCode();
   readonly #tree = new ProfileTree();
   /** Of the next sample after a wait, as a part of the interval. */
   #phase = 0;
@@ -102,7 +102,7 @@ export class Profiler implements Sampler {
     if (isLate) return;
     for (const hart of this.#machine.harts) {
       const memory = new VirtualMemory(this.#machine.memory, translationState(hart));
-      const frames = callStack(hart, memory, this.#symbols, this.#prologues).map((frame) =>
+      const frames = callStack(hart, memory, this.#symbols, this.#knownCode).map((frame) =>
         this.#name(frame.pc, isReturn(frame), hart.mode() === "M"),
       );
       const task = this.#tasks.current(hart, memory);

@@ -115,13 +115,14 @@ function Now({ machine, place, go }: PanelProps): JSX.Element {
 const ORIGINS: Record<CpuView["stack"][number]["origin"], string> = {
   pc: "here",
   ra: "from ra",
-  frame: "from the stack",
+  stack: "on the stack",
+  pointer: "by frame pointer",
   trap: "interrupted by a trap",
 };
 
 function Stack({ cpu, go }: { cpu: CpuView; go: PanelProps["go"] }): JSX.Element {
   return (
-    <Section title="Call stack" aside={<span class="quiet">by frame pointer (s0)</span>}>
+    <Section title="Call stack">
       <div class="cpu-stack">
         <DataTable
           label="Call stack"
@@ -136,7 +137,7 @@ function Stack({ cpu, go }: { cpu: CpuView; go: PanelProps["go"] }): JSX.Element
         />
       </div>
       {cpu.mode === "U" && cpu.stack.length === 1 && (
-        <Empty>Programs built without frame pointers do not say who called.</Empty>
+        <Empty>Programs without symbols or frame pointers do not say who called.</Empty>
       )}
     </Section>
   );
