@@ -29,7 +29,9 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
     expect([mode, task]).toEqual(["S", "swapper/0"]);
     expect(symbol).toMatch(/idle/);
     const names = stack.map(({ symbol = "" }) => symbol.split("+")[0]);
-    expect(names).toEqual(expect.arrayContaining(["default_idle_call", "do_idle", "cpu_startup_entry"]));
+    expect(names).toEqual(
+      expect.arrayContaining(["default_idle_call", "do_idle", "cpu_startup_entry"]),
+    );
     const csrs = new Map(calls.cpuCsrs().map((row) => [row.name, row]));
     expect(csrs.get("stvec")?.symbol).toBe("handle_exception");
     expect(csrs.get("satp")?.fields[0]).toMatchObject({ name: "MODE", text: "Sv57" });
@@ -41,9 +43,7 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
     const first = lines.findIndex(({ address }) => address === start);
     expect(first).toBe(4);
     expect(lines[first].label).toBe("do_idle");
-    expect(
-      lines.some(({ targetText }) => targetText?.startsWith("default_idle_call")),
-    ).toBe(true);
+    expect(lines.some(({ targetText }) => targetText?.startsWith("default_idle_call"))).toBe(true);
   });
 
   it("maps its text by superpages that only the kernel executes", () => {
@@ -82,7 +82,9 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
       expect(top.some(({ kind }) => kind === "kernel")).toBe(true);
       expect(tree.names).toEqual(expect.arrayContaining(["sh"]));
       expect(tree.total[0]).toBe(samples);
-      expect(calls.exportProfile("folded")).toMatch(/^sh;0x[0-9a-f]+;handle_exception;do_trap_ecall_u;.* \d+$/m);
+      expect(calls.exportProfile("folded")).toMatch(
+        /^sh;0x[0-9a-f]+;handle_exception;do_trap_ecall_u;.* \d+$/m,
+      );
       await session.command("true");
       expect(calls.profile().samples).toBe(samples);
       const { jit, tlb } = calls.cpuTranslation();
@@ -90,13 +92,6 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
       expect(jit?.hartMs).toBeGreaterThan(0);
       expect(tlb.fills).toBeGreaterThan(1000);
       expect(tlb.contexts.find(({ name }) => name === "supervisor")?.read).toBeGreaterThan(0);
-          calls.exportProfile("folded").slice(0, 3000),
-        JSON.stringify(top.slice(0, 10)),
-        costMs,
-        elapsedMs,
-        jit,
-        tlb,
-      );
     },
     LIMIT_MS,
   );

@@ -24,7 +24,7 @@ import { type Symbols, symbolsOf } from "./symbols.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
 
 /** Samples per second: a prime, so that they do not keep time with the guest's own timers. */
-const SAMPLES_PER_S = 997;
+const SAMPLES_PER_S = 499;
 const INTERVAL_MS = 1000 / SAMPLES_PER_S;
 
 /** Multiples of it are spread evenly over the interval from 0 to 1. */

@@ -56,7 +56,7 @@ export function ProfilePanel({ machine, session, go }: PanelProps): JSX.Element 
       )}
       {profile.samples === 0 ? (
         <Empty>
-          Start, and have the guest do something: a thousand times a second the profiler notes the
+          Start, and have the guest do something: hundreds of times a second the profiler notes the
           function that runs and its callers.
         </Empty>
       ) : (
