@@ -2,13 +2,39 @@
  * Everything that an inspector can ask of a machine, or do to it. A call takes and gives what can be
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
+import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";
 import { interruptCalls } from "./interrupts.ts";
+import { memoryCalls } from "./memory.ts";
+import { profilerCalls } from "./profiler.ts";
 import type { Subject } from "./subject.ts";
+import { symbolCalls } from "./symbols.ts";
+
+export type {
+  CpuView,
+  CsrView,
+  FloatView,
+  FrameView,
+  RegisterView,
+  TranslationView,
+  WalkView,
+} from "./cpu.ts";
+export type { CodeLine } from "./disassembly.ts";
+export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
+export type { Mark } from "./memory-marks.ts";
+export type { AccessKind, PageTableEntry } from "./page-walk.ts";
+export type { FrameKind, PackedProfile, TopFunction } from "./profile-tree.ts";
+export type { ProfileView } from "./profiler.ts";
+export type { PlacedSymbol } from "./symbol-table.ts";
+export type { SymbolFile } from "./symbols.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...interruptCalls(subject),
+  ...symbolCalls(subject),
+  ...cpuCalls(subject),
+  ...profilerCalls(subject),
+  ...memoryCalls(subject),
 });
 
 export type { ConfigFieldView } from "./config-fields.ts";
