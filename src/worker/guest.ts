@@ -81,6 +81,7 @@ export class Guest {
         onInputSpace: () => this.console.inputSpace(),
         onWake: () => this.#loop.wake(),
       },
+      report: (level, source, text) => services.log.add(level, source, text),
     });
     this.subject = { machine: this.#machine, clock: services.clock };
     this.#loop = new RunLoop(

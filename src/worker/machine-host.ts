@@ -5,6 +5,7 @@ import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.
 import { SharedFiles } from "../host/shared-files.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
+import type { DisksInUse } from "./disk-manager.ts";
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
@@ -100,6 +101,11 @@ export class MachineHost {
         if (this.#guest !== undefined) this.#guest.links.receive(message);
         else new MessageStreams(message.channel).fail("the machine has not started");
         break;
+      case "manage":
+        void import("./host-port.ts").then(({ serveHost }) =>
+          serveHost(message.channel, this.#services, this.#disksInUse),
+        );
+        break;
       case "inspect":
         void import("./inspector-port.ts").then(({ serveInspector }) =>
           serveInspector(message.channel, () => this.#guest?.subject),
@@ -130,6 +136,15 @@ export class MachineHost {
         break;
     }
   }
+
+  /** For whoever works on the disks in this browser's storage. */
+  readonly #disksInUse: DisksInUse = {
+    disks: () => {
+      if (this.#guest === undefined) return [];
+      return [this.#config?.disk, this.#config?.pmem].filter((disk) => disk !== undefined);
+    },
+    flush: async () => this.#guest?.flush(),
+  };
 
   #queue(work: () => Promise<unknown>): void {
     this.#work = this.#work.then(work).then(
