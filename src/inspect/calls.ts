@@ -3,11 +3,15 @@
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
 import { deviceCalls } from "./devices.ts";
+import { faultCalls } from "./faults.ts";
 import type { Subject } from "./subject.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
+  ...faultCalls(subject),
 });
+
+export type { DiskFault, FaultsView, WireFault } from "./faults.ts";
 
 export type Calls = ReturnType<typeof createCalls>;
 

@@ -157,5 +157,6 @@ async function pack(image: Blob, { signal, onProgress }: Work): Promise<Blob> {
       },
     }),
   );
-  return new Response(counted.pipeThrough(new CompressionStream("gzip"))).blob();
+  const packed = counted.pipeThrough(new CompressionStream("gzip"));
+  return new Response(packed, { headers: { "Content-Type": "application/gzip" } }).blob();
 }

@@ -1,5 +1,6 @@
-/** The page's end of the inspector's calls. */
+/** The page's end of calls to the Worker: the inspector's, and those that need no machine. */
 import type { CallReply, CallRequest, Calls, Remote } from "../../inspect/calls.ts";
+import type { HostCalls } from "../../worker/protocol.ts";
 import type { Session } from "../session.ts";
 
 interface Waiting {
@@ -9,6 +10,15 @@ interface Waiting {
 
 /** Connects to the machine of `session`; a call rejects with the reason why it could not be done. */
 export function connectInspector(session: Session): Remote {
+  return connect(session, "inspect") as Remote;
+}
+
+/** Connects to the Worker of `session`, whether it has a machine or not. */
+export function connectHost(session: Session): HostCalls {
+  return connect(session, "manage") as HostCalls;
+}
+
+function connect(session: Session, type: "inspect" | "manage"): unknown {
   const { port1, port2 } = new MessageChannel();
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -18,15 +28,18 @@ export function connectInspector(session: Session): Remote {
     if ("error" in data) call?.reject(new Error(data.error));
     else call?.resolve(data.result as never);
   };
-  session.sendChannel({ type: "inspect", channel: port2 });
-  return new Proxy({} as Remote, {
-    get:
-      (_target, name) =>
-      (...args: unknown[]) =>
-        new Promise((resolve, reject) => {
-          const id = calls++;
-          waiting.set(id, { resolve, reject });
-          port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
-        }),
-  });
+  session.sendChannel({ type, channel: port2 });
+  return new Proxy(
+    {},
+    {
+      get:
+        (_target, name) =>
+        (...args: unknown[]) =>
+          new Promise((resolve, reject) => {
+            const id = calls++;
+            waiting.set(id, { resolve, reject });
+            port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
+          }),
+    },
+  );
 }
