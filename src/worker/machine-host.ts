@@ -38,6 +38,8 @@ const QUICK_REBOOT_MS = 3000;
 /** Size in bytes of a new persistent memory: all of it is in the machine's memory. */
 const DEFAULT_PMEM_BYTES = 64 << 20;
 
+const MIB = 2 ** 20;
+
 /** Why a machine is held although it did not end itself. */
 interface End {
   readonly reason: ExitReason;
@@ -215,9 +217,13 @@ export class MachineHost {
     }
   }
 
-  /** `size` is that of a disk that does not exist yet. */
-  async #openDisk(disk: DiskConfig | undefined, size?: number): Promise<IndexedDbDisk | undefined> {
+  /** `usual` is the size of a disk that does not exist yet, and of which nothing else is said. */
+  async #openDisk(
+    disk: DiskConfig | undefined,
+    usual?: number,
+  ): Promise<IndexedDbDisk | undefined> {
     if (disk === undefined) return undefined;
+    const size = disk.sizeMiB === undefined ? usual : disk.sizeMiB * MIB;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
     return openDisk({
@@ -225,7 +231,8 @@ export class MachineHost {
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
       onFault: (error, what) => this.#storageFailed(error, what),
-      ...(base ? { base } : size !== undefined && { size }),
+      ...(base && { base }),
+      ...(size !== undefined && (!base || disk.sizeMiB !== undefined) && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
   }

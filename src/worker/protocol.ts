@@ -17,6 +17,8 @@ export interface DiskConfig {
   readonly base?: ImageSource;
   /** What a disk that does not exist yet begins with; see `host/disk-seed.ts`. */
   readonly seed?: ImageSource;
+  /** Capacity of a disk that does not exist yet; default: its base's, or the usual one. */
+  readonly sizeMiB?: number;
   readonly readOnly?: boolean;
 }
 
