@@ -8,7 +8,7 @@ import type { WireFault } from "./faulty-wire.ts";
 import { FaultyWire } from "./faulty-wire.ts";
 import type { Subject } from "./subject.ts";
 
-export type { DiskFault, DiskOperation } from "./faulty-disk.ts";
+export type { DiskFault } from "./faulty-disk.ts";
 export type { WireFault } from "./faulty-wire.ts";
 
 /** Requests or frames that one fault may meet: more is for ever, and a share says that better. */
@@ -21,7 +21,7 @@ export const DELAY_MAX_MS = 60_000;
 export const ARMED_MAX = 32;
 
 /** One fault that is armed. */
-export interface ArmedFault {
+interface ArmedFault {
   readonly id: number;
   readonly device: string;
   /** Such as "write fails". */

@@ -9,7 +9,7 @@ import type { Report } from "../virtio/report.ts";
 export type Sleep = (ms: number, callback: () => void) => () => void;
 
 /** Where faults can be put, by the names of devices. */
-export interface Backends {
+interface Backends {
   readonly disks: ReadonlyMap<string, BlockSwitch>;
   readonly wires: ReadonlyMap<string, NetWire>;
   readonly sleep: Sleep;

@@ -136,7 +136,7 @@ describe("a machine's description", () => {
       '{"ram": 1 "disk": ""}': /column 11: there should be a comma/,
       "{ram: 1}": /the name of a field, in double quotes/,
       '{"ram" 1}': /a colon/,
-      '{"disk": "\\x"}': /an escape that does not exist/,
+      '{"disk": "\\x"}': /an escape or a character/,
       '{"disk": "a': /column 10: this is no JSON/,
       '{"ram": 1': /column 10: there should be a comma/,
       "{} {}": /column 4: there is more/,

@@ -23,6 +23,8 @@ export interface DisksInUse {
   flush(): Promise<void>;
 }
 
+type DiskServices = Pick<Services, "indexedDB" | "locks" | "log" | "fetch">;
+
 interface Running {
   job: DiskJob;
   readonly ending: AbortController;
@@ -30,12 +32,12 @@ interface Running {
 }
 
 export class DiskManager {
-  readonly #services: Services;
+  readonly #services: DiskServices;
   readonly #inUse: DisksInUse;
   readonly #jobs = new Map<number, Running>();
   #started = 0;
 
-  constructor(services: Services, inUse: DisksInUse) {
+  constructor(services: DiskServices, inUse: DisksInUse) {
     this.#services = services;
     this.#inUse = inUse;
   }

@@ -5,11 +5,11 @@ import type { HostCalls } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
 /** Jobs go on, and are found again, when the page looks at something else meanwhile. */
-let manager: DiskManager | undefined;
+const managers = new WeakMap<Services, DiskManager>();
 
 export function serveHost(port: MessagePort, services: Services, inUse: DisksInUse): void {
-  manager ??= new DiskManager(services, inUse);
-  const disks = manager;
+  const disks = managers.get(services) ?? new DiskManager(services, inUse);
+  managers.set(services, disks);
   const calls: HostCalls = {
     log: async (from) => services.log.since(from),
     disks: () => disks.list(),

@@ -51,7 +51,7 @@ export function MachinePanel({ session, place, go }: PanelProps): JSX.Element {
   };
   return (
     <form class="machine-panel" aria-label="Machine" onSubmit={start}>
-      <div class="machine-views" role="group" aria-label="Show as">
+      <div class="machine-views">
         {[false, true].map((isJson) => (
           <button
             key={String(isJson)}

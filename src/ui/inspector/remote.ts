@@ -10,15 +10,15 @@ interface Waiting {
 
 /** Connects to the machine of `session`; a call rejects with the reason why it could not be done. */
 export function connectInspector(session: Session): Remote {
-  return connect(session, "inspect") as Remote;
+  return connect<Remote>(session, "inspect");
 }
 
 /** Connects to the Worker of `session`, whether it has a machine or not. */
 export function connectHost(session: Session): HostCalls {
-  return connect(session, "manage") as HostCalls;
+  return connect<HostCalls>(session, "manage");
 }
 
-function connect(session: Session, type: "inspect" | "manage"): unknown {
+function connect<R extends object>(session: Session, type: "inspect" | "manage"): R {
   const { port1, port2 } = new MessageChannel();
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -28,18 +28,26 @@ function connect(session: Session, type: "inspect" | "manage"): unknown {
     if ("error" in data) call?.reject(new Error(data.error));
     else call?.resolve(data.result as never);
   };
-  session.sendChannel({ type, channel: port2 });
-  return new Proxy(
-    {},
-    {
-      get:
-        (_target, name) =>
-        (...args: unknown[]) =>
-          new Promise((resolve, reject) => {
-            const id = calls++;
-            waiting.set(id, { resolve, reject });
-            port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
-          }),
-    },
-  );
+  const missing = refusalOf(() => session.sendChannel({ type, channel: port2 }));
+  return new Proxy({} as R, {
+    get:
+      (_target, name) =>
+      (...args: unknown[]) =>
+        new Promise((resolve, reject) => {
+          if (missing !== undefined) return reject(missing);
+          const id = calls++;
+          waiting.set(id, { resolve, reject });
+          port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
+        }),
+  });
+}
+
+/** Where the page's address describes no machine there is nobody to connect to. */
+function refusalOf(connecting: () => void): Error | undefined {
+  try {
+    connecting();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
