@@ -16,14 +16,14 @@ async function exported(page: Page, name: string, kind: ".img" | ".img.gz"): Pro
 }
 
 test("a disk leaves as a file, is deleted, and comes back from it", async ({ profile, site }) => {
-  test.setTimeout(180_000);
-  const vm = await new Vm(await profile.newPage()).boot(`${site}?disk=work&relay=none`);
+  test.setTimeout(120_000);
+  const vm = await new Vm(await profile.newPage()).boot(`${site}?disk=work&disksize=64&relay=none`);
   await vm.run("echo there and back > /root/note; sync");
   await vm.page.goto(`${site}?disk=none&relay=none#inspect=disks`);
   await vm.prompt();
   const { page } = vm;
   const path = await exported(page, "work", ".img.gz");
-  expect(gunzipSync(await readFile(path)).length).toBe(2 ** 30);
+  expect(gunzipSync(await readFile(path)).length).toBe(64 << 20);
 
   const disk = page.getByRole("listitem", { name: "Disk work" });
   await disk.getByRole("button", { name: "Delete…" }).click();

@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "./fixtures.ts";
-import type { Vm } from "./vm.ts";
+import { Vm } from "./vm.ts";
 
 /** A disk that the guest's own start leaves alone. */
 const RAW = "?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
@@ -32,7 +32,6 @@ test("writes that fail are errors in the guest, and the disk survives", async ({
   profile,
   site,
 }) => {
-  const { Vm } = await import("./vm.ts");
   const vm = await new Vm(await profile.newPage()).boot(site + RAW);
   await vm.run("head -c 65536 /dev/urandom > /tmp/data");
   const write = "dd if=/tmp/data of=/dev/vda bs=64k conv=fsync,notrunc";
@@ -62,9 +61,7 @@ test("a device that is unplugged is gone when the guest looks again", async ({ v
   await vm.boot(`${site}?disk=none&relay=none`);
   await open(vm.page, "faults");
   const device = "/sys/bus/virtio/devices";
-  const place = await vm.run(
-    `for d in ${device}/*; do grep -q 0x0004 $d/device && readlink -f $d; done`,
-  );
+  const place = await vm.run(`readlink -f $(dirname $(grep -l 0x0004 ${device}/*/device))`);
   const slot = place.split("/").at(-2)!;
   const driver = "/sys/bus/platform/drivers/virtio-mmio";
   await vm.button("Unplug rng0").click();

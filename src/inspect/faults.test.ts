@@ -82,8 +82,8 @@ describe("faults of a disk", () => {
     expect(calls.faults().armed).toEqual([]);
     expect(world.told).toEqual([
       "blk0: fault armed: write fails, for the next 2",
-      "blk0: fault as asked for: write fails",
-      "blk0: fault as asked for: write fails",
+      "blk0: fault met: write fails",
+      "blk0: fault met: write fails",
       "blk0: fault over: write fails",
     ]);
   });
@@ -269,7 +269,7 @@ describe("a machine", () => {
     const { distributor } = world.machine.interrupts;
     calls.pulseInterrupt(21);
     expect(distributor.pendingWord(0) >>> 21).toBe(1);
-    expect(world.told).toEqual([`irq: fault SPI 21 (INTID ${SPI_BASE + 21}) was pulsed`]);
+    expect(world.told).toEqual([`irq: SPI 21 (INTID ${SPI_BASE + 21}) was pulsed`]);
     for (const spi of [0, -1, 1.5, SPI_COUNT + 1]) {
       expect(() => calls.pulseInterrupt(spi)).toThrow(RangeError);
     }

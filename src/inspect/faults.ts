@@ -154,12 +154,12 @@ class Faults {
     const found = this.armed.find((armed) => armed.id === id);
     if (found === undefined) return;
     this.#end(found);
-    this.#tell(found.device, `cleared: ${found.text}`);
+    this.#tell(found.device, `fault cleared: ${found.text}`);
   }
 
   setLink(name: string, isUp: boolean): void {
     this.#wire(name).isCut = !isUp;
-    this.#tell(name, isUp ? "the wire is whole again" : "the wire is cut");
+    this.#tell(name, isUp ? "the wire is mended" : "the wire is cut");
   }
 
   /** The device forgets what is under way; what it has acknowledged of a disk is stored. */
@@ -207,17 +207,17 @@ class Faults {
     const id = this.#count++;
     this.armed.push({ id, device, text, count, armed, clear });
     const times = count === undefined ? "until it is cleared" : `for the next ${count}`;
-    this.#tell(device, `armed: ${text}, ${times}`);
+    this.#tell(device, `fault armed: ${text}, ${times}`);
     return id;
   }
 
   #hit(armed: object): void {
     const found = this.armed.find((candidate) => candidate.armed === armed);
     if (found === undefined) return;
-    this.#tell(found.device, `as asked for: ${found.text}`);
+    this.#tell(found.device, `fault met: ${found.text}`);
     if (found.armed.left > 0) return;
     this.#end(found);
-    this.#tell(found.device, `over: ${found.text}`);
+    this.#tell(found.device, `fault over: ${found.text}`);
   }
 
   #end(armed: Armed): void {
@@ -226,7 +226,7 @@ class Faults {
   }
 
   #tell(device: string, text: string): void {
-    this.#subject.report?.("warning", device, `fault ${text}`);
+    this.#subject.report?.("warning", device, text);
   }
 
   /** Always the same numbers, so that what has happened once happens again (Park and Miller, 1988). */

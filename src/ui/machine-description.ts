@@ -17,7 +17,7 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly kind: FieldKind;
-  /** What it means to leave it empty, or what to write. */
+  /** What to write, and what it is when it is empty. */
   readonly hint: string;
 }
 
@@ -38,43 +38,53 @@ export const GROUPS: readonly FieldGroup[] = [
   {
     title: "Memory",
     fields: [
-      field("ram", "number", "RAM, MiB", "256"),
-      field("balloon", "number", "Balloon, MiB", "0, or none"),
-      field("hotplug", "text", "Memory to plug, MiB", "none; SIZE or SIZE,PLUGGED"),
-      field("pmem", "text", "Persistent memory", "none; a disk's name or an image's address"),
+      field("ram", "number", "RAM, MiB", "32 to 2048; usually 256"),
+      field("balloon", "number", "Balloon, MiB", "usually 0; none for no balloon"),
+      field("hotplug", "text", "Memory to plug, MiB", "SIZE, or SIZE,PLUGGED; usually none"),
+      field(
+        "pmem",
+        "text",
+        "Persistent memory",
+        "a disk's name or an image's address; usually none",
+      ),
     ],
   },
   {
     title: "Disk",
     fields: [
-      field("disk", "text", "Disk", "default; a name, an image's address, or none"),
-      field("disksize", "number", "Size of a new disk, MiB", "1024, or that of its image"),
+      field("disk", "text", "Disk", "a name, an image's address, or none; usually default"),
+      field(
+        "disksize",
+        "number",
+        "Size of a new disk, MiB",
+        "usually 1024, or as large as its image",
+      ),
     ],
   },
   {
     title: "Network",
     fields: [
-      field("lan", "text", "LAN", "default"),
-      field("relay", "text", "Relay", "this page's; an address, or none"),
+      field("lan", "text", "LAN", "machines on one LAN see each other; usually default"),
+      field("relay", "text", "Relay", "an address, or none; usually this page's"),
     ],
   },
   {
     title: "Boot",
     fields: [
-      field("kernel", "text", "Kernel", "the embedded Linux; an address"),
-      field("initrd", "text", "Initramfs", "that of the embedded Linux; an address"),
-      field("firmware", "text", "Firmware", "none; an address"),
+      field("kernel", "text", "Kernel", "an address; usually the embedded Linux"),
+      field("initrd", "text", "Initramfs", "an address; usually that of the embedded Linux"),
+      field("firmware", "text", "Firmware", "an address of what runs in M-mode; usually none"),
       field("append", "text", "Command line", "what the embedded Linux wants"),
     ],
   },
   {
     title: "Devices",
     fields: [
-      field("display", "text", "Display", "none; 1 or WIDTHxHEIGHT"),
+      field("display", "text", "Display", "1, or WIDTHxHEIGHT; usually none"),
       field("sound", "switch", "Sound card", ""),
-      field("ports", "list", "Console ports", "none; names with commas between"),
-      field("vsock", "number", "Sockets: the guest's CID", "none; 3 is usual"),
-      field("virtio", "repeated", "Rules for virtio", "none; blk0:packed,-EVENT_IDX  net0:split"),
+      field("ports", "list", "Console ports", "names with commas between; usually none"),
+      field("vsock", "number", "Sockets: the guest's CID", "from 3 on; usually none"),
+      field("virtio", "repeated", "Rules for virtio", "such as blk0:packed,-EVENT_IDX net0:split"),
     ],
   },
 ];

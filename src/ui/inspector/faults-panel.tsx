@@ -172,7 +172,7 @@ function Slots({ view, machine, act }: PartProps): JSX.Element {
     <Part title="Devices">
       <p class="fault-hint">
         Linux looks into a slot only when it is told: echo a name from /sys/bus/platform/devices,
-        such as f001000.virtio_mmio, into bind or unbind of /sys/bus/platform/drivers/virtio-mmio.
+        such as f001000.virtio, into bind or unbind of /sys/bus/platform/drivers/virtio-mmio.
       </p>
       {view.unplugged.map(({ slot, name }) => (
         <div key={`out ${slot}`} class="fault-row" data-faulty>

@@ -149,13 +149,13 @@ function FieldInput({ field, machine, isWrong }: FieldInputProps): JSX.Element {
       <span>{label}</span>
       <input
         value={inputOf(field, machine.value)}
-        placeholder={hint}
         inputMode={kind === "number" ? "numeric" : "text"}
         spellcheck={false}
         autocomplete="off"
         aria-invalid={isWrong}
         onInput={({ currentTarget }) => change(currentTarget.value)}
       />
+      <span class="hint">{hint}</span>
     </label>
   );
 }
