@@ -7,6 +7,7 @@ import { toFrames } from "../packet/frames.ts";
 import { PACKET_HEADER, PacketLayout, packetFault } from "../packet/header.ts";
 import { tcpPacket } from "../packet/testing/packets.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
+import type { BlockBackend } from "../virtio/devices/block-backend.ts";
 import { BlockStatus, BlockType } from "../virtio/devices/block-request.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
@@ -64,6 +65,27 @@ beforeEach(() => {
 });
 
 describe("faults of a disk", () => {
+  it("do not show in what the device offers", () => {
+    const poor: BlockBackend = {
+      sectors: 8,
+      readOnly: false,
+      id: "",
+      read: () => {},
+      write: () => {},
+      flush: () => {},
+    };
+    const rich: BlockBackend = {
+      ...poor,
+      discard: () => {},
+      writeZeroes: () => {},
+      secureErase: () => {},
+      lifetime: () => ({ preEol: 0, wearA: 0, wearB: 0 }),
+    };
+    const offered = (backend: BlockBackend) => new BlockDevice("blk0", backend).features;
+    for (const disk of [poor, rich]) expect(offered(new BlockSwitch(disk))).toBe(offered(disk));
+    expect(offered(poor)).not.toBe(offered(rich));
+  });
+
   it("fail the next requests with IOERR, and those alone", () => {
     const { run } = startBlock(world.point);
     calls.armDiskFault("blk0", { operation: "write", effect: "fail", requests: 2 });

@@ -49,9 +49,8 @@ interface Armed {
   readonly id: number;
   readonly device: string;
   readonly text: string;
-  readonly count: number | undefined;
-  /** What the disk or the wire has of it. */
-  readonly armed: { readonly fault: object; left: number };
+  /** What the disk or the wire has of it; infinitely many are left of a share. */
+  readonly armed: { readonly left: number; readonly hits: number };
   clear(): void;
 }
 
@@ -76,12 +75,12 @@ class Faults {
         hasCarrier,
         isCut,
       })),
-      armed: this.armed.map(({ id, device, text, count, armed }) => ({
+      armed: this.armed.map(({ id, device, text, armed: { left, hits } }) => ({
         id,
         device,
         text,
-        ...(count !== undefined && { left: armed.left }),
-        hits: count === undefined ? hitsOf(armed) : count - armed.left,
+        ...(Number.isFinite(left) && { left }),
+        hits,
       })),
       plugged: machine.slots.occupied.map(({ slot, transport }) => ({
         slot,
@@ -103,13 +102,13 @@ class Faults {
       throw new RangeError(`a delay is from 1 to ${DELAY_MAX_MS} ms`);
     }
     if (!(point.via instanceof FaultyDisk)) {
-      const onHit = (armed: object): void => this.#hit(armed);
-      point.via = new FaultyDisk(point.disk, this.#subject.backends!.sleep, { onHit });
+      const { sleep } = this.#subject.backends!;
+      point.via = new FaultyDisk(point.disk, sleep, (armed) => this.#hit(armed));
     }
     const disk = point.via as FaultyDisk;
-    const armed = { fault, left: fault.requests };
+    const armed = { fault, left: fault.requests, hits: 0 };
     const text = effect === "fail" ? `${operation} fails` : `${operation} is ${delayMs} ms late`;
-    const id = this.#arm(name, text, fault.requests, armed, () => {
+    const id = this.#arm(name, text, armed, () => {
       remove(disk.faults, armed);
       if (disk.faults.length === 0) point.via = point.disk;
     });
@@ -141,7 +140,7 @@ class Faults {
       direction === "both" ? "frames" : `${direction === "send" ? "sent" : "received"} frames`;
     const text = `${share}${what} ${effect === "drop" ? "are dropped" : "are corrupted"}`;
     const armed = { fault, left: frames ?? Infinity, hits: 0 };
-    const id = this.#arm(name, text, frames, armed, () => {
+    const id = this.#arm(name, text, armed, () => {
       remove(filter.faults, armed);
       if (filter.faults.length === 0) wire.filter = undefined;
     });
@@ -196,17 +195,12 @@ class Faults {
     return wire;
   }
 
-  #arm(
-    device: string,
-    text: string,
-    count: number | undefined,
-    armed: Armed["armed"],
-    clear: () => void,
-  ): number {
+  #arm(device: string, text: string, armed: Armed["armed"], clear: () => void): number {
     if (this.armed.length >= ARMED_MAX) throw new Error(`${ARMED_MAX} faults are armed already`);
     const id = this.#count++;
-    this.armed.push({ id, device, text, count, armed, clear });
-    const times = count === undefined ? "until it is cleared" : `for the next ${count}`;
+    this.armed.push({ id, device, text, armed, clear });
+    const { left } = armed;
+    const times = Number.isFinite(left) ? `for the next ${left}` : "until it is cleared";
     this.#tell(device, `fault armed: ${text}, ${times}`);
     return id;
   }
@@ -257,10 +251,6 @@ export function faultCalls(subject: Subject) {
     /** A rising edge on a source of the interrupt controller. */
     pulseInterrupt: (spi: number): void => faults.pulse(spi),
   };
-}
-
-function hitsOf(armed: object): number {
-  return "hits" in armed ? (armed.hits as number) : 0;
 }
 
 function remove<T>(list: T[], item: T): void {

@@ -2,7 +2,7 @@
 import type { BlockBackend, BlockTarget } from "../virtio/devices/block-backend.ts";
 import type { Sleep } from "./subject.ts";
 
-/** Discarding and zeroing count as writing. */
+/** Discarding, zeroing and erasing count as writing. */
 export type DiskOperation = "read" | "write" | "flush";
 
 export interface DiskFault {
@@ -18,11 +18,7 @@ export interface DiskFault {
 export interface ArmedDiskFault {
   readonly fault: DiskFault;
   left: number;
-}
-
-export interface FaultyDiskEvents {
-  /** A request met a fault; with none left, for the last time. */
-  onHit(armed: ArmedDiskFault): void;
+  hits: number;
 }
 
 /**
@@ -33,12 +29,13 @@ export class FaultyDisk implements BlockBackend {
   readonly faults: ArmedDiskFault[] = [];
   readonly #disk: BlockBackend;
   readonly #sleep: Sleep;
-  readonly #events: FaultyDiskEvents;
+  readonly #onHit: (armed: ArmedDiskFault) => void;
 
-  constructor(disk: BlockBackend, sleep: Sleep, events: FaultyDiskEvents) {
+  /** @param onHit a request met a fault; with none left, for the last time. */
+  constructor(disk: BlockBackend, sleep: Sleep, onHit: (armed: ArmedDiskFault) => void) {
     this.#disk = disk;
     this.#sleep = sleep;
-    this.#events = events;
+    this.#onHit = onHit;
   }
 
   get sectors(): number {
@@ -73,6 +70,10 @@ export class FaultyDisk implements BlockBackend {
     return this.#meet("write", () => this.#disk.writeZeroes?.(sector, count, mayUnmap));
   }
 
+  secureErase(sector: number, count: number): void | Promise<void> {
+    return this.#meet("write", () => this.#disk.secureErase?.(sector, count));
+  }
+
   #meet(operation: DiskOperation, work: () => void | Promise<void>): void | Promise<void> {
     if (this.#take(operation, "fail")) throw new Error(`this ${operation} fails as asked for`);
     const late = this.#take(operation, "delay");
@@ -86,8 +87,9 @@ export class FaultyDisk implements BlockBackend {
     );
     if (armed === undefined) return undefined;
     armed.left--;
+    armed.hits++;
     if (armed.left === 0) this.faults.splice(this.faults.indexOf(armed), 1);
-    this.#events.onHit(armed);
+    this.#onHit(armed);
     return armed.fault;
   }
 

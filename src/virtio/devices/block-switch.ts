@@ -7,6 +7,8 @@ export class BlockSwitch implements BlockBackend {
   readonly discardAlignment?: number;
   readonly discard?: NonNullable<BlockBackend["discard"]>;
   readonly writeZeroes?: NonNullable<BlockBackend["writeZeroes"]>;
+  readonly secureErase?: NonNullable<BlockBackend["secureErase"]>;
+  readonly lifetime?: NonNullable<BlockBackend["lifetime"]>;
   /** The disk itself. */
   readonly disk: BlockBackend;
   /** What answers the device now: the disk, or what stands in front of it. */
@@ -24,6 +26,10 @@ export class BlockSwitch implements BlockBackend {
       this.writeZeroes = (sector, count, mayUnmap) =>
         this.via.writeZeroes?.(sector, count, mayUnmap);
     }
+    if (disk.secureErase) {
+      this.secureErase = (sector, count) => this.via.secureErase?.(sector, count);
+    }
+    if (disk.lifetime) this.lifetime = () => disk.lifetime!();
   }
 
   get sectors(): number {
