@@ -94,53 +94,32 @@ class Faults {
   armDisk(name: string, fault: DiskFault): number {
     const point = this.#subject.backends?.disks.get(name);
     if (point === undefined) throw new Error(`there is no disk ${name}`);
-    checkCount(fault.requests, "requests");
-    const { operation, effect, delayMs = 0 } = fault;
-    check(["read", "write", "flush"], operation, "operation");
-    check(["fail", "delay"], effect, "effect");
-    if (effect === "delay" && !(delayMs > 0 && delayMs <= DELAY_MAX_MS)) {
-      throw new RangeError(`a delay is from 1 to ${DELAY_MAX_MS} ms`);
-    }
-    if (!(point.via instanceof FaultyDisk)) {
-      const { sleep } = this.#subject.backends!;
-      point.via = new FaultyDisk(point.disk, sleep, (armed) => this.#hit(armed));
-    }
-    const disk = point.via as FaultyDisk;
+    checkDiskFault(fault);
+    const { sleep } = this.#subject.backends!;
+    const disk =
+      point.via instanceof FaultyDisk
+        ? point.via
+        : new FaultyDisk(point.disk, sleep, (met) => this.#hit(met));
     const armed = { fault, left: fault.requests, hits: 0 };
-    const text = effect === "fail" ? `${operation} fails` : `${operation} is ${delayMs} ms late`;
-    const id = this.#arm(name, text, armed, () => {
+    const id = this.#arm(name, diskText(fault), armed, () => {
       remove(disk.faults, armed);
       if (disk.faults.length === 0) point.via = point.disk;
     });
     disk.faults.push(armed);
+    point.via = disk;
     return id;
   }
 
   armWire(name: string, fault: WireFault): number {
     const wire = this.#wire(name);
-    const { direction, effect, frames, percent } = fault;
-    check(["send", "receive", "both"], direction, "direction");
-    check(["drop", "corrupt"], effect, "effect");
-    if ((frames === undefined) === (percent === undefined)) {
-      throw new RangeError("a fault has either a number of frames or a share of them");
-    }
-    if (frames !== undefined) checkCount(frames, "frames");
-    if (percent !== undefined && !(percent > 0 && percent <= 100)) {
-      throw new RangeError("a share is above 0 and up to 100 percent");
-    }
+    checkWireFault(fault);
+    const random = () => this.#random();
     const filter =
       wire.filter instanceof FaultyWire
         ? wire.filter
-        : new FaultyWire(
-            () => this.#random(),
-            (armed) => this.#hit(armed),
-          );
-    const share = percent === undefined ? "" : `${percent}% of `;
-    const what =
-      direction === "both" ? "frames" : `${direction === "send" ? "sent" : "received"} frames`;
-    const text = `${share}${what} ${effect === "drop" ? "are dropped" : "are corrupted"}`;
-    const armed = { fault, left: frames ?? Infinity, hits: 0 };
-    const id = this.#arm(name, text, armed, () => {
+        : new FaultyWire(random, (met) => this.#hit(met));
+    const armed = { fault, left: fault.frames ?? Infinity, hits: 0 };
+    const id = this.#arm(name, wireText(fault), armed, () => {
       remove(filter.faults, armed);
       if (filter.faults.length === 0) wire.filter = undefined;
     });
@@ -256,6 +235,37 @@ export function faultCalls(subject: Subject) {
 function remove<T>(list: T[], item: T): void {
   const at = list.indexOf(item);
   if (at >= 0) list.splice(at, 1);
+}
+
+function diskText({ operation, effect, delayMs }: DiskFault): string {
+  return effect === "fail" ? `${operation} fails` : `${operation} is ${delayMs} ms late`;
+}
+
+function wireText({ direction, effect, percent }: WireFault): string {
+  const share = percent === undefined ? "" : `${percent}% of `;
+  const which = { both: "", send: "sent ", receive: "received " }[direction];
+  return `${share}${which}frames are ${effect === "drop" ? "dropped" : "corrupted"}`;
+}
+
+function checkDiskFault({ operation, effect, requests, delayMs = 0 }: DiskFault): void {
+  checkCount(requests, "requests");
+  check(["read", "write", "flush"], operation, "operation");
+  check(["fail", "delay"], effect, "effect");
+  if (effect === "delay" && !(delayMs >= 1 && delayMs <= DELAY_MAX_MS)) {
+    throw new RangeError(`a delay is from 1 to ${DELAY_MAX_MS} ms`);
+  }
+}
+
+function checkWireFault({ direction, effect, frames, percent }: WireFault): void {
+  check(["send", "receive", "both"], direction, "direction");
+  check(["drop", "corrupt"], effect, "effect");
+  if ((frames === undefined) === (percent === undefined)) {
+    throw new RangeError("a fault has either a number of frames or a share of them");
+  }
+  if (frames !== undefined) checkCount(frames, "frames");
+  if (percent !== undefined && !(percent > 0 && percent <= 100)) {
+    throw new RangeError("a share is above 0 and up to 100 percent");
+  }
 }
 
 function check(allowed: readonly string[], given: string, what: string): void {
