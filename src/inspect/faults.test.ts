@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SPI_BASE, SPI_COUNT } from "../irq/distributor.ts";
 import { Machine } from "../machine/machine.ts";
@@ -16,7 +17,7 @@ import { NetWire } from "../virtio/devices/net-wire.ts";
 import { Register } from "../virtio/spec.ts";
 import { header, pattern, startBlock } from "../virtio/testing/block-driver.ts";
 import { TestDriver } from "../virtio/testing/driver.ts";
-import { ARMED_MAX, DELAY_MAX_MS, FAULT_COUNT_MAX, faultCalls } from "./faults.ts";
+import { ARMED_MAX, DELAY_MAX_MS, type DiskFault, FAULT_COUNT_MAX, faultCalls } from "./faults.ts";
 
 const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 
@@ -108,6 +109,45 @@ describe("faults of a disk", () => {
       "blk0: fault met: write fails",
       "blk0: fault over: write fails",
     ]);
+  });
+
+  it("never lose what was acknowledged, and do nothing of what was not", async () => {
+    const step = fc.oneof(
+      fc.record({ write: fc.nat(7), seed: fc.integer({ min: 1, max: 255 }) }),
+      fc.record({
+        arm: fc.constantFrom("read", "write", "flush"),
+        effect: fc.constantFrom("fail", "delay"),
+        requests: fc.integer({ min: 1, max: 5 }),
+      }),
+      fc.constant("clear" as const),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const { point, sleeping, subject } = create();
+        const { armDiskFault, clearFault, faults } = faultCalls(subject);
+        const expected = Array.from({ length: 8 }, () => 0);
+        for (const what of steps) {
+          if (what === "clear") {
+            for (const { id } of faults().armed) clearFault(id);
+          } else if ("arm" in what) {
+            const { arm: operation, effect, requests } = what;
+            if (faults().armed.length === ARMED_MAX) continue;
+            armDiskFault("blk0", { operation, effect, requests, delayMs: 1 } as DiskFault);
+          } else {
+            try {
+              const answer = point.write(what.write, [new Uint8Array(512).fill(what.seed)]);
+              for (const { wake } of sleeping.splice(0)) wake();
+              await answer;
+              expected[what.write] = what.seed;
+            } catch {}
+          }
+        }
+        const found = new Uint8Array(8 * 512);
+        const write = (at: number, bytes: Uint8Array) => found.set(bytes, at);
+        await point.disk.read(0, { length: found.length, alive: true, write, zero: () => {} });
+        expect(expected.map((_, sector) => found[sector * 512])).toEqual(expected);
+      }),
+    );
   });
 
   it("delay the answer and not the work, so that nothing is overtaken", async () => {
