@@ -5,7 +5,7 @@
  */
 
 import type { BootConfig } from "../worker/protocol.ts";
-import { readBootConfig } from "./boot-config.ts";
+import { DEFAULT_APPEND, readBootConfig } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { JsonError, type Place, readJsonFields } from "./json-fields.ts";
 
@@ -17,7 +17,9 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly kind: FieldKind;
-  /** What to write, and what it is when it is empty. */
+  /** What it is when it is empty. */
+  readonly usual: string;
+  /** What to write. */
   readonly hint: string;
 }
 
@@ -26,65 +28,56 @@ export interface FieldGroup {
   readonly fields: readonly Field[];
 }
 
-const field = (name: string, kind: FieldKind, label: string, hint: string): Field => ({
-  name,
-  kind,
-  label,
-  hint,
-});
+const field = (
+  name: string,
+  kind: FieldKind,
+  label: string,
+  usual: string,
+  hint: string,
+): Field => ({ name, kind, label, usual, hint });
 
 /** All parameters that describe a machine. */
 export const GROUPS: readonly FieldGroup[] = [
   {
     title: "Memory",
     fields: [
-      field("ram", "number", "RAM, MiB", "32 to 2048; usually 256"),
-      field("balloon", "number", "Balloon, MiB", "usually 0; none for no balloon"),
-      field("hotplug", "text", "Memory to plug, MiB", "SIZE, or SIZE,PLUGGED; usually none"),
-      field(
-        "pmem",
-        "text",
-        "Persistent memory",
-        "a disk's name or an image's address; usually none",
-      ),
+      field("ram", "number", "RAM, MiB", "256", "32 to 2048"),
+      field("balloon", "number", "Balloon, MiB", "0", "none for a machine without"),
+      field("hotplug", "text", "Memory to plug, MiB", "none", "SIZE, or SIZE,PLUGGED"),
+      field("pmem", "text", "Persistent memory", "none", "a disk's name or an image's address"),
     ],
   },
   {
     title: "Disk",
     fields: [
-      field("disk", "text", "Disk", "a name, an image's address, or none; usually default"),
-      field(
-        "disksize",
-        "number",
-        "Size of a new disk, MiB",
-        "usually 1024, or as large as its image",
-      ),
+      field("disk", "text", "Disk", "default", "a name, an image's address, or none"),
+      field("disksize", "number", "Size of a new disk, MiB", "1024", "or as large as its image"),
     ],
   },
   {
     title: "Network",
     fields: [
-      field("lan", "text", "LAN", "machines on one LAN see each other; usually default"),
-      field("relay", "text", "Relay", "an address, or none; usually this page's"),
+      field("lan", "text", "LAN", "default", "machines on one LAN see each other"),
+      field("relay", "text", "Relay", "this page's", "an address, or none"),
     ],
   },
   {
     title: "Boot",
     fields: [
-      field("kernel", "text", "Kernel", "an address; usually the embedded Linux"),
-      field("initrd", "text", "Initramfs", "an address; usually that of the embedded Linux"),
-      field("firmware", "text", "Firmware", "an address of what runs in M-mode; usually none"),
-      field("append", "text", "Command line", "what the embedded Linux wants"),
+      field("kernel", "text", "Kernel", "the embedded Linux", "an address"),
+      field("initrd", "text", "Initramfs", "that of the embedded Linux", "an address"),
+      field("firmware", "text", "Firmware", "none", "the address of what runs in M-mode"),
+      field("append", "text", "Command line", DEFAULT_APPEND, "of the kernel"),
     ],
   },
   {
     title: "Devices",
     fields: [
-      field("display", "text", "Display", "1, or WIDTHxHEIGHT; usually none"),
-      field("sound", "switch", "Sound card", ""),
-      field("ports", "list", "Console ports", "names with commas between; usually none"),
-      field("vsock", "number", "Sockets: the guest's CID", "from 3 on; usually none"),
-      field("virtio", "repeated", "Rules for virtio", "such as blk0:packed,-EVENT_IDX net0:split"),
+      field("display", "text", "Display", "none", "1, or WIDTHxHEIGHT"),
+      field("sound", "switch", "Sound card", "", ""),
+      field("ports", "list", "Console ports", "none", "names with commas between"),
+      field("vsock", "number", "Sockets: the guest's CID", "none", "from 3 on"),
+      field("virtio", "repeated", "Rules for virtio", "none", "blk0:packed,-EVENT_IDX net0:split"),
     ],
   },
 ];

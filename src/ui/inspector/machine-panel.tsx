@@ -128,7 +128,7 @@ interface FieldInputProps {
 }
 
 function FieldInput({ field, machine, isWrong }: FieldInputProps): JSX.Element {
-  const { name, label, kind, hint } = field;
+  const { name, label, kind, usual, hint } = field;
   const change = (input: string): void => {
     machine.value = withInput(machine.value, field, input);
   };
@@ -149,6 +149,7 @@ function FieldInput({ field, machine, isWrong }: FieldInputProps): JSX.Element {
       <span>{label}</span>
       <input
         value={inputOf(field, machine.value)}
+        placeholder={usual}
         inputMode={kind === "number" ? "numeric" : "text"}
         spellcheck={false}
         autocomplete="off"
