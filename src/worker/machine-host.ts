@@ -223,16 +223,17 @@ export class MachineHost {
     usual?: number,
   ): Promise<IndexedDbDisk | undefined> {
     if (disk === undefined) return undefined;
-    const size = disk.sizeMiB === undefined ? usual : disk.sizeMiB * MIB;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
+    const unsaid = base === undefined ? usual : undefined;
+    const size = disk.sizeMiB === undefined ? unsaid : disk.sizeMiB * MIB;
     return openDisk({
       name: disk.name,
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
       onFault: (error, what) => this.#storageFailed(error, what),
       ...(base && { base }),
-      ...(size !== undefined && (!base || disk.sizeMiB !== undefined) && { size }),
+      ...(size !== undefined && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
   }
