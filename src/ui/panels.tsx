@@ -101,9 +101,6 @@ export function ExitPanel({ session }: { session: Session }): JSX.Element | null
       {exit.detail !== "" && <p class="detail">{exit.detail}</p>}
       {exit.reason !== "reboot" && (
         <div class="choices">
-          <button type="button" onClick={() => go("", "machine")}>
-            Settings…
-          </button>
           <button type="button" class="main" onClick={() => session.restart()}>
             Start again
           </button>
