@@ -16,7 +16,12 @@ export interface DiskMeta {
   readonly chunkSize: number;
   /** Names the exact base image under the disk, or absent when unwritten chunks are zeros. */
   readonly base?: string;
+  /** While an image is being imported, of which not all is there. */
+  readonly isPartial?: true;
 }
+
+/** Records read at a time by `scan`: 8 MiB of a new disk's. */
+const SCAN_RECORDS = 256;
 
 /** New contents of chunks: bytes to keep, or `null` to forget the record and free its storage. */
 export type ChunkChanges = ReadonlyMap<number, Uint8Array<ArrayBuffer> | null>;
@@ -50,6 +55,29 @@ export class KeyvalChunkStore implements ChunkStore {
     return this.#use("readonly", async (store) => {
       const keys = await promisifyRequest(store.getAllKeys());
       return keys.filter((key) => typeof key === "number");
+    });
+  }
+
+  /** How many chunks have a record. */
+  async count(): Promise<number> {
+    return (await this.indices()).length;
+  }
+
+  /**
+   * Shows all records as they are at one moment, the lowest first: whoever wants to change them waits
+   * until the scan is over, which is when `visit` throws, too.
+   */
+  scan(visit: (index: number, record: Uint8Array<ArrayBuffer>) => void): Promise<void> {
+    return this.#use("readonly", async (store) => {
+      const keys = await promisifyRequest(store.getAllKeys());
+      const indices = keys.filter((key) => typeof key === "number");
+      for (let at = 0; at < indices.length; at += SCAN_RECORDS) {
+        const batch = indices.slice(at, at + SCAN_RECORDS);
+        const records = await Promise.all(
+          batch.map((index) => promisifyRequest<Uint8Array<ArrayBuffer>>(store.get(index))),
+        );
+        for (const [i, record] of records.entries()) visit(batch[i], record);
+      }
     });
   }
 

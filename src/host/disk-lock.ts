@@ -1,7 +1,10 @@
 /** At most one tab holds a disk at a time: Web Locks live exactly as long as the tab that took them. */
 
+const LOCK_PREFIX = "tabvisor-disk-";
+
 /** The part of `LockManager` that is used, so that tests can give their own. */
 export interface Locks {
+  query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>;
   request(
     name: string,
     options: { signal: AbortSignal },
@@ -31,11 +34,18 @@ export function lockDisk(
       clearTimeout(timer);
       return new Promise<void>((release) => resolve(release));
     };
-    locks
-      .request(`tabvisor-disk-${name}`, { signal: waiting.signal }, held)
-      .catch((error: unknown) => {
-        if (waiting.signal.aborted) resolve(undefined);
-        else reject(error);
-      });
+    locks.request(LOCK_PREFIX + name, { signal: waiting.signal }, held).catch((error: unknown) => {
+      if (waiting.signal.aborted) resolve(undefined);
+      else reject(error);
+    });
   });
+}
+
+/** The names of the disks that some tab holds, this one included. */
+export async function lockedDisks(locks: Locks): Promise<ReadonlySet<string>> {
+  const { held = [] } = await locks.query();
+  const names = held.flatMap(({ name }) =>
+    name?.startsWith(LOCK_PREFIX) ? [name.slice(LOCK_PREFIX.length)] : [],
+  );
+  return new Set(names);
 }

@@ -16,9 +16,16 @@ export interface DurableStore {
   close(): void;
 }
 
-/** Opens, or makes, database `name`. Rejects with the browser's DOMException if it cannot. */
-export async function openDurableStore(name: string, factory: IDBFactory): Promise<DurableStore> {
-  return new Connection(name, factory, await connect(name, factory, "make"));
+/**
+ * Opens database `name`; one that is not there is made, or with "find" an error. Rejects with the
+ * browser's DOMException if it cannot.
+ */
+export async function openDurableStore(
+  name: string,
+  factory: IDBFactory,
+  how: "make" | "find" = "make",
+): Promise<DurableStore> {
+  return new Connection(name, factory, await connect(name, factory, how));
 }
 
 class Connection implements DurableStore {

@@ -49,6 +49,13 @@ describe("openDisk", () => {
     expect((await open({ name: "odd", size: 1000 })).disk.size).toBe(1024);
   });
 
+  it("is never smaller than its base", async () => {
+    const small = await open({ name: "small", base: base("a"), size: 512 });
+    expect(small.disk.size).toBe(1024);
+    const large = await open({ name: "large", base: base("a"), size: 4096 });
+    expect(large.disk.size).toBe(4096);
+  });
+
   it("refuses a disk that another tab has open, until it is closed", async () => {
     const first = await open();
     await expect(open()).rejects.toMatchObject({ problem: "busy" });

@@ -10,7 +10,10 @@ import { type DurableStore, openDurableStore } from "./idb-store.ts";
  * take 81 ms with 32 KiB, 418 ms with 64 KiB, from where on Chromium keeps each record in a file of
  * its own, and 526 ms with 256 KiB. Sequential speed hardly depends on it (43, 30 and 41 MB/s).
  */
-const CHUNK_BYTES = 32 << 10;
+export const CHUNK_BYTES = 32 << 10;
+
+/** Followed by a disk's name, the name of its database. */
+export const DATABASE_PREFIX = "tabvisor-disk-";
 
 /**
  * Capacity of a new disk without a base, in bytes. It is sparse, so more would cost no room, but the
@@ -48,7 +51,7 @@ export class DiskError extends Error {
 export interface OpenDiskOptions {
   readonly name: string;
   readonly base?: BaseImage;
-  /** Capacity of a disk that does not exist yet. Default: the base's size, or the usual one. */
+  /** Capacity of a disk that does not exist yet: at least the base's, and without both the usual one. */
   readonly size?: number;
   readonly chunkSize?: number;
   /** What a disk that does not exist yet begins with. Asked for then only. */
@@ -127,7 +130,8 @@ export async function eraseDisk(
   }
 }
 
-async function openLocked(
+/** @throws DiskError if the disk is not free, or cannot be opened. */
+export async function openLocked(
   name: string,
   factory: IDBFactory | undefined,
   locks: Locks | undefined,
@@ -143,7 +147,7 @@ async function openLocked(
     throw new DiskError("busy", `Disk “${name}” is in use by another tab.`);
   }
   try {
-    return { release, store: await openDurableStore(`tabvisor-disk-${name}`, factory) };
+    return { release, store: await openDurableStore(DATABASE_PREFIX + name, factory) };
   } catch (error) {
     release();
     throw new DiskError("unavailable", `The browser refuses to open disk “${name}”: ${error}.`);
@@ -153,9 +157,8 @@ async function openLocked(
 async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promise<DiskMeta> {
   const { base } = options;
   const chunkSize = options.chunkSize ?? CHUNK_BYTES;
-  const wanted = options.size ?? base?.size ?? DEFAULT_DISK_BYTES;
-  // A disk is a whole number of sectors, and an image's last bytes must not be cut off.
-  const size = Math.min(MAX_DISK_BYTES, Math.ceil(wanted / 512) * 512);
+  const wanted = Math.max(options.size ?? 0, base?.size ?? 0) || DEFAULT_DISK_BYTES;
+  const size = Math.min(MAX_DISK_BYTES, wholeSectors(wanted));
   const meta: DiskMeta = {
     format: DISK_FORMAT,
     size,
@@ -169,6 +172,11 @@ async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promi
   return meta;
 }
 
+/** A disk is a whole number of sectors, and an image's last bytes must not be cut off. */
+export function wholeSectors(bytes: number): number {
+  return Math.ceil(bytes / 512) * 512;
+}
+
 function checkGrowth(size: number, wanted: number): void {
   if (!Number.isInteger(wanted / 512) || wanted > MAX_DISK_BYTES) {
     throw new RangeError(`a disk has whole sectors, up to ${MAX_DISK_BYTES} bytes`);
@@ -179,6 +187,9 @@ function checkGrowth(size: number, wanted: number): void {
 function check(meta: DiskMeta, { name, base }: OpenDiskOptions): void {
   if (meta.format !== DISK_FORMAT) {
     throw new DiskError("mismatch", `Disk “${name}” was made by another version of tabvisor.`);
+  }
+  if (meta.isPartial) {
+    throw new DiskError("mismatch", `Disk “${name}” is half an image: its import was interrupted.`);
   }
   if (meta.base === base?.identity) return;
   const made = meta.base === undefined ? "without a base image" : `over ${meta.base}`;

@@ -1,5 +1,6 @@
 /** A machine's network card and the relay behind it. */
 import { NetDevice } from "../virtio/devices/net.ts";
+import { NetWire } from "../virtio/devices/net-wire.ts";
 import { type Connect, WebSocketNet } from "./websocket-net.ts";
 
 /**
@@ -22,26 +23,24 @@ export interface NetworkCardOptions {
 
 export interface NetworkCard {
   readonly device: NetDevice;
+  readonly wire: NetWire;
   close(): void;
 }
 
 export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
   const { name, url, connect, onLink, onActivity } = options;
-  const device: NetDevice = new NetDevice(
-    name,
-    {
-      get takesPackets() {
-        return link.takesPackets;
-      },
-      send: (bytes) => {
-        onActivity?.(bytes.length);
-        return link.send(bytes);
-      },
+  const wire: NetWire = new NetWire({
+    get takesPackets() {
+      return link.takesPackets;
     },
-    { mac: randomMac(options.fillRandom) },
-  );
+    send: (bytes) => {
+      onActivity?.(bytes.length);
+      return link.send(bytes);
+    },
+  });
+  const device = new NetDevice(name, wire, { mac: randomMac(options.fillRandom) });
   // Before the first connection is tried the guest has to see a card without a cable.
-  device.setLink(false);
+  wire.connect(device);
   let wasUp = false;
   let announcing: ReturnType<typeof setTimeout> | undefined;
   const link = new WebSocketNet({
@@ -50,14 +49,14 @@ export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
     random: Math.random,
     onFrame: (frame) => {
       onActivity?.(frame.length);
-      device.receive(frame);
+      wire.receive(frame);
     },
     onPacket: (packet) => {
       onActivity?.(packet.length);
-      device.receivePacket(packet);
+      wire.receivePacket(packet);
     },
     onLink: (up, reason) => {
-      device.setLink(up);
+      wire.hasCarrier = up;
       clearTimeout(announcing);
       if (up && wasUp) announcing = setTimeout(() => device.announce(), ANNOUNCE_DELAY_MS);
       wasUp ||= up;
@@ -69,7 +68,7 @@ export function createNetworkCard(options: NetworkCardOptions): NetworkCard {
     clearTimeout(announcing);
     link.close();
   };
-  return { device, close };
+  return { device, wire, close };
 }
 
 /** Locally administered and not a group's (IEEE 802, 8.4): two machines on one LAN must differ. */

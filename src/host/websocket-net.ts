@@ -25,8 +25,8 @@ export interface WebSocketNetOptions {
   readonly connect: Connect;
   /** A number in [0, 1) for each wait, so that tabs do not come back all at once. */
   readonly random: () => number;
-  readonly onFrame: (frame: Uint8Array) => void;
-  readonly onPacket: (packet: Uint8Array) => void;
+  readonly onFrame: (frame: Uint8Array<ArrayBuffer>) => void;
+  readonly onPacket: (packet: Uint8Array<ArrayBuffer>) => void;
   /** The link went up, or down with a reason to show. */
   readonly onLink: (up: boolean, reason: string) => void;
   /** After `send` gave false: there is room again. */

@@ -4,6 +4,7 @@
  */
 import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";
+import { faultCalls } from "./faults.ts";
 import { interruptCalls } from "./interrupts.ts";
 import { memoryCalls } from "./memory.ts";
 import { profilerCalls } from "./profiler.ts";
@@ -35,10 +36,12 @@ export const createCalls = (subject: Subject) => ({
   ...cpuCalls(subject),
   ...profilerCalls(subject),
   ...memoryCalls(subject),
+  ...faultCalls(subject),
 });
 
 export type { ConfigFieldView } from "./config-fields.ts";
 export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
+export type { DiskFault, FaultsView, WireFault } from "./faults.ts";
 export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 
 export type Calls = ReturnType<typeof createCalls>;

@@ -1,6 +1,7 @@
 /** What goes into a machine and comes out of it. */
 import type { PrivilegeMode } from "../cpu/hart-port.ts";
 import type { FinishRequest } from "../platform/test-finisher.ts";
+import type { Report } from "../virtio/report.ts";
 import type { TransportSnapshot } from "../virtio/transport-state.ts";
 import type { Clock } from "./clock.ts";
 import type { InterruptControllerKind } from "./device-tree.ts";
@@ -54,6 +55,8 @@ export interface MachineOptions {
   /** What the virtio slots offer, where not the usual. */
   readonly virtio?: readonly VirtioRule[];
   readonly events?: Partial<MachineEvents>;
+  /** Told of what happens rarely, for a log. */
+  readonly report?: Report;
 }
 
 export interface BootRequest {

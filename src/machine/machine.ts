@@ -127,6 +127,7 @@ export class Machine {
       this.profile.virtio,
       (spi) => this.interrupts.line(spi, this.profile.virtio.trigger),
       () => this.#endTurn(),
+      options.report,
     );
     this.#sbi = this.#createSbi();
     // Here and not at boot: its code is generated while the files are still on their way.
@@ -144,13 +145,13 @@ export class Machine {
   }
 
   /**
-   * Gives a device the lowest free slot; its address, interrupt and device-tree node follow from it.
-   * `choice` says what features the slot offers; default: what the machine's options say.
-   * @throws Error if every slot is taken.
+   * Gives a device the lowest free slot, or slot `at`; its address, interrupt and device-tree node
+   * follow from it. `choice` says what features the slot offers; default: what the machine's options say.
+   * @throws Error if every slot is taken, or that one.
    */
-  attach(device: VirtioDevice, choice?: FeatureChoice): VirtioSlot {
+  attach(device: VirtioDevice, choice?: FeatureChoice, at?: number): VirtioSlot {
     const rules = this.#options.virtio ?? [];
-    return this.slots.attach(device, choice ?? choiceFor(rules, device.name));
+    return this.slots.attach(device, choice ?? choiceFor(rules, device.name), at);
   }
 
   /**
@@ -179,6 +180,7 @@ export class Machine {
   /** Restarts the guest as a reset button does: devices stay attached, and disks keep their data. */
   reset(): void {
     if (this.#request === undefined) throw new Error("this machine has not been booted");
+    this.#options.report?.("info", "machine", "reset");
     for (const { transport } of this.slots.occupied) {
       transport.reset();
       transport.device.systemReset?.();
@@ -312,6 +314,9 @@ export class Machine {
     hart.reset({ pc, mode, a0: BOOT_HART, a1 });
     hart.setX(12, BigInt(result.dynamicInfo));
     this.#state = "running";
+    const { ramBytes } = this;
+    const start = `starts at 0x${pc.toString(16)} in ${mode}-mode with ${ramBytes / MIB} MiB of RAM`;
+    this.#options.report?.("info", "machine", start);
   }
 
   #run(endMs: number): SliceResult {

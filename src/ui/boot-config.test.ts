@@ -64,6 +64,15 @@ describe("readBootConfig", () => {
     expect(diskNameOf("a/x.img", "1")).not.toBe(diskNameOf("b/x.img", "2"));
   });
 
+  it("makes a disk as large as it is told, blank", () => {
+    expect(read("?disk=big&disksize=4096M").disk).toEqual({ name: "big", sizeMiB: 4096 });
+    expect(read("?disk=/a.img&disksize=64").disk?.sizeMiB).toBe(64);
+    expect(read("?disk=none&disksize=64").disk).toBeUndefined();
+    for (const size of ["0", "-1", "lots", "1048577"]) {
+      expect(() => read(`?disksize=${size}`)).toThrow(ConfigError);
+    }
+  });
+
   it("finds the relay", () => {
     expect(read("", "http://localhost:8080/").relay).toBe("ws://localhost:8080/lan/default");
     expect(read("?relay=none").relay).toBeUndefined();

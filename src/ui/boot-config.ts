@@ -1,6 +1,6 @@
 /** Reads what to boot from the page's address. */
 import type { BootConfig, DiskConfig, DisplayConfig, ImageSource } from "../worker/protocol.ts";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError, inField } from "./config-error.ts";
 import { readLinks } from "./links-config.ts";
 import { MAX_RAM_MIB, readMemory, readMib } from "./memory-config.ts";
 
@@ -15,6 +15,9 @@ const DEFAULT_DISPLAY = { width: 1024, height: 768 };
 /** What a monitor can say of itself ends there. */
 const MIN_DISPLAY = 64;
 const MAX_DISPLAY = 4095;
+
+/** As much as a disk in this browser's storage can have: 1 TiB. */
+const MAX_DISK_MIB = 2 ** 20;
 
 const DEFAULT_DISK = "default";
 const DEFAULT_LAN = "default";
@@ -34,7 +37,8 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const query = page.searchParams;
   const image = (name: string): ImageSource | undefined => {
     const value = query.get(name);
-    return value === null || value === "" ? undefined : atUrl(name, value, page);
+    if (value === null || value === "") return undefined;
+    return inField(name, () => atUrl(name, value, page));
   };
   const firmware = image("firmware");
   const givenKernel = image("kernel");
@@ -43,14 +47,22 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const isEmbedded = givenKernel === undefined && firmware === undefined;
   const kernel = isEmbedded ? embedded("Image.gz", assets) : givenKernel;
   const initrd = givenInitrd ?? (isEmbedded ? embedded("initramfs.cpio.gz", assets) : undefined);
-  const wanted = readDisk(query.get("disk"), page);
+  const wanted = inField("disk", () => readDisk(query.get("disk"), page));
+  const sizeMiB = inField("disksize", () => readDiskSize(query.get("disksize")));
   // A command line of one's own may want the disk as it is: blank.
-  const isSeeded = isEmbedded && wanted?.base === undefined && !query.has("append");
-  const disk = wanted && isSeeded ? { ...wanted, seed: embedded("disk.seed.gz", assets) } : wanted;
-  const pmem = query.get("pmem") ? readDisk(query.get("pmem"), page) : undefined;
-  const relay = readRelay(query, page);
-  const display = readDisplay(query.get("display"));
-  const ramMiB = readRam(query.get("ram"));
+  const isUsual = isEmbedded && wanted?.base === undefined && sizeMiB === undefined;
+  const isSeeded = isUsual && !query.has("append");
+  const disk: DiskConfig | undefined = wanted && {
+    ...wanted,
+    ...(isSeeded && { seed: embedded("disk.seed.gz", assets) }),
+    ...(sizeMiB !== undefined && { sizeMiB }),
+  };
+  const pmem = query.get("pmem")
+    ? inField("pmem", () => readDisk(query.get("pmem"), page))
+    : undefined;
+  const relay = inField("relay", () => readRelay(query, page));
+  const display = inField("display", () => readDisplay(query.get("display")));
+  const ramMiB = inField("ram", () => readRam(query.get("ram")));
   const virtio = query.getAll("virtio");
   const memory = readMemory(query, ramMiB);
   return {
@@ -99,7 +111,7 @@ export function readRam(value: string | null): number {
 }
 
 /** A parameter that is there, and says neither no nor none. */
-function isSwitchedOn(value: string | null): boolean {
+export function isSwitchedOn(value: string | null): boolean {
   return value !== null && !/^(0|no|none|off)$/.test(value);
 }
 
@@ -116,6 +128,17 @@ function readDisplay(value: string | null): DisplayConfig | undefined {
     );
   }
   return { width: Number(width), height: Number(height) };
+}
+
+/** Capacity of a disk that does not exist yet, in MiB. */
+function readDiskSize(value: string | null): number | undefined {
+  if (value === null || value === "") return undefined;
+  const mib = readMib(value);
+  if (mib >= 1 && mib <= MAX_DISK_MIB) return mib;
+  throw new ConfigError(
+    `A disk cannot have ${value} MiB.`,
+    `Give disksize between 1 and ${MAX_DISK_MIB} (MiB), for example ?disksize=4096.`,
+  );
 }
 
 function readDisk(value: string | null, page: URL): DiskConfig | undefined {
@@ -152,6 +175,7 @@ function readRelay(query: URLSearchParams, page: URL): string | undefined {
     throw new ConfigError(
       `“${lan}” cannot be the name of a LAN.`,
       "Use up to 64 letters, digits, dots, dashes and underscores.",
+      "lan",
     );
   }
   if (relay === null || relay === "") {

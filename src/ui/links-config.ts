@@ -1,6 +1,6 @@
 /** Reads from the page's address which ports and sockets scripts can reach the guest by. */
 import type { BootConfig } from "../worker/protocol.ts";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError, inField } from "./config-error.ts";
 
 /** As the console device has it. */
 const PORT_NAME = /^[\w.-]{1,63}$/;
@@ -14,8 +14,8 @@ export function readLinks(query: URLSearchParams): Pick<BootConfig, "ports" | "v
   const ports = query.get("ports");
   const vsock = query.get("vsock");
   return {
-    ...(ports !== null && { ports: readPorts(ports) }),
-    ...(vsock !== null && vsock !== "none" && { vsockCid: readCid(vsock) }),
+    ...(ports !== null && { ports: inField("ports", () => readPorts(ports)) }),
+    ...(vsock !== null && vsock !== "none" && { vsockCid: inField("vsock", () => readCid(vsock)) }),
   };
 }
 

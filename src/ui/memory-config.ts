@@ -1,6 +1,6 @@
 /** Reads from the page's address which devices about memory the machine has. */
 import type { MemoryConfig } from "../worker/protocol.ts";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError, inField } from "./config-error.ts";
 
 /** RAM and what is above it: more and wasm32 and the address map are at their end. */
 export const MAX_RAM_MIB = 2048;
@@ -13,8 +13,10 @@ export function readMemory(query: URLSearchParams, ramMiB: number): MemoryConfig
   const balloon = query.get("balloon");
   const hotplug = query.get("hotplug");
   return {
-    ...(balloon !== "none" && { balloonMiB: readBalloon(balloon, ramMiB) }),
-    ...(hotplug && { hotplug: readHotplug(hotplug, ramMiB) }),
+    ...(balloon !== "none" && {
+      balloonMiB: inField("balloon", () => readBalloon(balloon, ramMiB)),
+    }),
+    ...(hotplug && { hotplug: inField("hotplug", () => readHotplug(hotplug, ramMiB)) }),
   };
 }
 

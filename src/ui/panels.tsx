@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { ExitReason, ImageName } from "../worker/protocol.ts";
 import { formatBytes } from "./format.ts";
+import { go } from "./inspector/address.ts";
 import type { Exit, Progress, Session } from "./session.ts";
 
 /** Bytes of every image that is being fetched. */
@@ -49,9 +50,14 @@ export function ProblemPanel({ session, onOpen, onReset }: PanelProps): JSX.Elem
       <p>{problem.advice}</p>
       <div class="choices">
         {problem.remedy === undefined ? (
-          <button type="button" onClick={onOpen}>
-            Open…
-          </button>
+          <>
+            <button type="button" onClick={() => go("", "machine")}>
+              Settings…
+            </button>
+            <button type="button" onClick={onOpen}>
+              Open…
+            </button>
+          </>
         ) : (
           <button type="button" onClick={problem.remedy === "no-disk" ? withoutDisk : onReset}>
             {problem.remedy === "no-disk" ? "Start without a disk" : "Reset disk…"}

@@ -10,16 +10,24 @@ function create(profile: keyof typeof SLOT_PROFILES = "tabvisor") {
   const bus = new Bus();
   const memory = new GuestMemory({ buffer: new ArrayBuffer(0x1000) }, []);
   const spis: number[] = [];
-  const slots = new VirtioSlots(bus, memory, SLOT_PROFILES[profile], (spi) => {
-    spis.push(spi);
-    return new RecordedLine();
-  });
+  const told: string[] = [];
+  const slots = new VirtioSlots(
+    bus,
+    memory,
+    SLOT_PROFILES[profile],
+    (spi) => {
+      spis.push(spi);
+      return new RecordedLine();
+    },
+    () => {},
+    (level, source, text) => told.push(`${level} ${source}: ${text}`),
+  );
   const device = (name = "rng") => new EntropyDevice(name, { fill: () => {} });
   const read = (gpa: number) => {
     const region = bus.find(gpa, 4);
     return region?.handler.read(gpa - region.base, 4);
   };
-  return { bus, slots, spis, device, read };
+  return { bus, slots, spis, told, device, read };
 }
 
 describe("virtio slots", () => {
@@ -57,6 +65,39 @@ describe("virtio slots", () => {
     expect(again.slot).toBe(0);
     first.detach();
     expect(read(first.base + Register.DeviceID)).toBe(4);
+  });
+
+  it("gives a slot that is asked for, if it is free", () => {
+    const { slots, device } = create();
+    expect(slots.attach(device(), {}, 7).slot).toBe(7);
+    for (const at of [7, -1, 32, 0.5]) {
+      expect(() => slots.attach(device("late"), {}, at)).toThrow(`slot ${at} is not free for late`);
+    }
+    expect(slots.attach(device()).slot).toBe(0);
+  });
+
+  it("tells what drivers do with devices", () => {
+    const { slots, device, told } = create();
+    const { transport, detach } = slots.attach(device("rng0"));
+    const driver = Status.ACKNOWLEDGE | Status.DRIVER;
+    transport.write(Register.Status, 4, Status.ACKNOWLEDGE);
+    transport.write(Register.Status, 4, driver);
+    // Nothing new.
+    transport.write(Register.Status, 4, driver);
+    // Not offered.
+    transport.write(Register.DriverFeatures, 4, 1);
+    transport.write(Register.Status, 4, driver | Status.FEATURES_OK);
+    transport.write(Register.Status, 4, driver | Status.FAILED);
+    detach();
+    expect(told).toEqual([
+      "debug rng0: in slot 0",
+      "debug rng0: status ACKNOWLEDGE",
+      "debug rng0: status ACKNOWLEDGE | DRIVER",
+      expect.stringMatching(/^warning rng0: features refused: /),
+      "warning rng0: status ACKNOWLEDGE | DRIVER | FAILED",
+      "debug rng0: reset by the driver, or with the machine",
+      "debug rng0: slot 0 is empty",
+    ]);
   });
 
   it("refuses the 33rd device", () => {

@@ -4,6 +4,7 @@ import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { VirtioDevice } from "./device.ts";
 import type { FeatureChoice } from "./features.ts";
+import type { Report } from "./report.ts";
 import { MAGIC, Register, VENDOR_ID, VERSION } from "./spec.ts";
 import { VirtioTransport } from "./transport.ts";
 import { Work, WorkBudget } from "./work.ts";
@@ -44,16 +45,22 @@ export class VirtioSlots implements MmioHandler {
   readonly work: WorkBudget;
   readonly #memory: GuestMemory;
   readonly #lineOf: (spi: number) => IrqLine;
+  readonly #report: Report | undefined;
   readonly #slots: (VirtioSlot | undefined)[];
 
-  /** Maps all slots at once, empty; `onWorkSpent` asks for an early end of the turn, see `work.ts`. */
+  /**
+   * Maps all slots at once, empty; `onWorkSpent` asks for an early end of the turn, see `work.ts`.
+   * `report` is told what happens to devices.
+   */
   constructor(
     bus: Bus,
     memory: GuestMemory,
     profile: SlotProfile,
     lineOf: (spi: number) => IrqLine,
     onWorkSpent: () => void = () => {},
+    report?: Report,
   ) {
+    this.#report = report;
     this.work = new WorkBudget(onWorkSpent);
     this.profile = profile;
     this.#memory = memory;
@@ -68,11 +75,14 @@ export class VirtioSlots implements MmioHandler {
   }
 
   /**
-   * Gives `device` the lowest free slot; `choice` says which features that slot offers.
-   * @throws Error if none is free.
+   * Gives `device` the lowest free slot, or slot `at`; `choice` says which features that slot offers.
+   * @throws Error if none is free, or that one is not.
    */
-  attach(device: VirtioDevice, choice: FeatureChoice = {}): VirtioSlot {
-    const slot = this.#slots.indexOf(undefined);
+  attach(device: VirtioDevice, choice: FeatureChoice = {}, at?: number): VirtioSlot {
+    const slot = at ?? this.#slots.indexOf(undefined);
+    if (at !== undefined && (!(at in this.#slots) || this.#slots[at] !== undefined)) {
+      throw new Error(`slot ${at} is not free for ${device.name}`);
+    }
     if (slot < 0) {
       throw new Error(
         `no free virtio slot for ${device.name}: all ${this.profile.slots} are taken`,
@@ -88,6 +98,7 @@ export class VirtioSlots implements MmioHandler {
       irq,
       trigger,
       work: this.work,
+      ...(this.#report && { report: this.#report }),
     });
     const occupied: VirtioSlot = {
       slot,
@@ -98,6 +109,7 @@ export class VirtioSlots implements MmioHandler {
       detach: () => this.#detach(occupied),
     };
     this.#slots[slot] = occupied;
+    this.#report?.("debug", device.name, `in slot ${slot}`);
     return occupied;
   }
 
@@ -125,6 +137,7 @@ export class VirtioSlots implements MmioHandler {
     occupied.transport.reset();
     occupied.transport.device.dispose?.();
     this.#slots[occupied.slot] = undefined;
+    this.#report?.("debug", occupied.transport.name, `slot ${occupied.slot} is empty`);
   }
 }
 

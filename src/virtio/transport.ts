@@ -14,11 +14,13 @@ import { DeviceQueue } from "./device-queue.ts";
 import { type FeatureChoice, FeatureNegotiation, offeredFeatures } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
 import { QueueSetup } from "./queue-setup.ts";
+import type { LogLevel, Report } from "./report.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
 import {
   type Selectors,
   STATUS_HISTORY,
+  statusNames,
   type TransportSnapshot,
   type TransportState,
   type WrittenRegisters,
@@ -33,6 +35,8 @@ export interface TransportOptions extends FeatureChoice {
   readonly trigger: "edge" | "level";
   /** Shared by the devices of a machine; default: there is no limit. */
   readonly work?: WorkBudget;
+  /** Told of changes of the device status. */
+  readonly report?: Report;
 }
 
 export class VirtioTransport implements MmioHandler {
@@ -40,6 +44,7 @@ export class VirtioTransport implements MmioHandler {
   readonly device: VirtioDevice;
   readonly #memory: GuestMemory;
   readonly #work: WorkBudget;
+  readonly #report: Report | undefined;
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
   readonly #queues: readonly DeviceQueue[];
@@ -59,6 +64,7 @@ export class VirtioTransport implements MmioHandler {
     this.name = device.name;
     this.device = device;
     this.#memory = options.memory;
+    this.#report = options.report;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
@@ -189,6 +195,7 @@ export class VirtioTransport implements MmioHandler {
   reset(): void {
     this.#work.spend(Work.RESET);
     this.#epoch++;
+    if (this.#status !== 0) this.#tell("debug", "reset by the driver, or with the machine");
     for (const queue of this.#queues) queue.disable();
     this.#features.reset();
     this.#setups = this.#newSetups();
@@ -262,13 +269,16 @@ export class VirtioTransport implements MmioHandler {
       return;
     }
     if ((this.#status & Status.FAILED) !== 0) return;
-    const added = value & ~this.#status;
+    const before = this.#status;
+    const added = value & ~before;
     this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
     if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
       this.#refusal = this.#features.refusal();
       if (this.#refusal === undefined) {
         this.#status |= Status.FEATURES_OK;
         this.#guarded(() => this.device.negotiated?.(this.#features.driver));
+      } else {
+        this.#tell("warning", `features refused: ${this.#refusal}`);
       }
     }
     const stage = Status.FEATURES_OK | Status.FAILED;
@@ -276,12 +286,23 @@ export class VirtioTransport implements MmioHandler {
       this.#activate(undefined);
     }
     this.#remember();
+    if (this.#status !== before) this.#tellStatus(this.#status & ~before);
   }
 
   #remember(): void {
     if (this.#statusHistory.at(-1) === this.#status) return;
     this.#statusHistory.push(this.#status);
     if (this.#statusHistory.length > STATUS_HISTORY) this.#statusHistory.shift();
+  }
+
+  #tellStatus(added: number): void {
+    const inUse = (added & Status.DRIVER_OK) !== 0 ? "info" : "debug";
+    const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
+    this.#tell(level, `status ${statusNames(this.#status)}`);
+  }
+
+  #tell(level: LogLevel, text: string): void {
+    this.#report?.(level, this.name, text);
   }
 
   #activate(saved: State | undefined): void {
@@ -340,6 +361,7 @@ export class VirtioTransport implements MmioHandler {
   #fail(reason: string): void {
     if (this.#needsReset !== undefined) return;
     this.#needsReset = reason;
+    this.#tell("error", `needs a reset: ${reason}`);
     this.#status |= Status.DEVICE_NEEDS_RESET;
     this.#remember();
     for (const queue of this.#queues) queue.disable();

@@ -51,7 +51,7 @@ export async function fetchBootFiles(
 /** Opens the image under a disk, of which only what is read is fetched. @throws BaseImageError */
 export async function openBase(
   source: ImageSource,
-  { fetch }: Services,
+  { fetch }: Pick<Services, "fetch">,
   onTrouble: (error: BaseImageError | undefined) => void,
 ): Promise<BaseImage> {
   if (source.kind === "url") return openHttpBase(source.url, fetch, { onTrouble });

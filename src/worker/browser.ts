@@ -4,8 +4,10 @@ import { compilerFor, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import { sleep } from "../host/sleep.ts";
 import type { Socket } from "../host/websocket-net.ts";
+import { Log } from "../machine/log.ts";
 import { riscvHart } from "../machine/riscv-hart.ts";
 import { MachineHost } from "./machine-host.ts";
+import { logMessage } from "./message-log.ts";
 import type { FromWorker } from "./protocol.ts";
 
 /** Between two pictures, where the browser does not say when one is due. */
@@ -43,8 +45,14 @@ export function createHost(
   fetch: typeof globalThis.fetch,
   interpreter: WebAssembly.Module | undefined,
 ): MachineHost {
+  const clock = { nowMs: () => performance.now(), wallClockMs: () => Date.now() };
+  const log = new Log(clock);
   return new MachineHost({
-    post,
+    // What the page is told is what a person should find in the log.
+    post: (message, transfer) => {
+      logMessage(log, message);
+      post(message, transfer);
+    },
     requestFrame,
     fetch,
     indexedDB: globalThis.indexedDB as IDBFactory | undefined,
@@ -52,7 +60,8 @@ export function createHost(
     locks: navigator.locks as LockManager | undefined,
     connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
-    clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
+    clock,
+    log,
     hart: riscvHart({
       ...compilerFor(navigator.hardwareConcurrency, startCompiler),
       ...(interpreter && { interpreter }),

@@ -8,10 +8,13 @@ import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
 import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
+import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
 import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
+import type { NetWire } from "../virtio/devices/net-wire.ts";
+import type { Report } from "../virtio/report.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
 import { GuestConsole } from "./guest-console.ts";
@@ -46,6 +49,9 @@ export class Guest {
   readonly #loop: RunLoop;
   readonly #screen: ConsoleDevice;
   readonly #memory: MemoryDevices;
+  /** Where faults can be put. */
+  readonly #disks = new Map<string, BlockSwitch>();
+  readonly #wires = new Map<string, NetWire>();
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
@@ -66,6 +72,7 @@ export class Guest {
     this.links = new GuestLinks(config);
     this.#memory = new MemoryDevices(config.memory ?? {}, pmem);
     this.media = new MediaDevices(config, services);
+    const report: Report = (level, source, text) => services.log.add(level, source, text);
     this.#machine = new Machine({
       hart: services.hart,
       clock: services.clock,
@@ -81,8 +88,14 @@ export class Guest {
         onInputSpace: () => this.console.inputSpace(),
         onWake: () => this.#loop.wake(),
       },
+      report,
     });
-    this.subject = { machine: this.#machine, clock: services.clock };
+    this.subject = {
+      machine: this.#machine,
+      clock: services.clock,
+      backends: { disks: this.#disks, wires: this.#wires, sleep: services.sleep },
+      report,
+    };
     this.#loop = new RunLoop(
       { runSlice: (maxMs) => this.#slice(maxMs), msUntilWake: () => this.#machine.msUntilWake() },
       { defer: (callback) => this.console.defer(callback), sleep: services.sleep },
@@ -191,7 +204,9 @@ export class Guest {
       readOnly: this.#config.disk?.readOnly ?? false,
       onActivity: (bytes) => this.#meter.count("disk", bytes),
     });
-    this.#block = new BlockDevice("blk0", backend);
+    const point = new BlockSwitch(backend);
+    this.#block = new BlockDevice("blk0", point);
+    this.#disks.set(this.#block.name, point);
     this.#machine.attach(this.#block);
   }
 
@@ -204,6 +219,7 @@ export class Guest {
       onLink: (up, reason) => this.#services.post({ type: "link", up, reason }),
       onActivity: (bytes) => this.#meter.count("network", bytes),
     });
+    this.#wires.set(this.#net.device.name, this.#net.wire);
     this.#machine.attach(this.#net.device);
   }
 

@@ -1,6 +1,7 @@
 import { IDBFactory } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MemoryLocks } from "../host/testing/memory-locks.ts";
+import { Log } from "../machine/log.ts";
 import { elfFile } from "../machine/testing/elf-file.ts";
 import { type FakeHart, FakeHartModel } from "../machine/testing/fake-hart.ts";
 import { MAX_QUICK_REBOOTS, MachineHost, PANIC_GRACE_MS } from "./machine-host.ts";
@@ -46,6 +47,7 @@ class Trial {
       // Time also passes while a slice runs, which the faked clock alone would not let it.
       clock: { nowMs: () => Date.now() + this.#looks++ / 4, wallClockMs: () => Date.now() },
       hart: this.model,
+      log: new Log({ wallClockMs: () => Date.now() }),
       isIsolated: false,
       defer: (callback) => void setTimeout(callback, 0),
       sleep: (ms, callback) => {

@@ -5,6 +5,7 @@ import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.
 import { SharedFiles } from "../host/shared-files.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
+import type { DisksInUse } from "./disk-manager.ts";
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
@@ -36,6 +37,8 @@ const QUICK_REBOOT_MS = 3000;
 
 /** Size in bytes of a new persistent memory: all of it is in the machine's memory. */
 const DEFAULT_PMEM_BYTES = 64 << 20;
+
+const MIB = 2 ** 20;
 
 /** Why a machine is held although it did not end itself. */
 interface End {
@@ -100,6 +103,11 @@ export class MachineHost {
         if (this.#guest !== undefined) this.#guest.links.receive(message);
         else new MessageStreams(message.channel).fail("the machine has not started");
         break;
+      case "manage":
+        void import("./host-port.ts").then(({ serveHost }) =>
+          serveHost(message.channel, this.#services, this.#disksInUse),
+        );
+        break;
       case "inspect":
         void import("./inspector-port.ts").then(({ serveInspector }) =>
           serveInspector(message.channel, () => this.#guest?.subject),
@@ -130,6 +138,15 @@ export class MachineHost {
         break;
     }
   }
+
+  /** For whoever works on the disks in this browser's storage. */
+  readonly #disksInUse: DisksInUse = {
+    disks: () => {
+      if (this.#guest === undefined) return [];
+      return [this.#config?.disk, this.#config?.pmem].filter((disk) => disk !== undefined);
+    },
+    flush: async () => this.#guest?.flush(),
+  };
 
   #queue(work: () => Promise<unknown>): void {
     this.#work = this.#work.then(work).then(
@@ -200,17 +217,23 @@ export class MachineHost {
     }
   }
 
-  /** `size` is that of a disk that does not exist yet. */
-  async #openDisk(disk: DiskConfig | undefined, size?: number): Promise<IndexedDbDisk | undefined> {
+  /** `usual` is the size of a disk that does not exist yet, and of which nothing else is said. */
+  async #openDisk(
+    disk: DiskConfig | undefined,
+    usual?: number,
+  ): Promise<IndexedDbDisk | undefined> {
     if (disk === undefined) return undefined;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
+    const unsaid = base === undefined ? usual : undefined;
+    const size = disk.sizeMiB === undefined ? unsaid : disk.sizeMiB * MIB;
     return openDisk({
       name: disk.name,
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
       onFault: (error, what) => this.#storageFailed(error, what),
-      ...(base ? { base } : size !== undefined && { size }),
+      ...(base && { base }),
+      ...(size !== undefined && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
   }

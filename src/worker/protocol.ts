@@ -1,4 +1,9 @@
 /** Every message between the page and the Worker that owns the machine: one union each way. */
+import type { StoredDisk } from "../host/disk-library.ts";
+import type { LogEntry } from "../machine/log.ts";
+import type { LogLevel } from "../virtio/report.ts";
+
+export type { LogEntry, LogLevel };
 
 /** A file to boot from: an absolute address to fetch, or one that a person picked. */
 export type ImageSource =
@@ -12,6 +17,8 @@ export interface DiskConfig {
   readonly base?: ImageSource;
   /** What a disk that does not exist yet begins with; see `host/disk-seed.ts`. */
   readonly seed?: ImageSource;
+  /** Capacity of a disk that does not exist yet; default: its base's, or the usual one. */
+  readonly sizeMiB?: number;
   readonly readOnly?: boolean;
 }
 
@@ -115,6 +122,8 @@ export type ToWorker =
       readonly seqpacket: boolean;
       readonly channel: MessagePort;
     }
+  /** Calls of `HostCalls` arrive on `channel`. */
+  | { readonly type: "manage"; readonly channel: MessagePort }
   /** Calls of an inspector arrive on `channel`: see `inspect/calls.ts`. */
   | { readonly type: "inspect"; readonly channel: MessagePort }
   /** Where the display is to be painted; moved, and good for this Worker's life. */
@@ -130,6 +139,42 @@ export type ToWorker =
   | { readonly type: "reset-disk" }
   /** Makes the disk so many bytes large, for good, while the machine runs. */
   | { readonly type: "grow-disk"; readonly bytes: number };
+
+/** A disk, and whether this Worker's machine has it. */
+export interface ListedDisk extends StoredDisk {
+  readonly isOurs: boolean;
+}
+
+/** Work on a disk that takes its time. */
+export interface DiskJob {
+  readonly id: number;
+  readonly kind: "export" | "import";
+  readonly disk: string;
+  /** In bytes; a `total` of 0 is not known yet. */
+  readonly done: number;
+  readonly total: number;
+  readonly state: "running" | "done" | "failed";
+  /** Why it failed. */
+  readonly error?: string;
+}
+
+/** What a page can ask whether there is a machine or not. A call rejects with words for the person. */
+export interface HostCalls {
+  /** What happened, from entry number `from` on, oldest first. */
+  log(from: number): Promise<readonly LogEntry[]>;
+  disks(): Promise<readonly ListedDisk[]>;
+  /** Begins to make a raw image of a disk, or a gzip file with one; gives the job's id. */
+  exportDisk(name: string, isPacked: boolean): Promise<number>;
+  /** Begins to make a disk of an image; gives the job's id. */
+  importDisk(name: string, file: Blob): Promise<number>;
+  /** Deletes a disk for good. */
+  deleteDisk(name: string): Promise<void>;
+  diskJobs(): Promise<readonly DiskJob[]>;
+  /** What an export that is done has made. */
+  exported(job: number): Promise<Blob>;
+  /** Forgets a job; one that runs is ended first, and leaves nothing behind. */
+  endDiskJob(job: number): Promise<void>;
+}
 
 /** A file that a person shares with the guest. */
 export interface SharedFile {

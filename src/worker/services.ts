@@ -3,6 +3,7 @@ import type { Locks } from "../host/disk-lock.ts";
 import type { Connect } from "../host/websocket-net.ts";
 import type { Clock } from "../machine/clock.ts";
 import type { HartModel } from "../machine/hart-model.ts";
+import type { Log } from "../machine/log.ts";
 import type { RunLoopHost } from "../machine/run-loop.ts";
 import type { FromWorker } from "./protocol.ts";
 
@@ -19,6 +20,8 @@ export interface Services extends RunLoopHost {
   readonly fillRandom: (into: Uint8Array) => void;
   readonly clock: Clock;
   readonly hart: HartModel;
+  /** Of this Worker's life, whatever machines it has. */
+  readonly log: Log;
   /** Whether shared memory can be had. */
   readonly isIsolated: boolean;
 }

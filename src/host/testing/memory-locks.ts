@@ -3,6 +3,11 @@ import type { Locks } from "../disk-lock.ts";
 
 export class MemoryLocks implements Locks {
   readonly #tails = new Map<string, Promise<void>>();
+  readonly #held = new Set<string>();
+
+  async query(): Promise<{ held: { name: string }[] }> {
+    return { held: [...this.#held].map((name) => ({ name })) };
+  }
 
   async request(
     name: string,
@@ -14,8 +19,10 @@ export class MemoryLocks implements Locks {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
     await Promise.race([before, aborted]);
+    this.#held.add(name);
     const mine = held({});
     this.#tails.set(name, mine);
     await mine;
+    this.#held.delete(name);
   }
 }

@@ -1,16 +1,15 @@
 /** The inspector: panels beside the terminal that show the machine at work. */
 import "./inspector.css";
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
 import { useMedia } from "../media.ts";
 import type { Session } from "../session.ts";
 import { address, go } from "./address.ts";
-import { Empty } from "./kit.tsx";
 import type { Panel } from "./panel.ts";
 import { PanelHost } from "./panel-host.tsx";
 import { PANELS } from "./panels.ts";
-import { type Connection, connectInspector } from "./remote.ts";
+import { connectInspector, useRemote } from "./remote.ts";
 import { restoreSplit, Splitter, split } from "./splitter.tsx";
 import { PANEL_ID, Tabs, tabId } from "./tabs.tsx";
 
@@ -39,7 +38,7 @@ export function Inspector({ session, takesFocus, onClose }: InspectorProps): JSX
 }
 
 function Panels({ session, takesFocus, onClose }: InspectorProps): JSX.Element {
-  const connection = useConnection(session);
+  const machine = useRemote(session, connectInspector);
   const shown = address.value;
   const panel = PANELS.find(({ id }) => id === shown?.panel) ?? PANELS[0];
   const place = (shown?.panel === panel.id && shown.place) || "";
@@ -74,33 +73,15 @@ function Panels({ session, takesFocus, onClose }: InspectorProps): JSX.Element {
         tabIndex={0}
       >
         <h2 class="kit-unseen">{panel.title}</h2>
-        {connection === undefined ? (
-          <Empty>There is no machine to look into yet: start one.</Empty>
-        ) : (
-          <PanelHost
-            key={session.generation.value}
-            panel={panel}
-            machine={connection.machine}
-            session={session}
-            place={place}
-            go={(to, other = panel.id) => go(to, other)}
-          />
-        )}
+        <PanelHost
+          key={session.generation.value}
+          panel={panel}
+          machine={machine}
+          session={session}
+          place={place}
+          go={(to, other = panel.id) => go(to, other)}
+        />
       </div>
     </>
   );
-}
-
-/** To the machine that the page has now: each has a Worker of its own. */
-function useConnection(session: Session): Connection | undefined {
-  const generation = session.generation.value;
-  const connection = useMemo(() => {
-    try {
-      return connectInspector(session);
-    } catch {
-      return undefined;
-    }
-  }, [generation]);
-  useEffect(() => () => connection?.close(), [connection]);
-  return connection;
 }

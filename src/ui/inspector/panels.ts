@@ -27,4 +27,24 @@ export const PANELS: readonly Panel[] = [
     title: "Memory",
     load: async () => (await import("./memory-panel.tsx")).MemoryPanel,
   },
+  {
+    id: "faults",
+    title: "Faults",
+    load: async () => (await import("./faults-panel.tsx")).FaultsPanel,
+  },
+  {
+    id: "machine",
+    title: "Machine",
+    load: async () => (await import("./machine-panel.tsx")).MachinePanel,
+  },
+  {
+    id: "disks",
+    title: "Disks",
+    load: async () => (await import("./disks-panel.tsx")).DisksPanel,
+  },
+  {
+    id: "log",
+    title: "Log",
+    load: async () => (await import("./log-panel.tsx")).LogPanel,
+  },
 ];

@@ -1,5 +1,7 @@
-/** The page's end of the inspector's calls. */
+/** The page's end of calls to the Worker: the inspector's, and those that need no machine. */
+import { useEffect, useMemo } from "preact/hooks";
 import type { CallReply, CallRequest, Calls, Remote } from "../../inspect/calls.ts";
+import type { HostCalls } from "../../worker/protocol.ts";
 import type { Session } from "../session.ts";
 
 interface Waiting {
@@ -7,15 +9,29 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export interface Connection {
+export interface Connection<R> {
   /** A call rejects with the reason why it could not be done. */
-  readonly machine: Remote;
+  readonly remote: R;
   /** Nobody asks any more; what is still to be answered rejects. */
   close(): void;
 }
 
-/** Connects to the machine of `session`. @throws Error without a machine. */
-export function connectInspector(session: Session): Connection {
+/** Connects to the machine of `session`. */
+export const connectInspector = (session: Session): Connection<Remote> =>
+  connect(session, "inspect");
+
+/** Connects to the Worker of `session`, whether it has a machine or not. */
+export const connectHost = (session: Session): Connection<HostCalls> => connect(session, "manage");
+
+/** A connection to the Worker that the page has now, for as long as the component is shown. */
+export function useRemote<R>(session: Session, connectTo: (session: Session) => Connection<R>): R {
+  const generation = session.generation.value;
+  const connection = useMemo(() => connectTo(session), [generation]);
+  useEffect(() => () => connection.close(), [connection]);
+  return connection.remote;
+}
+
+function connect<R extends object>(session: Session, type: "inspect" | "manage"): Connection<R> {
   const { port1, port2 } = new MessageChannel();
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -25,15 +41,16 @@ export function connectInspector(session: Session): Connection {
     if ("error" in data) call?.reject(new Error(data.error));
     else call?.resolve(data.result as never);
   };
-  session.sendChannel({ type: "inspect", channel: port2 });
+  const missing = refusalOf(() => session.sendChannel({ type, channel: port2 }));
   const call = (name: keyof Calls, args: readonly unknown[]): Promise<never> =>
     new Promise((resolve, reject) => {
+      if (missing !== undefined) return reject(missing);
       const id = calls++;
       waiting.set(id, { resolve, reject });
       port1.postMessage({ id, name, args } satisfies CallRequest);
     });
   return {
-    machine: new Proxy({} as Remote, {
+    remote: new Proxy({} as R, {
       get:
         (_target, name) =>
         (...args: unknown[]) =>
@@ -45,4 +62,14 @@ export function connectInspector(session: Session): Connection {
       waiting.clear();
     },
   };
+}
+
+/** Where the page's address describes no machine there is nobody to connect to. */
+function refusalOf(connecting: () => void): Error | undefined {
+  try {
+    connecting();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }

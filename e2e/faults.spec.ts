@@ -1,0 +1,75 @@
+import type { Page } from "@playwright/test";
+import { expect, test } from "./fixtures.ts";
+import { Vm } from "./vm.ts";
+
+/** A disk that the guest's own start leaves alone. */
+const RAW = "?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+
+/** Opens a panel of the inspector by its address, as a link to it does. */
+async function open(page: Page, panel: string): Promise<void> {
+  await page.evaluate((id) => {
+    location.hash = `#inspect=${id}`;
+  }, panel);
+}
+
+const carrier = (vm: Vm): Promise<string> => vm.run("cat /sys/class/net/eth0/carrier");
+
+test("a wire that is cut is noticed by the guest, and its mending too", async ({ vm, site }) => {
+  await vm.boot(`${site}?disk=none&lan=faults`);
+  await vm.run("ip link set eth0 up");
+  await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("1");
+  await open(vm.page, "faults");
+  await vm.button("Cut the wire").click();
+  await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("0");
+  await expect(vm.page.getByText("the wire is cut")).toBeVisible();
+  await vm.button("Mend the wire").click();
+  await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("1");
+  await open(vm.page, "log");
+  await expect(vm.page.getByRole("list", { name: "Entries" })).toContainText("the wire is cut");
+});
+
+test("writes that fail are errors in the guest, and the disk survives", async ({
+  profile,
+  site,
+}) => {
+  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
+  await vm.run("head -c 65536 /dev/urandom > /tmp/data");
+  const write = "dd if=/tmp/data of=/dev/vda bs=64k conv=fsync,notrunc";
+  await vm.run(write);
+  await open(vm.page, "faults");
+  const form = vm.page.getByRole("form", { name: "Disk" });
+  await form.getByLabel("The next").fill("1000");
+  await form.getByRole("button", { name: "Arm" }).click();
+  const armed = vm.page.getByRole("list", { name: "Armed faults" });
+  await expect(armed).toContainText("write fails");
+  const failed = await vm.try(write);
+  expect(failed.output).toMatch(/error/i);
+  expect(failed.status).not.toBe(0);
+  await armed.getByRole("button", { name: "Clear" }).click();
+  await expect(vm.page.getByText("No fault is armed")).toBeVisible();
+  const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
+  await vm.run("echo 3 > /proc/sys/vm/drop_caches");
+  expect(await vm.run("head -c 65536 /dev/vda | sha256sum")).toContain(sum);
+  await vm.run("head -c 65536 /dev/urandom > /tmp/data; ".concat(write));
+  const next = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
+  await vm.page.reload();
+  await vm.prompt();
+  expect(await vm.run("head -c 65536 /dev/vda | sha256sum")).toContain(next);
+});
+
+test("a device that is unplugged is gone when the guest looks again", async ({ vm, site }) => {
+  await vm.boot(`${site}?disk=none&relay=none`);
+  await open(vm.page, "faults");
+  const device = "/sys/bus/virtio/devices";
+  const place = await vm.run(`readlink -f $(dirname $(grep -l 0x0004 ${device}/*/device))`);
+  const slot = place.split("/").at(-2)!;
+  const driver = "/sys/bus/platform/drivers/virtio-mmio";
+  await vm.button("Unplug rng0").click();
+  await expect(vm.button("Plug again")).toBeVisible();
+  await vm.run(`echo ${slot} > ${driver}/unbind`);
+  // There is nothing to bind to: DeviceID is 0.
+  expect((await vm.try(`echo ${slot} > ${driver}/bind`)).status).not.toBe(0);
+  await vm.button("Plug again").click();
+  await vm.run(`echo ${slot} > ${driver}/bind; grep -q 0x0004 ${device}/*/device`);
+  expect(vm.errors).toEqual([]);
+});
