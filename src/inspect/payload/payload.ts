@@ -1,0 +1,36 @@
+/** What requests to devices say: one decoder for each device type, each a file of this folder. */
+import { DeviceType } from "../../virtio/spec.ts";
+import { decodeBlock } from "./block.ts";
+import type { Decoder, Exchange, Payload } from "./field.ts";
+import { readAnswer, readRequest } from "./reader.ts";
+
+export type { Field } from "./field.ts";
+
+const DECODERS: ReadonlyMap<number, Decoder> = new Map([[DeviceType.BLOCK, decodeBlock]]);
+
+/**
+ * Decodes what is known of a request to a device of `deviceType`. `readable` is what the driver wrote
+ * for the device, `written` what the device wrote so far: nothing while the request is in flight.
+ * Either may be cut off, or be anything a hostile guest makes of it: what cannot be read has a note.
+ */
+export function decodePayload(
+  deviceType: number,
+  queue: number,
+  features: bigint,
+  readable: Uint8Array,
+  written: Uint8Array,
+): Payload {
+  const exchange = { queue, features, readable, written };
+  const payload: Payload = { op: "", summary: "", fields: [] };
+  (DECODERS.get(deviceType) ?? decodeBytes)(exchange, payload);
+  return payload;
+}
+
+/** A device that nothing is known of. */
+function decodeBytes(exchange: Exchange, payload: Payload): void {
+  const { readable, written } = exchange;
+  payload.op = "request";
+  payload.summary = `${readable.length} bytes out, ${written.length} bytes in`;
+  readRequest(exchange, payload.fields, (reader) => reader.rest("readable"));
+  readAnswer(exchange, payload.fields, (reader) => reader.rest("written"));
+}
