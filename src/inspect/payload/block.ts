@@ -8,11 +8,17 @@ import {
   BlockType,
 } from "../../virtio/devices/block-request.ts";
 import type { Decoder } from "./field.ts";
-import { bytesText, flags, named, nameOf, namesOf } from "./names.ts";
+import { bytesText, flags, named, nameOf, namesOf, opOf } from "./names.ts";
 import { type PayloadReader, readAnswer, readRequest } from "./reader.ts";
 
 const TYPES = namesOf(BlockType);
 const STATUSES = namesOf(BlockStatus);
+
+/** What everybody calls them. */
+const OP_NAMES = new Map<number, string>([
+  [BlockType.IN, "read"],
+  [BlockType.OUT, "write"],
+]);
 
 /** Those with segments behind the header, and no sector in it. */
 const WITH_SEGMENTS: readonly number[] = [
@@ -29,15 +35,14 @@ export const decodeBlock: Decoder = (exchange, payload) => {
   let type = -1;
   readRequest(exchange, payload.fields, (reader) => {
     type = reader.u32("type", named(TYPES));
-    payload.op = nameOf(TYPES, type);
-    payload.summary = payload.op;
+    payload.op = OP_NAMES.get(type) ?? opOf(TYPES, type);
     reader.u32("reserved");
     const sector = reader.u64("sector");
     if (TRANSFERS.includes(type)) {
       reader.note(`byte ${sector * BigInt(SECTOR_SIZE)} of the disk`);
       const data =
         type === BlockType.OUT ? readable.length - BLOCK_HEADER_SIZE : written.length - 1;
-      payload.summary = `${payload.op} sector ${sector}`;
+      payload.summary = `sector ${sector}`;
       if (data > 0) payload.summary += `, ${bytesText(data)}`;
     }
     if (WITH_SEGMENTS.includes(type)) readSegments(reader);
@@ -52,7 +57,8 @@ export const decodeBlock: Decoder = (exchange, payload) => {
     else reader.data("data", isWhole ? data : written.length);
     if (!isWhole) return;
     const status = reader.u8("status", named(STATUSES));
-    if (status !== BlockStatus.OK) payload.summary += `: ${nameOf(STATUSES, status)}`;
+    if (status === BlockStatus.OK) return;
+    payload.summary = `${payload.summary} ${nameOf(STATUSES, status)}`.trimStart();
   });
 };
 

@@ -5,6 +5,8 @@ export type Show = (value: number) => string;
 
 export const decimal: Show = (value) => String(value);
 export const hex: Show = (value) => `0x${value.toString(16)}`;
+/** Permissions and flags of files. */
+export const octal: Show = (value) => `0${value.toString(8)}`;
 
 /** Names by number, of a table that has numbers by name. */
 export function namesOf(table: Readonly<Record<string, number>>): ReadonlyMap<number, string> {
@@ -19,9 +21,14 @@ export function named(names: ReadonlyMap<number, string>, plain: Show = decimal)
   };
 }
 
-/** The name alone, for the name of a request. */
+/** The name alone. */
 export function nameOf(names: ReadonlyMap<number, string>, value: number, plain = decimal): string {
   return names.get(value) ?? `unknown ${plain(value)}`;
+}
+
+/** A request's name as one word to filter by. */
+export function opOf(names: ReadonlyMap<number, string>, value: number): string {
+  return names.get(value)?.toLowerCase() ?? "unknown";
 }
 
 /** `SYN ACK (0x12)`: the bits by name, of a table that has masks by name. */

@@ -1,12 +1,38 @@
 /** What requests to devices say: one decoder for each device type, each a file of this folder. */
 import { DeviceType } from "../../virtio/spec.ts";
+import { decodeNineP } from "./9p.ts";
+import { decodeBalloon } from "./balloon.ts";
 import { decodeBlock } from "./block.ts";
+import { decodeConsole } from "./console.ts";
+import { decodeEntropy } from "./entropy.ts";
 import type { Decoder, Exchange, Payload } from "./field.ts";
+import { decodeFs } from "./fs.ts";
+import { decodeGpu } from "./gpu.ts";
+import { decodeInput } from "./input.ts";
+import { decodeMem } from "./mem.ts";
+import { decodeNet } from "./net.ts";
+import { decodePmem } from "./pmem.ts";
 import { readAnswer, readRequest } from "./reader.ts";
+import { decodeSound } from "./sound.ts";
+import { decodeVsock } from "./vsock.ts";
 
 export type { Field } from "./field.ts";
 
-const DECODERS: ReadonlyMap<number, Decoder> = new Map([[DeviceType.BLOCK, decodeBlock]]);
+const DECODERS: ReadonlyMap<number, Decoder> = new Map([
+  [DeviceType.NET, decodeNet],
+  [DeviceType.BLOCK, decodeBlock],
+  [DeviceType.CONSOLE, decodeConsole],
+  [DeviceType.ENTROPY, decodeEntropy],
+  [DeviceType.BALLOON, decodeBalloon],
+  [DeviceType.NINE_P, decodeNineP],
+  [DeviceType.GPU, decodeGpu],
+  [DeviceType.INPUT, decodeInput],
+  [DeviceType.VSOCK, decodeVsock],
+  [DeviceType.MEM, decodeMem],
+  [DeviceType.SOUND, decodeSound],
+  [DeviceType.FS, decodeFs],
+  [DeviceType.PMEM, decodePmem],
+]);
 
 /**
  * Decodes what is known of a request to a device of `deviceType`. `readable` is what the driver wrote
@@ -23,6 +49,7 @@ export function decodePayload(
   const exchange = { queue, features, readable, written };
   const payload: Payload = { op: "", summary: "", fields: [] };
   (DECODERS.get(deviceType) ?? decodeBytes)(exchange, payload);
+  if (payload.op === "") payload.op = "request";
   return payload;
 }
 
