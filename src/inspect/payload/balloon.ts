@@ -8,7 +8,7 @@ import {
 import { STATISTICS_NAMES } from "../../virtio/devices/balloon-statistics.ts";
 import { bit } from "../../virtio/spec.ts";
 import type { Decoder, Exchange, Payload } from "./field.ts";
-import { hex, named, namesOf, opOf } from "./names.ts";
+import { hex, named, nameOf, namesOf, opOf } from "./names.ts";
 import { type PayloadReader, readRequest } from "./reader.ts";
 
 const QUEUES = namesOf(BalloonQueue);
@@ -20,8 +20,9 @@ export const decodeBalloon: Decoder = (exchange, payload) => {
   payload.op = opOf(QUEUES, role);
   readRequest(exchange, payload.fields, (reader) => {
     if (role === BalloonQueue.STATISTICS) readStatistics(reader, payload);
-    else if (role === BalloonQueue.FREE_PAGE) reader.u32("cmd_id", named(COMMANDS));
-    else readPages(reader, payload);
+    else if (role === BalloonQueue.FREE_PAGE) {
+      payload.summary = `command ${nameOf(COMMANDS, reader.u32("cmd_id", named(COMMANDS)))}`;
+    } else readPages(reader, payload);
     reader.rest("rest");
   });
   if (exchange.readable.length === 0) payload.summary = "the pages of the buffers themselves";

@@ -92,7 +92,7 @@ function readOption(reader: PayloadReader, code: number, length: number): string
   }
   if (code === DhcpOption.LEASE_TIME && length === 4) return `${reader.be32("seconds")} s`;
   if (code === DhcpOption.MTU && length === 2) return String(reader.be16("bytes"));
-  if (TEXTS.includes(code)) return reader.text("text", length);
+  if (TEXTS.includes(code)) return JSON.stringify(reader.text("text", length));
   if (ADDRESSES.includes(code) && length % IPV4_BYTES === 0) {
     const addresses: string[] = [];
     reader.list(length / IPV4_BYTES, () => {

@@ -8,7 +8,7 @@ import {
   Relative,
 } from "../../virtio/devices/input-codes.ts";
 import type { Decoder } from "./field.ts";
-import { named, nameOf, namesOf, type Show } from "./names.ts";
+import { named, nameOf, namesOf } from "./names.ts";
 import { readAnswer, readRequest } from "./reader.ts";
 
 const TYPES = namesOf(EventType);
@@ -54,9 +54,9 @@ export const decodeInput: Decoder = (exchange, payload) => {
         const type = reader.u16("type", named(TYPES));
         const codes = CODES.get(type) ?? new Map<number, string>();
         const code = reader.u16("code", named(codes));
-        const showValue: Show = type === EventType.KEY ? named(KEY_VALUES) : String;
-        const value = reader.i32("value", showValue);
-        summaries.push(`${nameOf(TYPES, type)} ${nameOf(codes, code)} ${showValue(value)}`);
+        const values = type === EventType.KEY ? KEY_VALUES : new Map<number, string>();
+        const shown = nameOf(values, reader.i32("value", named(values)));
+        summaries.push(`${nameOf(TYPES, type)} ${nameOf(codes, code)} ${shown}`);
         payload.summary = summaries.join(", ");
         return summaries.at(-1) ?? "";
       }),

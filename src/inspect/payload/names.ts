@@ -21,9 +21,9 @@ export function named(names: ReadonlyMap<number, string>, plain: Show = decimal)
   };
 }
 
-/** The name alone. */
+/** The name alone, where there is one. */
 export function nameOf(names: ReadonlyMap<number, string>, value: number, plain = decimal): string {
-  return names.get(value) ?? `unknown ${plain(value)}`;
+  return names.get(value) ?? plain(value);
 }
 
 /** A request's name as one word to filter by. */

@@ -10,6 +10,7 @@ import { decodeFs } from "./fs.ts";
 import { decodeGpu } from "./gpu.ts";
 import { decodeInput } from "./input.ts";
 import { decodeMem } from "./mem.ts";
+import { bytesText } from "./names.ts";
 import { decodeNet } from "./net.ts";
 import { decodePmem } from "./pmem.ts";
 import { readAnswer, readRequest } from "./reader.ts";
@@ -57,7 +58,7 @@ export function decodePayload(
 function decodeBytes(exchange: Exchange, payload: Payload): void {
   const { readable, written } = exchange;
   payload.op = "request";
-  payload.summary = `${readable.length} bytes out, ${written.length} bytes in`;
+  payload.summary = `${bytesText(readable.length)} out, ${bytesText(written.length)} in`;
   readRequest(exchange, payload.fields, (reader) => reader.rest("readable"));
   readAnswer(exchange, payload.fields, (reader) => reader.rest("written"));
 }
