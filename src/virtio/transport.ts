@@ -13,6 +13,7 @@ import type { DeviceIo, State, VirtioDevice } from "./device.ts";
 import { DeviceQueue } from "./device-queue.ts";
 import { type FeatureChoice, FeatureNegotiation, offeredFeatures } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
+import type { RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
@@ -27,6 +28,10 @@ export interface TransportOptions extends FeatureChoice {
   readonly trigger: "edge" | "level";
   /** Shared by the devices of a machine; default: there is no limit. */
   readonly work?: WorkBudget;
+  /** Which slot of a machine this is; default 0. */
+  readonly slot?: number;
+  /** Shared by the devices of a machine; default: nobody looks. */
+  readonly tap?: VirtioTap;
 }
 
 export class VirtioTransport implements MmioHandler {
@@ -34,6 +39,8 @@ export class VirtioTransport implements MmioHandler {
   readonly device: VirtioDevice;
   readonly #memory: GuestMemory;
   readonly #work: WorkBudget;
+  readonly #tap: VirtioTap;
+  readonly #source: RequestSource;
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
   readonly #queues: readonly DeviceQueue[];
@@ -53,6 +60,8 @@ export class VirtioTransport implements MmioHandler {
     this.device = device;
     this.#memory = options.memory;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
+    this.#tap = options.tap ?? { observer: undefined };
+    this.#source = { slot: options.slot ?? 0, type: device.type, name: device.name };
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
     this.#features = new FeatureNegotiation(offered, device.dependencies);
@@ -61,6 +70,8 @@ export class VirtioTransport implements MmioHandler {
     const host = {
       memory: options.memory,
       work: this.#work,
+      tap: this.#tap,
+      source: this.#source,
       defer: (index: number) => this.#work.defer(resumes[index]),
       notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
       fail: (reason: string) => this.#fail(reason),
@@ -176,7 +187,7 @@ export class VirtioTransport implements MmioHandler {
     for (const queue of this.#queues) queue.disable();
     this.#features.reset();
     this.#setups = this.#newSetups();
-    this.#status = 0;
+    this.#enter(0);
     this.#selectors = noSelectors();
     this.#refusal = undefined;
     this.#needsReset = undefined;
@@ -245,11 +256,11 @@ export class VirtioTransport implements MmioHandler {
     }
     if ((this.#status & Status.FAILED) !== 0) return;
     const added = value & ~this.#status;
-    this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
+    this.#enter(this.#status | (added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED)));
     if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
       this.#refusal = this.#features.refusal();
       if (this.#refusal === undefined) {
-        this.#status |= Status.FEATURES_OK;
+        this.#enter(this.#status | Status.FEATURES_OK);
         this.#guarded(() => this.device.negotiated?.(this.#features.driver));
       }
     }
@@ -260,7 +271,7 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #activate(saved: State | undefined): void {
-    this.#status |= Status.DRIVER_OK;
+    this.#enter(this.#status | Status.DRIVER_OK);
     if ((this.#status & Status.FAILED) !== 0) return;
     const broken = this.#setups.findIndex((setup) => setup.refusal !== undefined);
     if (broken >= 0) {
@@ -292,8 +303,10 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #kick(index: number): void {
-    if (this.#running && this.#queues[index]?.ready) this.#kicks++;
-    else this.#ignoredKicks++;
+    if (this.#running && this.#queues[index]?.ready) {
+      this.#kicks++;
+      this.#tap.observer?.kicked(this.#source, index);
+    } else this.#ignoredKicks++;
     this.#poll(index);
   }
 
@@ -315,14 +328,22 @@ export class VirtioTransport implements MmioHandler {
   #fail(reason: string): void {
     if (this.#needsReset !== undefined) return;
     this.#needsReset = reason;
-    this.#status |= Status.DEVICE_NEEDS_RESET;
+    this.#enter(this.#status | Status.DEVICE_NEEDS_RESET);
     for (const queue of this.#queues) queue.disable();
     this.#raise(InterruptBit.CONFIG_CHANGE);
   }
 
   /** No notification before DRIVER_OK (2.1.2). */
   #raise(cause: number): void {
-    if ((this.#status & Status.DRIVER_OK) !== 0) this.#interrupt.raise(cause);
+    if ((this.#status & Status.DRIVER_OK) === 0) return;
+    this.#tap.observer?.raised(this.#source, cause);
+    this.#interrupt.raise(cause);
+  }
+
+  #enter(status: number): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#tap.observer?.statusChanged(this.#source, status);
   }
 
   #readConfig(offset: number, size: AccessSize): number {
