@@ -3,10 +3,17 @@
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
 import { deviceCalls } from "./devices.ts";
+import { queueCalls } from "./queues.ts";
 import type { Subject } from "./subject.ts";
+
+export type { Field } from "./payload/payload.ts";
+export type { DescriptorView } from "./queue/descriptors.ts";
+export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
+export type { PlaceView, PositionView } from "./queue/ring.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
+  ...queueCalls(subject),
 });
 
 export type Calls = ReturnType<typeof createCalls>;
