@@ -1,5 +1,6 @@
 /** What there is to see of the queues of a device. Looking at one keeps its last chains for a while. */
 
+import { queueName } from "./queue/names.ts";
 import type { QueueSubject } from "./queue/queue-view.ts";
 import {
   type ChainDetail,
@@ -11,13 +12,16 @@ import {
 import { QueueWatch } from "./queue/watch.ts";
 import type { Subject } from "./subject.ts";
 
-export type {
-  ChainDetail,
-  ChainRow,
-  PositionView,
-  QueueView,
-  RingView,
-} from "./queue/queue-view.ts";
+export interface DeviceQueues {
+  readonly slot: number;
+  readonly device: string;
+  readonly queues: readonly {
+    readonly index: number;
+    readonly name: string;
+    /** Set up by the driver. */
+    readonly isInUse: boolean;
+  }[];
+}
 
 export function queueCalls({ machine, clock }: Subject) {
   const watch = new QueueWatch(machine.memory, clock, (observer) => machine.observe(observer));
@@ -36,6 +40,18 @@ export function queueCalls({ machine, clock }: Subject) {
   };
 
   return {
+    /** The devices that have queues, lowest slot first. */
+    queues: (): DeviceQueues[] =>
+      machine.slots.occupied.flatMap(({ slot, transport }) => {
+        const { name, type, queues } = transport.inspect();
+        if (queues.length === 0) return [];
+        const named = queues.map(({ index, layout }) => ({
+          index,
+          name: queueName(type, index, queues.length),
+          isInUse: layout !== undefined,
+        }));
+        return [{ slot, device: name, queues: named }];
+      }),
     /** A queue with its ring and its chains; from now on those that are given back are kept. */
     queue: (slot: number, index: number): QueueView => {
       const subject = subjectOf(slot, index);

@@ -7,4 +7,9 @@ export const PANELS: readonly Panel[] = [
     title: "Devices",
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
+  {
+    id: "queues",
+    title: "Queues",
+    load: async () => (await import("./queues-panel.tsx")).QueuesPanel,
+  },
 ];
