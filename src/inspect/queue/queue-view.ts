@@ -5,7 +5,7 @@ import type { QueueAddresses, QueueCounters, QueueSnapshot } from "../../virtio/
 import { decodePayload, type Field } from "../payload/payload.ts";
 import { type ChainSource, chainInMemory, takenChain } from "./chain-source.ts";
 import type { DescriptorView, RingAreas } from "./descriptors.ts";
-import { placesOf, type RingView, viewRing } from "./ring.ts";
+import { placesOf, type RingView, viewRing, waitingStarts } from "./ring.ts";
 import { DONE_MAX, type DoneChain } from "./watch.ts";
 
 /** Rows of each kind: a table that is read; how many more there are is said. */
@@ -149,8 +149,10 @@ function sourceOf(
       if (chain.id === number) return takenChain(memory, ring, chain);
     }
   }
+  if (kind === "waiting" && waitingStarts(memory, ring, subject.queue.next).includes(number)) {
+    return waitingChain(subject, ring, number);
+  }
   if (number >= ring.addresses.size) return undefined;
-  if (kind === "waiting") return waitingChain(subject, ring, number);
   return kind === "used" && ring.layout === "split" ? usedChain(subject, ring, number) : undefined;
 }
 

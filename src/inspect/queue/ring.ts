@@ -82,11 +82,8 @@ function viewSplit(
 ): RingView {
   const { size, driver, device } = addresses;
   const mask = size - 1;
-  const availIdx = memory.readU16(driver + 2);
-  // A driver that is further ahead has broken the ring.
-  const ahead = Math.min((availIdx - next) & 0xffff, size);
-  const waiting = Array.from({ length: ahead }, (_, i) => (next + i) & mask);
-  const isWaiting = new Set(waiting);
+  const waiting = splitWaiting(memory, addresses, next);
+  const isWaiting = new Set(waiting.places);
   const position = (name: string, side: PositionView["side"], value: number): PositionView => ({
     name,
     side,
@@ -94,7 +91,7 @@ function viewSplit(
     value: String(value),
   });
   const positions = [
-    position("avail.idx", "driver", availIdx),
+    position("avail.idx", "driver", waiting.end),
     position("taken", "device", next),
     position("used.idx", "device", used),
   ];
@@ -106,7 +103,7 @@ function viewSplit(
   const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
   return {
     positions,
-    waiting,
+    waiting: waiting.starts,
     suppression: hasEvents
       ? [
           { name: "interrupt after", value: `used_event ${positions[3].value}` },
@@ -171,8 +168,35 @@ function packedPosition(name: string, side: PositionView["side"], position: numb
   return { name, side, place, value: `${place} wrap ${position >>> 15}` };
 }
 
-/** Descriptors that are marked as available from `next` on (2.8.1), and where chains begin. */
-function packedWaiting(memory: GuestMemory, { desc, size }: QueueAddresses, next: number) {
+/** What the driver has made available beyond `next`, and where it would go on. */
+interface Waiting {
+  /** Where each chain begins. */
+  readonly starts: readonly number[];
+  readonly places: readonly number[];
+  readonly end: number;
+}
+
+/** The places at which a chain begins that the device has not taken. */
+export function waitingStarts(
+  memory: GuestMemory,
+  { layout, addresses }: RingAreas,
+  next: number,
+): readonly number[] {
+  const find = layout === "split" ? splitWaiting : packedWaiting;
+  return find(memory, addresses, next).starts;
+}
+
+function splitWaiting(memory: GuestMemory, addresses: QueueAddresses, next: number): Waiting {
+  const { size, driver } = addresses;
+  const end = memory.readU16(driver + 2);
+  // A driver that is further ahead has broken the ring.
+  const ahead = Math.min((end - next) & 0xffff, size);
+  const places = Array.from({ length: ahead }, (_, i) => (next + i) & (size - 1));
+  return { starts: places, places, end };
+}
+
+/** Descriptors that are marked as available from `next` on (2.8.1). */
+function packedWaiting(memory: GuestMemory, { desc, size }: QueueAddresses, next: number): Waiting {
   const starts: number[] = [];
   const places: number[] = [];
   let position = next;
