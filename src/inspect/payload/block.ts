@@ -43,7 +43,7 @@ export const decodeBlock: Decoder = (exchange, payload) => {
       const data =
         type === BlockType.OUT ? readable.length - BLOCK_HEADER_SIZE : written.length - 1;
       payload.summary = `sector ${sector}`;
-      if (data > 0) payload.summary += `, ${bytesText(data)}`;
+      if (data > 0 && data % SECTOR_SIZE === 0) payload.summary += `, ${bytesText(data)}`;
     }
     if (WITH_SEGMENTS.includes(type)) readSegments(reader);
     else reader.rest("data");

@@ -47,7 +47,7 @@ export interface ChainRow {
   readonly readableLength: number;
   readonly writableLength: number;
   readonly usedLength?: number;
-  /** Why it is malformed. */
+  /** Why it is malformed; of one that is `used`, how one can see that its memory was used again. */
   readonly flaw?: string;
 }
 
@@ -205,7 +205,8 @@ function usedRows(subject: QueueSubject, ring: RingAreas, kept: number): ChainRo
     const source = usedChain(subject, ring, place);
     if (seen.has(source.id)) continue;
     seen.add(source.id);
-    rows.push(rowOf(subject, `used:${place}`, "used", source, []).row);
+    const { row } = rowOf(subject, `used:${place}`, "used", source, []);
+    rows.push(row.flaw === undefined ? row : { ...row, op: "", summary: "overwritten since" });
   }
   return rows;
 }
@@ -226,7 +227,9 @@ function rowOf(
   const { id, readableLength, writableLength, usedLength, readable, written } = source;
   const { type, features, queue } = subject;
   const { op, summary, fields } = decodePayload(type, queue.index, features, readable, written);
-  const flaw = source.flaw ?? source.chain.fault;
+  const isShort = usedLength !== undefined && usedLength > writableLength;
+  const flaw =
+    source.flaw ?? source.chain.fault ?? (isShort ? "shorter than what was used" : undefined);
   const row: ChainRow = {
     ...{ key, state, id, places, op, summary, readableLength, writableLength },
     ...(usedLength === undefined ? {} : { usedLength }),

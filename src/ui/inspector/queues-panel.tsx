@@ -142,27 +142,29 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
           </div>
         )}
       </Section>
-      <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
-        {view.rows.length === 0 ? (
-          <Empty>
-            No chain so far: what the driver offers and the device gives back comes here.
-          </Empty>
-        ) : (
-          <DataTable
-            label="Chains"
-            columns={CHAIN_COLUMNS}
-            rows={view.rows}
-            keyOf={({ key }) => key}
-            onOpen={({ key }) => {
-              open.value = key;
-            }}
-            isOpen={({ key }) => key === open.value}
-            toneOf={({ flaw, state }) =>
-              flaw !== undefined && state !== "used" ? "bad" : undefined
-            }
-          />
-        )}
-      </Section>
+      <div class="queue-chains">
+        <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
+          {view.rows.length === 0 ? (
+            <Empty>
+              No chain so far: what the driver offers and the device gives back comes here.
+            </Empty>
+          ) : (
+            <DataTable
+              label="Chains"
+              columns={CHAIN_COLUMNS}
+              rows={view.rows}
+              keyOf={({ key }) => key}
+              onOpen={({ key }) => {
+                open.value = key;
+              }}
+              isOpen={({ key }) => key === open.value}
+              toneOf={({ flaw, state }) =>
+                flaw !== undefined && state !== "used" ? "bad" : undefined
+              }
+            />
+          )}
+        </Section>
+      </div>
       {open.value !== undefined && (
         <OpenChain
           key={open.value}
@@ -189,11 +191,18 @@ function OpenChain({ ask, chain, isFrozen }: OpenChainProps): JSX.Element | null
     if (held.current === undefined || !isFinal) held.current = await ask(chain);
     return held.current;
   }, [chain, isFrozen]);
+  const place = useRef<HTMLDivElement>(null);
+  const isThere = look.value.value !== undefined;
+  useEffect(() => place.current?.scrollIntoView({ block: "nearest" }), [isThere]);
   const { error } = look.value;
   if (held.current === undefined) {
     return error === undefined ? null : <Fault what={error} reason="" />;
   }
-  return <ChainDetail chain={held.current} isGone={error !== undefined} />;
+  return (
+    <div class="queue-open" ref={place}>
+      <ChainDetail chain={held.current} isGone={error !== undefined} />
+    </div>
+  );
 }
 
 /** What the three areas are called, by layout (2.7, 2.8). */
