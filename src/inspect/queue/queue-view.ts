@@ -101,10 +101,11 @@ export function viewQueue(subject: QueueSubject): QueueView {
   const places = new Set(taken.flatMap((chain) => placesOf(ring, chain.position, chain.slots)));
   const { waiting, ...view } = viewRing(memory, ring, queue, features, places);
   const rows = [
-    ...waiting.slice(0, ROWS_MAX).map((place) => waitingRow(subject, ring, place)),
     ...taken.slice(0, ROWS_MAX).map((chain) => takenRow(subject, ring, chain)),
     ...done,
     ...usedRows(subject, ring, done.length),
+    // Last, because buffers that wait to be filled are many and say nothing.
+    ...waiting.slice(0, ROWS_MAX).map((place) => waitingRow(subject, ring, place)),
   ];
   const hidden = excess(waiting.length) + excess(taken.length);
   return { ...head, ...ring, waiting: waiting.length, ring: view, rows, hidden };
