@@ -36,7 +36,8 @@ export const decodeBlock: Decoder = (exchange, payload) => {
   readRequest(exchange, payload.fields, (reader) => {
     type = reader.u32("type", named(TYPES));
     payload.op = OP_NAMES.get(type) ?? opOf(TYPES, type);
-    reader.u32("reserved");
+    // Linux has a field of its own there.
+    if (reader.u32("reserved") !== 0) reader.note("Linux's ioprio");
     const sector = reader.u64("sector");
     if (TRANSFERS.includes(type)) {
       reader.note(`byte ${sector * BigInt(SECTOR_SIZE)} of the disk`);

@@ -33,7 +33,7 @@ export interface QueueSubject {
  * and these are its bytes as they were then; `used`: so says the used ring, and the bytes are what is
  * in memory now.
  */
-export type ChainState = "available" | "in flight" | "done" | "used";
+type ChainState = "available" | "in flight" | "done" | "used";
 
 export interface ChainRow {
   /** Names the chain to `viewChain`. */

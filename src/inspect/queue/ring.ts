@@ -23,7 +23,7 @@ const POSITION = 0x7fff;
 /** Kinds of event suppression (2.8.10). */
 const EVENTS = ["ENABLE", "DISABLE", "DESC", "reserved"];
 
-export type PlaceState = "free" | "available" | "in flight";
+type PlaceState = "free" | "available" | "in flight";
 
 export interface PlaceView {
   readonly place: number;
