@@ -22,6 +22,8 @@ export interface QueueSubject {
   /** Device ID of the virtio specification, chapter 5. */
   readonly type: number;
   readonly features: bigint;
+  /** Of all queues of the device. */
+  readonly kicks: number;
   readonly queue: QueueSnapshot;
   readonly inFlight: readonly DescriptorChain[];
   /** What was kept of those that were given back, newest last. */
@@ -66,6 +68,8 @@ export interface QueueView {
   readonly device: string;
   readonly queue: number;
   readonly counters: Readonly<QueueCounters>;
+  /** Of all queues of the device: nobody counts them by queue. */
+  readonly kicks: number;
   /** Chains that the device has, and those that it has not taken yet. */
   readonly inFlight: number;
   readonly waiting: number;
@@ -92,6 +96,7 @@ export function viewQueue(subject: QueueSubject): QueueView {
     device: name,
     queue: queue.index,
     counters: { chains, malformed, notified, suppressed },
+    kicks: subject.kicks,
     inFlight: queue.inFlight,
     lastMalformed,
   };

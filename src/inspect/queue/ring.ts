@@ -47,7 +47,7 @@ export interface PositionView {
 
 export interface RingView {
   readonly positions: readonly PositionView[];
-  /** Who wants to be told of what, in words. */
+  /** Who wants to be told of what, in words; with EVENT_IDX a split ring has positions for that. */
   readonly suppression: readonly { readonly name: string; readonly value: string }[];
   readonly places: readonly PlaceView[];
   /** Chains that the driver has made available and the device has not taken: where each begins. */
@@ -99,20 +99,10 @@ function viewSplit(
     positions.push(position("used_event", "driver", memory.readU16(driver + 4 + 2 * size)));
     positions.push(position("avail_event", "device", memory.readU16(device + 4 + 8 * size)));
   }
-  const noInterrupt = (memory.readU16(driver) & AVAIL_NO_INTERRUPT) !== 0;
-  const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
   return {
     positions,
     waiting: waiting.starts,
-    suppression: hasEvents
-      ? [
-          { name: "interrupt after", value: `used_event ${positions[3].value}` },
-          { name: "kick after", value: `avail_event ${positions[4].value}` },
-        ]
-      : [
-          { name: "interrupts", value: noInterrupt ? "NO_INTERRUPT" : "wanted" },
-          { name: "kicks", value: noNotify ? "NO_NOTIFY" : "wanted" },
-        ],
+    suppression: hasEvents ? [] : splitSuppression(memory, addresses),
     places: shownPlaces(addresses, next & mask).map((place) => ({
       place,
       state: stateOf(place, isWaiting, inFlight),
@@ -123,6 +113,16 @@ function viewSplit(
       },
     })),
   };
+}
+
+/** Without EVENT_IDX a flag of either side says that it wants to hear nothing (2.7.6, 2.7.8). */
+function splitSuppression(memory: GuestMemory, { driver, device }: QueueAddresses) {
+  const noInterrupt = (memory.readU16(driver) & AVAIL_NO_INTERRUPT) !== 0;
+  const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
+  return [
+    { name: "interrupts", value: noInterrupt ? "NO_INTERRUPT" : "wanted" },
+    { name: "kicks", value: noNotify ? "NO_NOTIFY" : "wanted" },
+  ];
 }
 
 function viewPacked(

@@ -13,6 +13,7 @@ import { ChainDetail } from "./chain-detail.tsx";
 import { Badge, type Column, DataTable, Empty, Facts, Fault, Hex, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { QueueRing } from "./queue-ring.tsx";
+import { RingEntries } from "./ring-entries.tsx";
 
 /** Which devices there are changes seldom, in ms. */
 const DEVICES_MS = 1000;
@@ -141,6 +142,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
             <QueueFacts view={view} />
           </div>
         )}
+        <RingEntries view={view} />
       </Section>
       <div class="queue-chains">
         <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
@@ -232,6 +234,7 @@ function QueueFacts({ view }: { view: QueueView }): JSX.Element {
             value: counters.suppressed,
             title: "Used buffer notifications that the driver did not want",
           },
+          { name: "kicks", value: view.kicks, title: "Of all queues of the device" },
           { name: "malformed", value: counters.malformed, title: lastMalformed },
         ]}
       />
