@@ -9,7 +9,7 @@ import type { Subject } from "./subject.ts";
 export type { Field } from "./payload/payload.ts";
 export type { DescriptorView } from "./queue/descriptors.ts";
 export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
-export type { PlaceView, PositionView } from "./queue/ring.ts";
+export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
 
 export const createCalls = (subject: Subject) => ({

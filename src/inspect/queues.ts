@@ -9,6 +9,7 @@ import {
   viewChain,
   viewQueue,
 } from "./queue/queue-view.ts";
+import { type PlaceView, viewPlaces } from "./queue/ring.ts";
 import { QueueWatch } from "./queue/watch.ts";
 import type { Subject } from "./subject.ts";
 
@@ -61,6 +62,12 @@ export function queueCalls({ machine, clock }: Subject) {
       const view = viewQueue(subject);
       if (ring !== undefined) watch.look(slot, index, ring);
       return view;
+    },
+    /** What is in the places of its ring. */
+    queueEntries: (slot: number, index: number): PlaceView[] => {
+      const { memory, queue } = subjectOf(slot, index);
+      const ring = ringOf(queue);
+      return ring === undefined ? [] : viewPlaces(memory, ring, queue);
     },
     /** A chain of it with its bytes; `key` is that of a row. */
     queueChain: (slot: number, index: number, key: string): ChainDetail =>

@@ -66,13 +66,13 @@ function create(layout: "split" | "packed") {
 }
 
 const placesIn = (view: ReturnType<typeof viewQueue>, state: string) =>
-  view.ring?.places.filter((place) => place.state === state).map(({ place }) => place);
+  view.ring?.states.flatMap((other, place) => (other === state ? [place] : []));
 
 describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
   it("shows where either side is, and that nothing has happened", () => {
     const view = create(layout).look();
     expect(view).toMatchObject({ layout, rows: [], inFlight: 0, waiting: 0 });
-    expect(view.ring?.places).toHaveLength(8);
+    expect(view.ring?.states).toHaveLength(8);
     const values = view.ring?.positions.map(({ name, value }) => `${name} ${value}`);
     expect(values?.slice(0, 3)).toEqual(
       layout === "split"

@@ -23,11 +23,11 @@ const POSITION = 0x7fff;
 /** Kinds of event suppression (2.8.10). */
 const EVENTS = ["ENABLE", "DISABLE", "DESC", "reserved"];
 
-type PlaceState = "free" | "available" | "in flight";
+export type PlaceState = "free" | "available" | "in flight";
 
+/** What is in a place of a ring. */
 export interface PlaceView {
   readonly place: number;
-  readonly state: PlaceState;
   /** Of a split ring: what the driver wrote there, and what the device wrote. */
   readonly head?: number;
   readonly used?: { readonly id: number; readonly length: number };
@@ -49,7 +49,9 @@ export interface RingView {
   readonly positions: readonly PositionView[];
   /** Who wants to be told of what, in words; with EVENT_IDX a split ring has positions for that. */
   readonly suppression: readonly { readonly name: string; readonly value: string }[];
-  readonly places: readonly PlaceView[];
+  /** The first place that is looked at, and the states of those from there on, around the ring. */
+  readonly first: number;
+  readonly states: readonly PlaceState[];
   /** Chains that the driver has made available and the device has not taken: where each begins. */
   readonly waiting: readonly number[];
 }
@@ -66,11 +68,48 @@ export function viewRing(
   return view(memory, ring, snapshot, (features & bit(Feature.EVENT_IDX)) !== 0n, inFlight);
 }
 
+/** What is in the places that are looked at. */
+export function viewPlaces(
+  memory: GuestMemory,
+  ring: RingAreas,
+  { next }: QueueSnapshot,
+): PlaceView[] {
+  const { driver, device } = ring.addresses;
+  return shownPlaces(ring.addresses, next).map((place) => {
+    if (ring.layout === "packed") {
+      const descriptor = descriptorAt(memory, ring, place);
+      return { place, ...(descriptor === undefined ? {} : { descriptor }) };
+    }
+    const head = memory.readU16(driver + 4 + 2 * place);
+    const element = device + 4 + 8 * place;
+    const used = { id: memory.readU32(element), length: memory.readU32(element + 4) };
+    return { place, head, used };
+  });
+}
+
 /** The places to look at, in order. */
 function shownPlaces({ size }: QueueAddresses, next: number): number[] {
   const count = Math.min(size, PLACES_MAX);
-  const first = count === size ? 0 : next - count / 2 + size;
+  const first = count === size ? 0 : (next & POSITION) - count / 2 + size;
   return Array.from({ length: count }, (_, i) => (first + i) % size);
+}
+
+/** The states of these places. */
+function viewStates(
+  addresses: QueueAddresses,
+  next: number,
+  waiting: readonly number[],
+  inFlight: ReadonlySet<number>,
+) {
+  const places = shownPlaces(addresses, next);
+  const isWaiting = new Set(waiting);
+  return {
+    first: places[0],
+    states: places.map((place): PlaceState => {
+      if (inFlight.has(place)) return "in flight";
+      return isWaiting.has(place) ? "available" : "free";
+    }),
+  };
 }
 
 function viewSplit(
@@ -83,7 +122,6 @@ function viewSplit(
   const { size, driver, device } = addresses;
   const mask = size - 1;
   const waiting = splitWaiting(memory, addresses, next);
-  const isWaiting = new Set(waiting.places);
   const position = (name: string, side: PositionView["side"], value: number): PositionView => ({
     name,
     side,
@@ -103,15 +141,7 @@ function viewSplit(
     positions,
     waiting: waiting.starts,
     suppression: hasEvents ? [] : splitSuppression(memory, addresses),
-    places: shownPlaces(addresses, next & mask).map((place) => ({
-      place,
-      state: stateOf(place, isWaiting, inFlight),
-      head: memory.readU16(driver + 4 + 2 * place),
-      used: {
-        id: memory.readU32(device + 4 + 8 * place),
-        length: memory.readU32(device + 8 + 8 * place),
-      },
-    })),
+    ...viewStates(addresses, next, waiting.places, inFlight),
   };
 }
 
@@ -127,14 +157,12 @@ function splitSuppression(memory: GuestMemory, { driver, device }: QueueAddresse
 
 function viewPacked(
   memory: GuestMemory,
-  ring: RingAreas,
+  { addresses }: RingAreas,
   { next, used }: QueueSnapshot,
   _hasEvents: boolean,
   inFlight: ReadonlySet<number>,
 ): RingView {
-  const { addresses } = ring;
   const waiting = packedWaiting(memory, addresses, next);
-  const isWaiting = new Set(waiting.places);
   return {
     positions: [
       packedPosition("avail", "driver", waiting.end),
@@ -146,21 +174,8 @@ function viewPacked(
       { name: "interrupts", value: eventText(memory.readU32(addresses.driver)) },
       { name: "kicks", value: eventText(memory.readU32(addresses.device)) },
     ],
-    places: shownPlaces(addresses, next & POSITION).map((place) => {
-      const descriptor = descriptorAt(memory, ring, place);
-      const state = stateOf(place, isWaiting, inFlight);
-      return { place, state, ...(descriptor === undefined ? {} : { descriptor }) };
-    }),
+    ...viewStates(addresses, next, waiting.places, inFlight),
   };
-}
-
-function stateOf(
-  place: number,
-  waiting: ReadonlySet<number>,
-  inFlight: ReadonlySet<number>,
-): PlaceState {
-  if (inFlight.has(place)) return "in flight";
-  return waiting.has(place) ? "available" : "free";
 }
 
 function packedPosition(name: string, side: PositionView["side"], position: number): PositionView {

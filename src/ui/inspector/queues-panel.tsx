@@ -7,6 +7,7 @@ import type {
   ChainDetail as Chain,
   ChainRow,
   DeviceQueues,
+  PlaceView,
   QueueView,
 } from "../../inspect/calls.ts";
 import { ChainDetail } from "./chain-detail.tsx";
@@ -103,6 +104,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
   const isFrozen = useSignal(false);
   const open = useSignal<string | undefined>(undefined);
   const held = useRef<QueueView | undefined>(undefined);
+  const heldEntries = useRef<readonly PlaceView[] | undefined>(undefined);
   const look = useLook(async () => {
     if (!isFrozen.value || held.current === undefined) {
       held.current = await machine.queue(slot, queue);
@@ -117,6 +119,12 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
   const freeze = (): void => {
     isFrozen.value = !isFrozen.value;
     if (isFrozen.value) void machine.releaseQueue();
+  };
+  const entries = async (): Promise<readonly PlaceView[]> => {
+    if (!isFrozen.value || heldEntries.current === undefined) {
+      heldEntries.current = await machine.queueEntries(slot, queue);
+    }
+    return heldEntries.current;
   };
   const openPlace = (place: number): void => {
     open.value = view.rows.find(({ places }) => places.includes(place))?.key ?? open.value;
@@ -137,12 +145,14 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
         {view.ring === undefined ? (
           <Empty>The driver has not set this queue up, or has stopped it.</Empty>
         ) : (
-          <div class="queue-top">
-            <QueueRing view={view} selected={row?.places ?? []} onPlace={openPlace} />
-            <QueueFacts view={view} />
-          </div>
+          <>
+            <div class="queue-top">
+              <QueueRing view={view} selected={row?.places ?? []} onPlace={openPlace} />
+              <QueueFacts view={view} />
+            </div>
+            <RingEntries view={view} ask={entries} />
+          </>
         )}
-        <RingEntries view={view} />
       </Section>
       <div class="queue-chains">
         <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>

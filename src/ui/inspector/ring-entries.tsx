@@ -1,14 +1,18 @@
 /** The entries of a ring one by one, as they are in the driver's memory. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { PlaceView, QueueView } from "../../inspect/calls.ts";
+import type { PlaceState, PlaceView, QueueView } from "../../inspect/calls.ts";
 import { type Column, DataTable, Hex } from "./kit.tsx";
+import { useLook } from "./panel.ts";
+
+export interface RingEntriesProps {
+  readonly view: QueueView;
+  readonly ask: () => Promise<readonly PlaceView[]>;
+}
 
 /** Closed at first: hundreds of lines that few need. */
-export function RingEntries({ view }: { view: QueueView }): JSX.Element | null {
+export function RingEntries({ view, ask }: RingEntriesProps): JSX.Element {
   const isOpen = useSignal(false);
-  const { ring, layout } = view;
-  if (ring === undefined || layout === undefined) return null;
   return (
     <details
       class="ring-entries"
@@ -17,22 +21,37 @@ export function RingEntries({ view }: { view: QueueView }): JSX.Element | null {
       }}
     >
       <summary>Entries of the ring</summary>
-      {isOpen.value && (
-        <DataTable
-          label="Entries of the ring"
-          columns={COLUMNS[layout]}
-          rows={ring.places}
-          keyOf={({ place }) => place}
-        />
-      )}
+      {isOpen.value && <Entries view={view} ask={ask} />}
     </details>
   );
 }
 
-const PLACE: Column<PlaceView> = { title: "Place", cell: ({ place }) => place, digits: 5 };
-const STATE: Column<PlaceView> = { title: "State", cell: ({ state }) => state, digits: 9 };
+function Entries({ view, ask }: RingEntriesProps): JSX.Element {
+  const { layout = "split", ring, addresses } = view;
+  const places = useLook(ask, [view.slot, view.queue]).value.value ?? [];
+  const size = addresses?.size ?? 1;
+  const rows = places.map((place): Entry => {
+    const at = (place.place - (ring?.first ?? 0) + size) % size;
+    return { ...place, state: ring?.states[at] ?? "free" };
+  });
+  return (
+    <DataTable
+      label="Entries of the ring"
+      columns={COLUMNS[layout]}
+      rows={rows}
+      keyOf={({ place }) => place}
+    />
+  );
+}
 
-const COLUMNS: Readonly<Record<"split" | "packed", readonly Column<PlaceView>[]>> = {
+interface Entry extends PlaceView {
+  readonly state: PlaceState;
+}
+
+const PLACE: Column<Entry> = { title: "Place", cell: ({ place }) => place, digits: 5 };
+const STATE: Column<Entry> = { title: "State", cell: ({ state }) => state, digits: 9 };
+
+const COLUMNS: Readonly<Record<"split" | "packed", readonly Column<Entry>[]>> = {
   split: [
     PLACE,
     STATE,
