@@ -157,9 +157,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
       <div class="queue-chains">
         <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
           {view.rows.length === 0 ? (
-            <Empty>
-              No chain so far: what the driver offers and the device gives back comes here.
-            </Empty>
+            <Empty>No chain to show: what the device gives back from now on comes here.</Empty>
           ) : (
             <DataTable
               label="Chains"
