@@ -1,16 +1,16 @@
 /** The queues of the devices: one as a ring with its chains, and a chain with all that is in it. */
 import "./queues-panel.css";
-import { useSignal } from "@preact/signals";
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type {
   ChainDetail as Chain,
   ChainRow,
   DeviceQueues,
-  PlaceView,
   QueueView,
 } from "../../inspect/calls.ts";
 import { ChainDetail } from "./chain-detail.tsx";
+import { useHeldLook } from "./held-look.ts";
 import { Badge, type Column, DataTable, Empty, Facts, Fault, Hex, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { QueueRing } from "./queue-ring.tsx";
@@ -103,28 +103,20 @@ function QueueChooser({ devices, choice, onChoose }: QueueChooserProps): JSX.Ele
 function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
   const isFrozen = useSignal(false);
   const open = useSignal<string | undefined>(undefined);
-  const held = useRef<QueueView | undefined>(undefined);
-  const heldEntries = useRef<readonly PlaceView[] | undefined>(undefined);
-  const look = useLook(async () => {
-    if (!isFrozen.value || held.current === undefined) {
-      held.current = await machine.queue(slot, queue);
-    }
-    return held.current;
-  }, [slot, queue]);
-  // Nothing is kept for those who do not look.
-  useEffect(() => () => void machine.releaseQueue(), []);
-  const { value: view, error } = look.value;
+  const look = useHeldLook(
+    () => machine.queue(slot, queue),
+    () => isFrozen.value,
+    [slot, queue],
+  );
+  // Nothing is kept for those who do not look; a machine that is gone keeps nothing either.
+  const release = (): void => void machine.releaseQueue().catch(() => {});
+  useEffect(() => release, []);
+  const { value: view, error } = look;
   if (view === undefined) return <Empty>{error ?? ""}</Empty>;
   const row = view.rows.find(({ key }) => key === open.value);
   const freeze = (): void => {
     isFrozen.value = !isFrozen.value;
-    if (isFrozen.value) void machine.releaseQueue();
-  };
-  const entries = async (): Promise<readonly PlaceView[]> => {
-    if (!isFrozen.value || heldEntries.current === undefined) {
-      heldEntries.current = await machine.queueEntries(slot, queue);
-    }
-    return heldEntries.current;
+    if (isFrozen.value) release();
   };
   const openPlace = (place: number): void => {
     open.value = view.rows.find(({ places }) => places.includes(place))?.key ?? open.value;
@@ -150,7 +142,11 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
               <QueueRing view={view} selected={row?.places ?? []} onPlace={openPlace} />
               <QueueFacts view={view} />
             </div>
-            <RingEntries view={view} ask={entries} />
+            <RingEntries
+              view={view}
+              isFrozen={isFrozen}
+              ask={() => machine.queueEntries(slot, queue)}
+            />
           </>
         )}
       </Section>
@@ -180,7 +176,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
           key={open.value}
           ask={(key) => machine.queueChain(slot, queue, key)}
           chain={open.value}
-          isFrozen={isFrozen.value}
+          isFrozen={isFrozen}
         />
       )}
     </>
@@ -190,27 +186,25 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
 interface OpenChainProps {
   readonly ask: (key: string) => Promise<Chain>;
   readonly chain: string;
-  readonly isFrozen: boolean;
+  readonly isFrozen: ReadonlySignal<boolean>;
 }
 
 /** Is asked for again while it may change; one that is gone stays as it was last. */
 function OpenChain({ ask, chain, isFrozen }: OpenChainProps): JSX.Element | null {
-  const held = useRef<Chain | undefined>(undefined);
-  const look = useLook(async () => {
-    const isFinal = held.current?.state === "done" || isFrozen;
-    if (held.current === undefined || !isFinal) held.current = await ask(chain);
-    return held.current;
-  }, [chain, isFrozen]);
+  const { value, error, last } = useHeldLook(
+    () => ask(chain),
+    ({ state }) => state === "done" || isFrozen.value,
+    [chain],
+  );
   const place = useRef<HTMLDivElement>(null);
-  const isThere = look.value.value !== undefined;
+  const isThere = value !== undefined;
   useEffect(() => place.current?.scrollIntoView({ block: "nearest" }), [isThere]);
-  const { error } = look.value;
-  if (held.current === undefined) {
+  if (last === undefined) {
     return error === undefined ? null : <Fault what={error} reason="" />;
   }
   return (
     <div class="queue-open" ref={place}>
-      <ChainDetail chain={held.current} isGone={error !== undefined} />
+      <ChainDetail chain={last} isGone={error !== undefined} />
     </div>
   );
 }

@@ -1,17 +1,18 @@
 /** The entries of a ring one by one, as they are in the driver's memory. */
-import { useSignal } from "@preact/signals";
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { PlaceState, PlaceView, QueueView } from "../../inspect/calls.ts";
+import { useHeldLook } from "./held-look.ts";
 import { type Column, DataTable, Hex } from "./kit.tsx";
-import { useLook } from "./panel.ts";
 
 export interface RingEntriesProps {
   readonly view: QueueView;
+  readonly isFrozen: ReadonlySignal<boolean>;
   readonly ask: () => Promise<readonly PlaceView[]>;
 }
 
 /** Closed at first: hundreds of lines that few need. */
-export function RingEntries({ view, ask }: RingEntriesProps): JSX.Element {
+export function RingEntries(props: RingEntriesProps): JSX.Element {
   const isOpen = useSignal(false);
   return (
     <details
@@ -21,14 +22,14 @@ export function RingEntries({ view, ask }: RingEntriesProps): JSX.Element {
       }}
     >
       <summary>Entries of the ring</summary>
-      {isOpen.value && <Entries view={view} ask={ask} />}
+      {isOpen.value && <Entries {...props} />}
     </details>
   );
 }
 
-function Entries({ view, ask }: RingEntriesProps): JSX.Element {
+function Entries({ view, isFrozen, ask }: RingEntriesProps): JSX.Element {
   const { layout = "split", ring, addresses } = view;
-  const places = useLook(ask, [view.slot, view.queue]).value.value ?? [];
+  const { last: places = [] } = useHeldLook(ask, () => isFrozen.value, [view.slot, view.queue]);
   const size = addresses?.size ?? 1;
   const rows = places.map((place): Entry => {
     const at = (place.place - (ring?.first ?? 0) + size) % size;
