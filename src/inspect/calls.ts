@@ -8,6 +8,7 @@ import { faultCalls } from "./faults.ts";
 import { interruptCalls } from "./interrupts.ts";
 import { memoryCalls } from "./memory.ts";
 import { profilerCalls } from "./profiler.ts";
+import { queueCalls } from "./queues.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
@@ -24,8 +25,13 @@ export type { CodeLine } from "./disassembly.ts";
 export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
 export type { Mark } from "./memory-marks.ts";
 export type { AccessKind, PageTableEntry } from "./page-walk.ts";
+export type { Field } from "./payload/payload.ts";
 export type { FrameKind, PackedProfile, TopFunction } from "./profile-tree.ts";
 export type { ProfileView } from "./profiler.ts";
+export type { DescriptorView } from "./queue/descriptors.ts";
+export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
+export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
+export type { DeviceQueues } from "./queues.ts";
 export type { PlacedSymbol } from "./symbol-table.ts";
 export type { SymbolFile } from "./symbols.ts";
 
@@ -37,6 +43,7 @@ export const createCalls = (subject: Subject) => ({
   ...profilerCalls(subject),
   ...memoryCalls(subject),
   ...faultCalls(subject),
+  ...queueCalls(subject),
 });
 
 export type { ConfigFieldView } from "./config-fields.ts";

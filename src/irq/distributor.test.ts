@@ -32,6 +32,30 @@ describe("Distributor", () => {
     expect(distributor.claim(0)).toBe(SPI_BASE + SPI_COUNT);
   });
 
+  it("tells whoever watches of edges, claims and completions that count", () => {
+    const { distributor } = create();
+    const log: string[] = [];
+    distributor.observer = {
+      pulsed: (intid) => log.push(`pulsed ${intid}`),
+      claimed: (target, intid) => log.push(`${target} claimed ${intid}`),
+      completed: (target, intid) => log.push(`${target} completed ${intid}`),
+    };
+    distributor.complete(0, INTID);
+    distributor.claim(0);
+    distributor.line(INTID).pulse();
+    distributor.claim(0);
+    distributor.complete(0, INTID);
+    distributor.line(INTID + 1).setLevel(true);
+    distributor.line(INTID + 1).setLevel(true);
+    distributor.line(INTID + 1).setLevel(false);
+    expect(log).toEqual([
+      `pulsed ${INTID}`,
+      `0 claimed ${INTID}`,
+      `0 completed ${INTID}`,
+      `pulsed ${INTID + 1}`,
+    ]);
+  });
+
   it("takes a rising level of an edge source as one edge", () => {
     const { distributor } = create();
     const line = distributor.line(INTID);

@@ -5,6 +5,7 @@
  * Source s of a face is INTID 32 + s; source 0 does not exist. Bit s of a word array is source s.
  */
 import type { IrqLine } from "./irq-line.ts";
+import type { IrqObserver } from "./observer.ts";
 
 /** INTID of source 0, as a GIC numbers its shared peripheral interrupts. */
 export const SPI_BASE = 32;
@@ -66,6 +67,8 @@ const NO_TARGET = -1;
 export class Distributor {
   readonly targets: number;
   readonly handshake: Handshake;
+  /** Told of what happens, if anybody wants to know. */
+  observer: IrqObserver | undefined;
   readonly #onWire: (target: number, high: boolean) => void;
   readonly #pending = new Uint32Array(SPI_WORDS);
   readonly #active = new Uint32Array(SPI_WORDS);
@@ -109,6 +112,7 @@ export class Distributor {
   pulseSpi(intid: number): void {
     const source = this.#source(intid);
     this.#pulses[source]++;
+    this.observer?.pulsed(intid);
     this.#drive(source, true);
     this.#drive(source, false);
     this.#refresh();
@@ -117,7 +121,10 @@ export class Distributor {
   setSpiLevel(intid: number, high: boolean): void {
     const source = this.#source(intid);
     if (has(this.#level, source) === high) return;
-    if (high) this.#pulses[source]++;
+    if (high) {
+      this.#pulses[source]++;
+      this.observer?.pulsed(intid);
+    }
     this.#drive(source, high);
     this.#refresh();
   }
@@ -130,6 +137,7 @@ export class Distributor {
     const source = this.#best(target, this.handshake === "claim");
     if (source === 0) return 0;
     this.#claims[source]++;
+    this.observer?.claimed(target, SPI_BASE + source);
     if (this.handshake === "complete") {
       put(this.#pending, source, false);
       put(this.#active, source, true);
@@ -146,6 +154,7 @@ export class Distributor {
     const source = intid - SPI_BASE;
     if (!isSource(source) || !has(this.#active, source)) return;
     if (!has(this.#enabled, source, target * SPI_WORDS)) return;
+    this.observer?.completed(target, intid);
     put(this.#active, source, false);
     this.#activeTarget[source] = NO_TARGET;
     if (has(this.#levelMode, source) && this.#input(source)) put(this.#pending, source, true);

@@ -32,6 +32,7 @@ import {
   MIN_RAM_BYTES,
   type Sampler,
 } from "./machine-types.ts";
+import { everyone, type MachineObserver } from "./observers.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
 import { riscvHart } from "./riscv-hart.ts";
@@ -72,6 +73,7 @@ export class Machine {
   readonly #sbi: Sbi;
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
   readonly #harts: HartPort[] = [];
+  #observers: readonly MachineObserver[] = [];
   readonly #budget = new SliceBudget();
   /** When the slice under way ends, and when its present run began, in ms of the host's clock. */
   #sliceEnd = 0;
@@ -225,6 +227,12 @@ export class Machine {
     return this.#harts;
   }
 
+  /** Tells `observer` of requests and interrupts from now on, until what is returned is called. */
+  observe(observer: MachineObserver): () => void {
+    this.#setObservers([...this.#observers, observer]);
+    return () => this.#setObservers(this.#observers.filter((other) => other !== observer));
+  }
+
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];
@@ -247,6 +255,13 @@ export class Machine {
   dispose(): void {
     this.#state = "stopped";
     for (const slot of this.slots.occupied) slot.detach();
+  }
+
+  #setObservers(observers: readonly MachineObserver[]): void {
+    this.#observers = observers;
+    const all = everyone(observers);
+    this.slots.tap.observer = all;
+    this.interrupts.distributor.observer = all;
   }
 
   #createSbi(): Sbi {

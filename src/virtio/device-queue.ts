@@ -8,6 +8,7 @@
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import { type ChainOwner, DescriptorChain } from "./chain.ts";
 import { DescriptorWalk } from "./descriptor-walk.ts";
+import type { RequestSource, VirtioTap } from "./observer.ts";
 import { createPackedRing } from "./packed-ring.ts";
 import type {
   QueueAddresses,
@@ -27,6 +28,8 @@ export interface QueueHost {
   /** A used buffer notification that the driver wants. */
   notifyUsed(): void;
   readonly work: WorkBudget;
+  readonly tap: VirtioTap;
+  readonly source: RequestSource;
   /** Has the device look at queue `index` again in a later turn. */
   defer(index: number): void;
   /** The ring is broken: DEVICE_NEEDS_RESET. */
@@ -40,6 +43,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   readonly #host: QueueHost;
   readonly #walk: DescriptorWalk;
   #ring: Ring | undefined;
+  #features = 0n;
   /** By id; no more than the ring has places, since every chain takes up at least one. */
   readonly #inFlight = new Map<number, DescriptorChain>();
   /** Places in the ring that the chains in flight take up. */
@@ -80,6 +84,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     const ring = create(this.memory, addresses, features);
     if (typeof ring === "string") return ring;
     this.#ring = ring;
+    this.#features = features;
     this.#inOrder = (features & bit(Feature.IN_ORDER)) !== 0n;
     this.#walk.indirect = (features & bit(Feature.INDIRECT_DESC)) !== 0n;
     return undefined;
@@ -88,6 +93,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** Never touches the areas again; every chain taken is dead. */
   disable(): void {
     this.generation++;
+    this.#host.tap.observer?.stopped(this.#host.source, this.index);
     this.#ring = undefined;
     this.#inFlight.clear();
     this.#slotsInFlight = 0;
@@ -98,7 +104,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   }
 
   pop(): DescriptorChain | undefined {
-    if (this.#again.length > 0) return this.#again.shift();
+    if (this.#again.length > 0) return this.#takeAgain();
     const { work } = this.#host;
     this.#incomplete = false;
     this.#deferred = false;
@@ -112,6 +118,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
         return undefined;
       }
       const chain = new DescriptorChain(this);
+      chain.position = ring.next;
       const taken = ring.take(chain, this.#walk);
       const bytes = chain.readableLength + chain.writableLength;
       work.spend(Work.CHAIN + Work.DESCRIPTOR * this.#walk.count + bytes);
@@ -121,9 +128,11 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
       }
       if (taken === Taken.BROKEN) return this.#fail(ring.reason);
       if (!this.#admit(chain)) return undefined;
-      if (taken === Taken.WHOLE) return chain;
+      const flaw = taken === Taken.WHOLE ? undefined : ring.reason;
+      this.#tellTaken(chain, flaw);
+      if (flaw === undefined) return chain;
       this.#counters.malformed++;
-      this.#lastMalformed = ring.reason;
+      this.#lastMalformed = flaw;
       this.push(chain, 0);
     }
     return this.#fail("more malformed chains than the queue has descriptors");
@@ -136,6 +145,8 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
 
   stage(chain: DescriptorChain, bytesWritten: number): void {
     if (this.#ring === undefined || !chain.complete(bytesWritten)) return;
+    const { tap, source } = this.#host;
+    tap.observer?.pushed(source, this.index, this.#features, chain, bytesWritten);
     if (!this.#inOrder) {
       this.#stageInRing(this.#ring, chain);
       return;
@@ -149,7 +160,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   publish(): void {
     if (this.#ring === undefined || this.#slotsStaged === 0) return;
     this.#slotsStaged = 0;
-    if (this.#ring.publish()) {
+    const isNotified = this.#ring.publish();
+    this.#host.tap.observer?.published(this.#host.source, this.index, isNotified);
+    if (isNotified) {
       this.#counters.notified++;
       this.#host.notifyUsed();
     } else {
@@ -181,6 +194,11 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     };
   }
 
+  /** What the device has at hand, oldest first. */
+  get chainsInFlight(): Iterable<DescriptorChain> {
+    return this.#inFlight.values();
+  }
+
   /** Undefined while the queue is not ready. */
   save(): QueueState | undefined {
     const ring = this.#ring;
@@ -208,6 +226,17 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
       else chain.complete(saved.result);
     }
     return undefined;
+  }
+
+  #takeAgain(): DescriptorChain | undefined {
+    const chain = this.#again.shift();
+    if (chain !== undefined) this.#tellTaken(chain, undefined);
+    return chain;
+  }
+
+  #tellTaken(chain: DescriptorChain, flaw: string | undefined): void {
+    const { tap, source } = this.#host;
+    tap.observer?.popped(source, this.index, this.#features, chain, flaw);
   }
 
   #stageInRing(ring: Ring, chain: DescriptorChain): void {

@@ -4,6 +4,7 @@ import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { VirtioDevice } from "./device.ts";
 import type { FeatureChoice } from "./features.ts";
+import type { VirtioTap } from "./observer.ts";
 import type { Report } from "./report.ts";
 import { MAGIC, Register, VENDOR_ID, VERSION } from "./spec.ts";
 import { VirtioTransport } from "./transport.ts";
@@ -43,6 +44,8 @@ export class VirtioSlots implements MmioHandler {
   readonly name = "virtio";
   readonly profile: SlotProfile;
   readonly work: WorkBudget;
+  /** Of all devices, those too that are attached later. */
+  readonly tap: VirtioTap = { observer: undefined };
   readonly #memory: GuestMemory;
   readonly #lineOf: (spi: number) => IrqLine;
   readonly #report: Report | undefined;
@@ -99,6 +102,8 @@ export class VirtioSlots implements MmioHandler {
       trigger,
       work: this.work,
       ...(this.#report && { report: this.#report }),
+      slot,
+      tap: this.tap,
     });
     const occupied: VirtioSlot = {
       slot,

@@ -8,11 +8,13 @@
 import type { AccessSize, MmioHandler } from "../bus/bus.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import type { DescriptorChain } from "./chain.ts";
 import { readConfig } from "./config.ts";
 import type { DeviceIo, State, VirtioDevice } from "./device.ts";
 import { DeviceQueue } from "./device-queue.ts";
 import { type FeatureChoice, FeatureNegotiation, offeredFeatures } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
+import type { RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import type { LogLevel, Report } from "./report.ts";
 import { readSharedMemory } from "./shared-memory.ts";
@@ -37,6 +39,10 @@ export interface TransportOptions extends FeatureChoice {
   readonly work?: WorkBudget;
   /** Told of changes of the device status. */
   readonly report?: Report;
+  /** Which slot of a machine this is; default 0. */
+  readonly slot?: number;
+  /** Shared by the devices of a machine; default: nobody looks. */
+  readonly tap?: VirtioTap;
 }
 
 export class VirtioTransport implements MmioHandler {
@@ -45,6 +51,8 @@ export class VirtioTransport implements MmioHandler {
   readonly #memory: GuestMemory;
   readonly #work: WorkBudget;
   readonly #report: Report | undefined;
+  readonly #tap: VirtioTap;
+  readonly #source: RequestSource;
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
   readonly #queues: readonly DeviceQueue[];
@@ -66,6 +74,8 @@ export class VirtioTransport implements MmioHandler {
     this.#memory = options.memory;
     this.#report = options.report;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
+    this.#tap = options.tap ?? { observer: undefined };
+    this.#source = { slot: options.slot ?? 0, type: device.type, name: device.name };
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
     this.#features = new FeatureNegotiation(offered, device.dependencies);
@@ -74,6 +84,8 @@ export class VirtioTransport implements MmioHandler {
     const host = {
       memory: options.memory,
       work: this.#work,
+      tap: this.#tap,
+      source: this.#source,
       defer: (index: number) => this.#work.defer(resumes[index]),
       notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
       fail: (reason: string) => this.#fail(reason),
@@ -191,20 +203,23 @@ export class VirtioTransport implements MmioHandler {
     };
   }
 
+  /** What the device has at hand of queue `index`, oldest first; nothing of a queue that is not there. */
+  chainsInFlight(index: number): Iterable<DescriptorChain> {
+    return this.#queues[index]?.chainsInFlight ?? [];
+  }
+
   /** As a write of 0 to Status: complete when it returns (2.4). */
   reset(): void {
     this.#work.spend(Work.RESET);
     this.#epoch++;
-    if (this.#status !== 0) this.#tell("debug", "reset by the driver, or with the machine");
     for (const queue of this.#queues) queue.disable();
     this.#features.reset();
     this.#setups = this.#newSetups();
-    this.#status = 0;
+    this.#enter(0);
     this.#selectors = noSelectors();
     this.#refusal = undefined;
     this.#needsReset = undefined;
     this.#interrupt.load(0);
-    this.#remember();
     this.#guarded(() => this.device.reset());
   }
 
@@ -229,7 +244,7 @@ export class VirtioTransport implements MmioHandler {
   load(state: TransportState): void {
     this.reset();
     this.#features.load(state.driverFeatures);
-    this.#status = state.status & ~Status.DRIVER_OK;
+    this.#enter(state.status & ~Status.DRIVER_OK);
     if ((state.status & Status.FEATURES_OK) !== 0) {
       const refusal = this.#features.refusal();
       if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
@@ -249,7 +264,6 @@ export class VirtioTransport implements MmioHandler {
     this.#interrupt.load(state.interruptStatus);
     if ((state.status & Status.DRIVER_OK) !== 0) this.#activate(state.device);
     for (const refusal of refusals) this.#fail(refusal);
-    this.#remember();
   }
 
   get #negotiating(): boolean {
@@ -269,13 +283,12 @@ export class VirtioTransport implements MmioHandler {
       return;
     }
     if ((this.#status & Status.FAILED) !== 0) return;
-    const before = this.#status;
-    const added = value & ~before;
-    this.#status |= added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED);
+    const added = value & ~this.#status;
+    this.#enter(this.#status | (added & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED)));
     if ((added & Status.FEATURES_OK) !== 0 && this.#negotiating) {
       this.#refusal = this.#features.refusal();
       if (this.#refusal === undefined) {
-        this.#status |= Status.FEATURES_OK;
+        this.#enter(this.#status | Status.FEATURES_OK);
         this.#guarded(() => this.device.negotiated?.(this.#features.driver));
       } else {
         this.#tell("warning", `features refused: ${this.#refusal}`);
@@ -285,20 +298,6 @@ export class VirtioTransport implements MmioHandler {
     if ((added & Status.DRIVER_OK) !== 0 && (this.#status & stage) === Status.FEATURES_OK) {
       this.#activate(undefined);
     }
-    this.#remember();
-    if (this.#status !== before) this.#tellStatus(this.#status & ~before);
-  }
-
-  #remember(): void {
-    if (this.#statusHistory.at(-1) === this.#status) return;
-    this.#statusHistory.push(this.#status);
-    if (this.#statusHistory.length > STATUS_HISTORY) this.#statusHistory.shift();
-  }
-
-  #tellStatus(added: number): void {
-    const inUse = (added & Status.DRIVER_OK) !== 0 ? "info" : "debug";
-    const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
-    this.#tell(level, `status ${statusNames(this.#status)}`);
   }
 
   #tell(level: LogLevel, text: string): void {
@@ -306,7 +305,7 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #activate(saved: State | undefined): void {
-    this.#status |= Status.DRIVER_OK;
+    this.#enter(this.#status | Status.DRIVER_OK);
     if ((this.#status & Status.FAILED) !== 0) return;
     const broken = this.#setups.findIndex((setup) => setup.refusal !== undefined);
     if (broken >= 0) {
@@ -338,8 +337,10 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #kick(index: number): void {
-    if (this.#running && this.#queues[index]?.ready) this.#kicks++;
-    else this.#ignoredKicks++;
+    if (this.#running && this.#queues[index]?.ready) {
+      this.#kicks++;
+      this.#tap.observer?.kicked(this.#source, index);
+    } else this.#ignoredKicks++;
     this.#poll(index);
   }
 
@@ -362,15 +363,30 @@ export class VirtioTransport implements MmioHandler {
     if (this.#needsReset !== undefined) return;
     this.#needsReset = reason;
     this.#tell("error", `needs a reset: ${reason}`);
-    this.#status |= Status.DEVICE_NEEDS_RESET;
-    this.#remember();
+    this.#enter(this.#status | Status.DEVICE_NEEDS_RESET);
     for (const queue of this.#queues) queue.disable();
     this.#raise(InterruptBit.CONFIG_CHANGE);
   }
 
   /** No notification before DRIVER_OK (2.1.2). */
   #raise(cause: number): void {
-    if ((this.#status & Status.DRIVER_OK) !== 0) this.#interrupt.raise(cause);
+    if ((this.#status & Status.DRIVER_OK) === 0) return;
+    this.#tap.observer?.raised(this.#source, cause);
+    this.#interrupt.raise(cause);
+  }
+
+  /** The one place where the status changes: whoever follows it is told here. */
+  #enter(status: number): void {
+    if (status === this.#status) return;
+    const added = status & ~this.#status;
+    this.#status = status;
+    this.#statusHistory.push(status);
+    if (this.#statusHistory.length > STATUS_HISTORY) this.#statusHistory.shift();
+    const inUse = (added & Status.DRIVER_OK) !== 0 ? "info" : "debug";
+    const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
+    const reset = "reset by the driver, or with the machine";
+    this.#tell(level, status === 0 ? reset : `status ${statusNames(status)}`);
+    this.#tap.observer?.statusChanged(this.#source, status);
   }
 
   #readConfig(offset: number, size: AccessSize): number {

@@ -47,4 +47,9 @@ export const PANELS: readonly Panel[] = [
     title: "Log",
     load: async () => (await import("./log-panel.tsx")).LogPanel,
   },
+  {
+    id: "queues",
+    title: "Queues",
+    load: async () => (await import("./queues-panel.tsx")).QueuesPanel,
+  },
 ];

@@ -7,6 +7,7 @@ import type { IrqLine } from "../../irq/irq-line.ts";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { VirtioDevice } from "../device.ts";
 import type { FeatureChoice } from "../features.ts";
+import type { VirtioTap } from "../observer.ts";
 import { bit, Feature, Register, Status } from "../spec.ts";
 import { VirtioTransport } from "../transport.ts";
 import type { DriverHost, DriverQueue } from "./driver-queue.ts";
@@ -42,6 +43,9 @@ export interface TestDriverOptions extends FeatureChoice {
   /** Bytes behind RAM in the linear memory for windows; default none. */
   readonly windowSize?: number;
   readonly trigger?: "edge" | "level";
+  /** For tests of those who watch. */
+  readonly slot?: number;
+  readonly tap?: VirtioTap;
 }
 
 export interface StartOptions {

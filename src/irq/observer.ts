@@ -1,0 +1,8 @@
+/** Who is told what becomes of interrupts. Observers look only: what they do must not reach the guest. */
+export interface IrqObserver {
+  /** The line of an SPI rose: an edge, or the beginning of a level. */
+  pulsed(intid: number): void;
+  claimed(target: number, intid: number): void;
+  /** Not with the `claim` handshake, in which a claim is all there is. */
+  completed(target: number, intid: number): void;
+}

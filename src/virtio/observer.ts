@@ -1,0 +1,48 @@
+/**
+ * Who is told what becomes of requests, in the order in which it happens. Observers look only: what
+ * they do must not reach the guest, and they throw nothing.
+ */
+import type { DescriptorChain } from "./chain.ts";
+
+/** The transport that an event is of; the same object for as long as the device is attached. */
+export interface RequestSource {
+  readonly slot: number;
+  /** Device ID of the virtio specification, chapter 5. */
+  readonly type: number;
+  /** Of the device, such as `blk0`. */
+  readonly name: string;
+}
+
+export interface VirtioObserver {
+  /** The driver wrote QueueNotify of a queue that is ready. */
+  kicked(source: RequestSource, queue: number): void;
+  /** A chain was taken. `flaw` is why it is malformed; the queue then gives it back by itself. */
+  popped(
+    source: RequestSource,
+    queue: number,
+    features: bigint,
+    chain: DescriptorChain,
+    flaw: string | undefined,
+  ): void;
+  /** The device gave a chain back; the driver sees it only when it is published. */
+  pushed(
+    source: RequestSource,
+    queue: number,
+    features: bigint,
+    chain: DescriptorChain,
+    bytesWritten: number,
+  ): void;
+  /** All that was pushed is in the used ring; `isNotified` is false if the driver wants no interrupt. */
+  published(source: RequestSource, queue: number, isNotified: boolean): void;
+  /** No chain of the queue that is in flight will come back. */
+  stopped(source: RequestSource, queue: number): void;
+  /** A bit of InterruptStatus (`InterruptBit`) was set, and the line is driven next. */
+  raised(source: RequestSource, cause: number): void;
+  /** The device status register changed (2.1); 0 is a reset. */
+  statusChanged(source: RequestSource, status: number): void;
+}
+
+/** Where the transports of a machine look for an observer: an empty one costs them a comparison. */
+export interface VirtioTap {
+  observer: VirtioObserver | undefined;
+}
