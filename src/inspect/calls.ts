@@ -4,9 +4,11 @@
  */
 import { deviceCalls } from "./devices.ts";
 import type { Subject } from "./subject.ts";
+import { timelineCalls } from "./timeline.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
+  ...timelineCalls(subject),
 });
 
 export type Calls = ReturnType<typeof createCalls>;
