@@ -6,6 +6,16 @@ import { deviceCalls } from "./devices.ts";
 import type { Subject } from "./subject.ts";
 import { timelineCalls } from "./timeline.ts";
 
+export type { Field } from "./payload/payload.ts";
+export type { HistogramView } from "./timeline/histogram.ts";
+export type {
+  ExportKind,
+  TimelineDetail,
+  TimelineLatencies,
+  TimelineRow,
+  TimelineState,
+} from "./timeline/timeline.ts";
+
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...timelineCalls(subject),

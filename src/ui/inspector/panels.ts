@@ -7,4 +7,9 @@ export const PANELS: readonly Panel[] = [
     title: "Devices",
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
+  {
+    id: "timeline",
+    title: "Timeline",
+    load: async () => (await import("./timeline-panel.tsx")).TimelinePanel,
+  },
 ];
