@@ -49,7 +49,7 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       onKeyDown={step}
     >
       <Head />
-      <div class="timeline-space" style={{ height: (end - first) * ROW_PX }}>
+      <div class="timeline-space" style={{ height: `${(end - first) * ROW_PX}px` }}>
         {indices.map((index) => (
           <Row
             key={index}
@@ -103,7 +103,7 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
       aria-setsize={count}
       aria-selected={isSelected}
       data-outcome={row?.outcome}
-      style={{ top: (index - first) * ROW_PX }}
+      style={{ top: `${(index - first) * ROW_PX}px` }}
       onClick={select}
     >
       {row !== undefined && <Cells row={row} />}
