@@ -53,7 +53,7 @@ export const GsoType = {
 } as const;
 
 /** A bit beside the type: the segments carry congestion marks (RFC 3168). */
-const GSO_ECN = 0x80;
+export const GSO_ECN = 0x80;
 
 /** The kind of packet without the ECN bit. */
 export function gsoType(packet: Uint8Array): number {
@@ -134,10 +134,15 @@ function writeLittleU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
 }
 
-const EtherType = { VLAN: 0x8100, SERVICE_VLAN: 0x88a8, IPV4: 0x0800, IPV6: 0x86dd } as const;
+export const EtherType = {
+  VLAN: 0x8100,
+  SERVICE_VLAN: 0x88a8,
+  IPV4: 0x0800,
+  IPV6: 0x86dd,
+} as const;
 
 /** A customer's tag inside a provider's (IEEE 802.1ad). */
-const VLAN_TAGS_MAX = 2;
+export const VLAN_TAGS_MAX = 2;
 
 export const Protocol = { TCP: 6, UDP: 17 } as const;
 
@@ -147,7 +152,7 @@ const TCP_HEADER = 20;
 const UDP_HEADER = 8;
 
 /** Hop-by-hop options, routing, destination options: each has its length in its second byte. */
-const IPV6_EXTENSIONS: readonly number[] = [0, 43, 60];
+export const IPV6_EXTENSIONS: readonly number[] = [0, 43, 60];
 /** RFC 8200 4.1 has at most one of each, and the destination options twice. */
 const IPV6_EXTENSIONS_MAX = 4;
 

@@ -1,35 +1,64 @@
-/** What a request says, read from the bytes of its chain by the kind of its device. */
+/** What requests to devices say: one decoder for each device type, each a file of this folder. */
+import { DeviceType } from "../../virtio/spec.ts";
+import { decodeNineP } from "./9p.ts";
+import { decodeBalloon } from "./balloon.ts";
+import { decodeBlock } from "./block.ts";
+import { decodeConsole } from "./console.ts";
+import { decodeEntropy } from "./entropy.ts";
+import type { Decoder, Exchange, Payload } from "./field.ts";
+import { decodeFs } from "./fs.ts";
+import { decodeGpu } from "./gpu.ts";
+import { decodeInput } from "./input.ts";
+import { decodeMem } from "./mem.ts";
+import { bytesText } from "./names.ts";
+import { decodeNet } from "./net.ts";
+import { decodePmem } from "./pmem.ts";
+import { readAnswer, readRequest } from "./reader.ts";
+import { decodeSound } from "./sound.ts";
+import { decodeVsock } from "./vsock.ts";
 
-/** One value in a request, with its place in the part that it was read from. */
-export interface Field {
-  readonly name: string;
-  readonly value: string;
-  readonly note?: string;
-  /** In bytes. */
-  readonly offset?: number;
-  readonly length?: number;
-  readonly children?: Field[];
-}
+export type { Field } from "./field.ts";
 
-export interface DecodedPayload {
-  /** What is asked for, as a word to filter by, such as `write`. */
-  readonly op: string;
-  /** One line. */
-  readonly summary: string;
-  readonly fields: Field[];
-}
+const DECODERS: ReadonlyMap<number, Decoder> = new Map([
+  [DeviceType.NET, decodeNet],
+  [DeviceType.BLOCK, decodeBlock],
+  [DeviceType.CONSOLE, decodeConsole],
+  [DeviceType.ENTROPY, decodeEntropy],
+  [DeviceType.BALLOON, decodeBalloon],
+  [DeviceType.NINE_P, decodeNineP],
+  [DeviceType.GPU, decodeGpu],
+  [DeviceType.INPUT, decodeInput],
+  [DeviceType.VSOCK, decodeVsock],
+  [DeviceType.MEM, decodeMem],
+  [DeviceType.SOUND, decodeSound],
+  [DeviceType.FS, decodeFs],
+  [DeviceType.PMEM, decodePmem],
+]);
 
 /**
- * @param readable the beginning of what the driver sent, as far as it is known.
- * @param written the beginning of what the device answered; empty while it has not.
+ * Decodes what is known of a request to a device of `deviceType`. `readable` is what the driver wrote
+ * for the device, `written` what the device wrote so far: nothing while the request is in flight.
+ * Either may be cut off, or be anything a hostile guest makes of it: what cannot be read has a note.
  */
 export function decodePayload(
-  _deviceType: number,
-  _queue: number,
-  _features: bigint,
+  deviceType: number,
+  queue: number,
+  features: bigint,
   readable: Uint8Array,
   written: Uint8Array,
-): DecodedPayload {
-  const summary = `${readable.length} bytes out, ${written.length} bytes in`;
-  return { op: "request", summary, fields: [] };
+): Payload {
+  const exchange = { queue, features, readable, written };
+  const payload: Payload = { op: "", summary: "", fields: [] };
+  (DECODERS.get(deviceType) ?? decodeBytes)(exchange, payload);
+  if (payload.op === "") payload.op = "request";
+  return payload;
+}
+
+/** A device that nothing is known of. */
+function decodeBytes(exchange: Exchange, payload: Payload): void {
+  const { readable, written } = exchange;
+  payload.op = "request";
+  payload.summary = `${bytesText(readable.length)} out, ${bytesText(written.length)} in`;
+  readRequest(exchange, payload.fields, (reader) => reader.rest("readable"));
+  readAnswer(exchange, payload.fields, (reader) => reader.rest("written"));
 }

@@ -1,6 +1,7 @@
 /** What can be read of a recorded request, by its sequence number: what filters, lists and exports use. */
 import { DeviceType } from "../../virtio/spec.ts";
-import { type DecodedPayload, decodePayload } from "../payload/payload.ts";
+import type { Payload } from "../payload/field.ts";
+import { decodePayload } from "../payload/payload.ts";
 import type { Recorder } from "./recorder.ts";
 import { Mark, Moment, Outcome, Part } from "./request-log.ts";
 
@@ -148,7 +149,7 @@ export class RequestReader {
     return this.recorder.samples.view(seq, this.#source(seq).type, part);
   }
 
-  decode(seq: number): DecodedPayload {
+  decode(seq: number): Payload {
     const { log } = this.recorder;
     const readable = this.sample(seq, Part.READABLE);
     const written = this.sample(seq, Part.WRITTEN);

@@ -31,7 +31,7 @@ export const BalloonQueue = {
 type BalloonQueue = (typeof BalloonQueue)[keyof typeof BalloonQueue];
 
 /** The queues that exist only with a feature, in order. */
-const OPTIONAL_QUEUES: readonly (readonly [queue: BalloonQueue, feature: number])[] = [
+export const OPTIONAL_QUEUES: readonly (readonly [queue: BalloonQueue, feature: number])[] = [
   [BalloonQueue.STATISTICS, BalloonFeature.STATS_VQ],
   [BalloonQueue.FREE_PAGE, BalloonFeature.FREE_PAGE_HINT],
   [BalloonQueue.REPORTING, BalloonFeature.PAGE_REPORTING],
@@ -47,7 +47,7 @@ export const HintCommand = { STOP: 0, DONE: 1, FIRST: 2 } as const;
 const QUEUE_SIZE = 64;
 
 /** Pages are numbered in units of 4 KiB, whatever the guest's page size is (5.5.6). */
-const PAGE_BYTES = 4096;
+export const PAGE_BYTES = 4096;
 
 /**
  * Page numbers of one inflate or deflate request that are looked at. Drivers send 256; a request may

@@ -26,14 +26,14 @@ export const BlockType = {
  */
 export const BLOCK_REQUEST_MAX = 64 * 1024 * 1024;
 
-const HEADER_SIZE = 16;
+export const BLOCK_HEADER_SIZE = 16;
 const SEGMENT_SIZE = 16;
-const ID_SIZE = 20;
+export const BLOCK_ID_SIZE = 20;
 const LIFETIME_SIZE = 6;
-const SEGMENT_UNMAP = 1;
+export const BLOCK_SEGMENT_UNMAP = 1;
 
 /** Where headers are read to; one at a time, so all share it. */
-const headerBytes = new Uint8Array(HEADER_SIZE);
+const headerBytes = new Uint8Array(BLOCK_HEADER_SIZE);
 const header = new DataView(headerBytes.buffer);
 
 /** What the driver has negotiated, as far as requests depend on it. */
@@ -70,7 +70,7 @@ export class BlockRequest implements BlockTarget {
     this.chain = chain;
     this.type = header.getUint32(0, true);
     this.sector = header.getUint32(8, true) + header.getUint32(12, true) * 0x1_0000_0000;
-    this.dataOut = chain.readableLength - HEADER_SIZE;
+    this.dataOut = chain.readableLength - BLOCK_HEADER_SIZE;
     this.dataIn = chain.writableLength - 1;
   }
 
@@ -85,7 +85,7 @@ export class BlockRequest implements BlockTarget {
   /** Bytes of data that a success leaves in the guest's buffers. */
   get produces(): number {
     if (this.type === BlockType.IN) return this.dataIn;
-    if (this.type === BlockType.GET_ID) return Math.min(ID_SIZE, this.dataIn);
+    if (this.type === BlockType.GET_ID) return Math.min(BLOCK_ID_SIZE, this.dataIn);
     return this.type === BlockType.GET_LIFETIME ? LIFETIME_SIZE : 0;
   }
 
@@ -101,7 +101,7 @@ export class BlockRequest implements BlockTarget {
 
 /** Whether there is room for a header and for the status. */
 export function isBlockRequest(chain: DescriptorChain): boolean {
-  return chain.readableLength >= HEADER_SIZE && chain.writableLength >= 1;
+  return chain.readableLength >= BLOCK_HEADER_SIZE && chain.writableLength >= 1;
 }
 
 /**
@@ -144,7 +144,7 @@ function write(
 ): BlockStatus | Promise<BlockStatus> {
   const { chain, sector, dataOut } = request;
   if (backend.readOnly || !transferable(backend, sector, dataOut)) return BlockStatus.IOERR;
-  return durable(backend, backend.write(sector, chain.readableViews(HEADER_SIZE)), through);
+  return durable(backend, backend.write(sector, chain.readableViews(BLOCK_HEADER_SIZE)), through);
 }
 
 function lifetime(backend: BlockBackend, request: BlockRequest): BlockStatus {
@@ -165,7 +165,7 @@ function eachSegment(
   if (backend.readOnly || !Number.isInteger(count)) return BlockStatus.IOERR;
   if (count < 1 || count > BLOCK_SEGMENTS_MAX) return BlockStatus.IOERR;
   const segments = readSegments(request, count);
-  const known = request.type === BlockType.WRITE_ZEROES ? SEGMENT_UNMAP : 0;
+  const known = request.type === BlockType.WRITE_ZEROES ? BLOCK_SEGMENT_UNMAP : 0;
   if (segments.some(({ flags }) => (flags & ~known) !== 0)) return BlockStatus.UNSUPP;
   const fits = (s: Segment) =>
     s.count <= BLOCK_ZERO_SECTORS_MAX && inside(backend, s.sector, s.count);
@@ -189,7 +189,7 @@ function applySegment(
     case BlockType.SECURE_ERASE:
       return backend.secureErase?.(sector, count);
     default:
-      return backend.writeZeroes?.(sector, count, (flags & SEGMENT_UNMAP) !== 0);
+      return backend.writeZeroes?.(sector, count, (flags & BLOCK_SEGMENT_UNMAP) !== 0);
   }
 }
 
@@ -203,7 +203,7 @@ function segmentBytes({ type, dataOut, dataIn }: BlockRequest): number {
 
 function readSegments(request: BlockRequest, count: number): Segment[] {
   const bytes = new Uint8Array(count * SEGMENT_SIZE);
-  if (request.dataOut > 0) request.chain.readAt(HEADER_SIZE, bytes);
+  if (request.dataOut > 0) request.chain.readAt(BLOCK_HEADER_SIZE, bytes);
   else request.chain.readWritableAt(0, bytes);
   const view = new DataView(bytes.buffer);
   return Array.from({ length: count }, (_, i) => {
@@ -226,8 +226,8 @@ function transferable(backend: BlockBackend, sector: number, bytes: number): boo
 }
 
 function idBytes(id: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(ID_SIZE);
-  bytes.set(new TextEncoder().encode(id).subarray(0, ID_SIZE));
+  const bytes = new Uint8Array(BLOCK_ID_SIZE);
+  bytes.set(new TextEncoder().encode(id).subarray(0, BLOCK_ID_SIZE));
   return bytes;
 }
 

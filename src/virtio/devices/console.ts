@@ -21,8 +21,8 @@ export const ConsoleFeature = { SIZE: 0, MULTIPORT: 1, EMERG_WRITE: 2 } as const
 /** Queues (5.3.2): those of port 0, of control messages, then two for each port from 1 on. */
 const RX = 0;
 const TX = 1;
-const CONTROL_RX = 2;
-const CONTROL_TX = 3;
+export const CONTROL_RX = 2;
+export const CONTROL_TX = 3;
 const QUEUE_SIZE = 256;
 
 /** Linux fills these queues with pages: what ports cost the guest is kept to 256 KiB each. */

@@ -2,28 +2,29 @@
 
 /** Where the bytes of R, G, B and A are in a little-endian word, in bits; no A means opaque. */
 export interface PixelFormat {
+  /** As the specification has it, such as `B8G8R8A8`: from it the rest follows. */
+  readonly name: string;
   readonly red: number;
   readonly green: number;
   readonly blue: number;
   readonly alpha: number | undefined;
 }
 
-const format = (red: number, green: number, blue: number, alpha?: number): PixelFormat => ({
-  red,
-  green,
-  blue,
-  alpha,
-});
+function format(name: string): PixelFormat {
+  const bitsTo = (channel: string) => 4 * name.indexOf(channel);
+  const alpha = name.includes("A") ? bitsTo("A") : undefined;
+  return { name, red: bitsTo("R"), green: bitsTo("G"), blue: bitsTo("B"), alpha };
+}
 
 export const PIXEL_FORMATS: { readonly [id: number]: PixelFormat | undefined } = {
-  1: format(16, 8, 0, 24), // B8G8R8A8
-  2: format(16, 8, 0), // B8G8R8X8
-  3: format(8, 16, 24, 0), // A8R8G8B8
-  4: format(8, 16, 24), // X8R8G8B8
-  67: format(0, 8, 16, 24), // R8G8B8A8
-  68: format(24, 16, 8), // X8B8G8R8
-  121: format(24, 16, 8, 0), // A8B8G8R8
-  134: format(0, 8, 16), // R8G8B8X8
+  1: format("B8G8R8A8"),
+  2: format("B8G8R8X8"),
+  3: format("A8R8G8B8"),
+  4: format("X8R8G8B8"),
+  67: format("R8G8B8A8"),
+  68: format("X8B8G8R8"),
+  121: format("A8B8G8R8"),
+  134: format("R8G8B8X8"),
 };
 
 const OPAQUE = 0xff00_0000 | 0;
