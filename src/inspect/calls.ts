@@ -3,10 +3,21 @@
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
 import { deviceCalls } from "./devices.ts";
+import { interruptCalls } from "./interrupts.ts";
 import type { Subject } from "./subject.ts";
 import { timelineCalls } from "./timeline.ts";
 
+export const createCalls = (subject: Subject) => ({
+  ...deviceCalls(subject),
+  ...timelineCalls(subject),
+  ...interruptCalls(subject),
+});
+
+export type { ConfigFieldView } from "./config-fields.ts";
+export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
+export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 export type { Field } from "./payload/payload.ts";
+export type { RegisterView } from "./registers.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {
   ExportKind,
@@ -15,11 +26,6 @@ export type {
   TimelineRow,
   TimelineState,
 } from "./timeline/timeline.ts";
-
-export const createCalls = (subject: Subject) => ({
-  ...deviceCalls(subject),
-  ...timelineCalls(subject),
-});
 
 export type Calls = ReturnType<typeof createCalls>;
 

@@ -223,6 +223,10 @@ export class Machine {
     return () => this.#setObservers(this.#observers.filter((other) => other !== observer));
   }
 
+  get harts(): readonly HartPort[] {
+    return this.#harts;
+  }
+
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];

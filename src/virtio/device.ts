@@ -51,6 +51,20 @@ export interface SharedMemoryRegion {
 /** Cheap numbers for the inspector, by name; reading them changes nothing. */
 export type Counters = Readonly<Record<string, number>>;
 
+/** What the specification calls a device and its parts, for those who look at it. */
+export interface DeviceNames {
+  /** The kind of device, such as `Block device`. */
+  readonly title: string;
+  /** Where the specification describes it; its third section has the feature bits. */
+  readonly chapter?: string;
+  /** Feature bits. */
+  readonly features?: Readonly<Record<string, number>>;
+  /** Offsets of configuration fields; what is at the end of the space or behind it is none. */
+  readonly config?: Readonly<Record<string, number>>;
+  /** Which of the counters count bytes that were moved for the guest. */
+  readonly traffic?: readonly string[];
+}
+
 export interface VirtioDevice {
   /** Device ID of the virtio specification, chapter 5. */
   readonly type: number;
@@ -62,6 +76,7 @@ export interface VirtioDevice {
   /** The maximum size of each queue. */
   readonly queueSizes: readonly number[];
   readonly config: ConfigSpace;
+  readonly names?: DeviceNames;
   readonly sharedMemory?: readonly SharedMemoryRegion[];
   /** FEATURES_OK: the driver's choice, before it relies on the configuration space (3.1.1). */
   negotiated?(features: bigint): void;

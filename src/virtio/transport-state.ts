@@ -20,6 +20,21 @@ export interface Selectors {
   sharedMemory: number;
 }
 
+/**
+ * Changes of the status that are remembered: several negotiations of an honest driver. A guest that
+ * writes it in a loop sees the oldest go.
+ */
+export const STATUS_HISTORY = 32;
+
+/** What a driver has set up so far, in registers that it cannot read back. */
+export interface WrittenRegisters {
+  readonly selectors: Readonly<Selectors>;
+  /** One for each queue. */
+  readonly setups: readonly QueueSetupState[];
+  /** Values of the device status, oldest first, the present one included; `STATUS_HISTORY` at most. */
+  readonly statusHistory: readonly number[];
+}
+
 /** What the inspector shows of one device; plain and structured-clonable. */
 export interface TransportSnapshot {
   readonly name: string;

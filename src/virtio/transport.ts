@@ -17,7 +17,13 @@ import type { RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import { readSharedMemory } from "./shared-memory.ts";
 import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
-import type { Selectors, TransportSnapshot, TransportState } from "./transport-state.ts";
+import {
+  type Selectors,
+  STATUS_HISTORY,
+  type TransportSnapshot,
+  type TransportState,
+  type WrittenRegisters,
+} from "./transport-state.ts";
 import { Work, WorkBudget } from "./work.ts";
 
 export interface TransportOptions extends FeatureChoice {
@@ -46,6 +52,7 @@ export class VirtioTransport implements MmioHandler {
   readonly #queues: readonly DeviceQueue[];
   #setups: readonly QueueSetup[];
   #status = 0;
+  readonly #statusHistory: number[] = [0];
   #selectors: Selectors = noSelectors();
   #refusal: string | undefined;
   #needsReset: string | undefined;
@@ -180,6 +187,15 @@ export class VirtioTransport implements MmioHandler {
     };
   }
 
+  /** Beside `inspect`, for a closer look; nothing changes. */
+  inspectWritten(): WrittenRegisters {
+    return {
+      selectors: { ...this.#selectors },
+      setups: this.#setups.map((setup) => setup.save()),
+      statusHistory: [...this.#statusHistory],
+    };
+  }
+
   /** As a write of 0 to Status: complete when it returns (2.4). */
   reset(): void {
     this.#work.spend(Work.RESET);
@@ -216,7 +232,7 @@ export class VirtioTransport implements MmioHandler {
   load(state: TransportState): void {
     this.reset();
     this.#features.load(state.driverFeatures);
-    this.#status = state.status & ~Status.DRIVER_OK;
+    this.#enter(state.status & ~Status.DRIVER_OK);
     if ((state.status & Status.FEATURES_OK) !== 0) {
       const refusal = this.#features.refusal();
       if (refusal !== undefined) throw new Error(`${this.name}: ${refusal}`);
@@ -343,6 +359,8 @@ export class VirtioTransport implements MmioHandler {
   #enter(status: number): void {
     if (status === this.#status) return;
     this.#status = status;
+    this.#statusHistory.push(status);
+    if (this.#statusHistory.length > STATUS_HISTORY) this.#statusHistory.shift();
     this.#tap.observer?.statusChanged(this.#source, status);
   }
 

@@ -12,4 +12,9 @@ export const PANELS: readonly Panel[] = [
     title: "Timeline",
     load: async () => (await import("./timeline-panel.tsx")).TimelinePanel,
   },
+  {
+    id: "interrupts",
+    title: "Interrupts",
+    load: async () => (await import("./interrupts-panel.tsx")).InterruptsPanel,
+  },
 ];

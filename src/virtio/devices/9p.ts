@@ -11,7 +11,10 @@ import { encodeText } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
 
 /** Feature bit: the configuration has a tag, a le16 length and as many bytes. */
-const MOUNT_TAG = 0;
+const NinePFeature = { MOUNT_TAG: 0 } as const;
+
+/** Configuration layout. */
+const Config = { TAG_LEN: 0, TAG: 2 } as const;
 
 /** Bytes of a tag: Linux allows a page, but every name for a mount is short. */
 export const TAG_MAX = 255;
@@ -21,8 +24,14 @@ const QUEUE_SIZE = 128;
 
 export class NinePDevice implements VirtioDevice {
   readonly type = DeviceType.NINE_P;
+  readonly names = {
+    title: "9P transport",
+    features: NinePFeature,
+    config: Config,
+    traffic: ["bytesRead", "bytesWritten"],
+  };
   readonly name: string;
-  readonly features = bit(MOUNT_TAG);
+  readonly features = bit(NinePFeature.MOUNT_TAG);
   readonly queueSizes = [QUEUE_SIZE];
   readonly config: ConfigFields;
   readonly #tree: HostTree;
@@ -42,7 +51,9 @@ export class NinePDevice implements VirtioDevice {
     }
     this.name = name;
     this.#tree = tree;
-    this.config = new ConfigFields(2 + bytes.length).setU16(0, bytes.length).setBytes(2, bytes);
+    this.config = new ConfigFields(Config.TAG + bytes.length)
+      .setU16(Config.TAG_LEN, bytes.length)
+      .setBytes(Config.TAG, bytes);
   }
 
   activate({ queues, spend }: DeviceIo): void {

@@ -63,6 +63,12 @@ export const BALLOON_CLEAR_MAX = 256 * 1024 * 1024;
 
 export class BalloonDevice implements VirtioDevice {
   readonly type = DeviceType.BALLOON;
+  readonly names = {
+    title: "Memory balloon device",
+    chapter: "5.5",
+    features: BalloonFeature,
+    config: Config,
+  };
   readonly name: string;
   readonly features = bits(...Object.values(BalloonFeature));
   readonly queueSizes = Object.values(BalloonQueue).map(() => QUEUE_SIZE);

@@ -31,6 +31,13 @@ export const BLOCK_BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024;
 
 export class BlockDevice implements VirtioDevice {
   readonly type = DeviceType.BLOCK;
+  readonly names = {
+    title: "Block device",
+    chapter: "5.2",
+    features: BlockFeature,
+    config: BlockConfig,
+    traffic: ["bytesRead", "bytesWritten"],
+  };
   readonly name: string;
   readonly features: bigint;
   readonly queueSizes: readonly number[];

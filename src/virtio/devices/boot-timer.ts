@@ -6,11 +6,12 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
 
-/** One 32-bit register. */
-const CONFIG_SIZE = 4;
+/** Configuration layout: one register. */
+const Config = { UP: 0, SIZE: 4 } as const;
 
 export class BootTimerDevice implements VirtioDevice {
   readonly type = DeviceType.BOOT_TIMER;
+  readonly names = { title: "Boot timer", config: Config };
   readonly name: string;
   readonly features = 0n;
   readonly queueSizes = [];
@@ -20,8 +21,8 @@ export class BootTimerDevice implements VirtioDevice {
   /** `onUp` is called for every write, with the value written; the first is the one that counts. */
   constructor(name: string, onUp: (value: number) => void) {
     this.name = name;
-    this.config = new ConfigFields(CONFIG_SIZE, (offset, _size, value) => {
-      if (offset !== 0) return;
+    this.config = new ConfigFields(Config.SIZE, (offset, _size, value) => {
+      if (offset !== Config.UP) return;
       this.#writes++;
       onUp(value);
     });

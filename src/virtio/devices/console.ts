@@ -35,11 +35,7 @@ export const CONSOLE_PORTS_MAX = 31;
 const PORT_NAME = /^[\w.-]{1,63}$/;
 
 /** Configuration layout (5.3.4). */
-const CONFIG_COLS = 0;
-const CONFIG_ROWS = 2;
-const CONFIG_MAX_NR_PORTS = 4;
-const CONFIG_EMERG_WR = 8;
-const CONFIG_SIZE = 12;
+const Config = { COLS: 0, ROWS: 2, MAX_NR_PORTS: 4, EMERG_WR: 8, SIZE: 12 } as const;
 
 export interface ConsoleSize {
   readonly cols: number;
@@ -57,6 +53,13 @@ export interface ConsoleOptions {
 
 export class ConsoleDevice implements VirtioDevice {
   readonly type = DeviceType.CONSOLE;
+  readonly names = {
+    title: "Console device",
+    chapter: "5.3",
+    features: ConsoleFeature,
+    config: Config,
+    traffic: ["inputBytes", "outputBytes"],
+  };
   readonly name: string;
   readonly features: bigint;
   readonly queueSizes: readonly number[];
@@ -94,11 +97,11 @@ export class ConsoleDevice implements VirtioDevice {
       QUEUE_SIZE,
       ...Array.from({ length: ports > 0 ? 2 + 2 * ports : 0 }, () => PORT_QUEUE_SIZE),
     ];
-    this.config = new ConfigFields(CONFIG_SIZE, (offset, _size, value) => {
-      if (offset === CONFIG_EMERG_WR) this.#emergencyWrite(value & 0xff);
+    this.config = new ConfigFields(Config.SIZE, (offset, _size, value) => {
+      if (offset === Config.EMERG_WR) this.#emergencyWrite(value & 0xff);
     });
     this.#writeSize();
-    this.config.setU32(CONFIG_MAX_NR_PORTS, ports + 1);
+    this.config.setU32(Config.MAX_NR_PORTS, ports + 1);
   }
 
   /** Called when `input` had to refuse bytes and has space again. */
@@ -319,7 +322,7 @@ export class ConsoleDevice implements VirtioDevice {
 
   #writeSize(): void {
     const { cols, rows } = this.#size;
-    this.config.setU16(CONFIG_COLS, cols).setU16(CONFIG_ROWS, rows);
+    this.config.setU16(Config.COLS, cols).setU16(Config.ROWS, rows);
   }
 
   #emergencyWrite(byte: number): void {

@@ -20,6 +20,7 @@ export const ENTROPY_REQUEST_MAX = 4096;
 
 export class EntropyDevice implements VirtioDevice {
   readonly type = DeviceType.ENTROPY;
+  readonly names = { title: "Entropy device", chapter: "5.4", traffic: ["bytes"] };
   readonly name: string;
   readonly features = 0n;
   readonly queueSizes = [QUEUE_SIZE];

@@ -8,7 +8,8 @@ import { encodeText } from "./host-tree/names.ts";
 import { RequestPump } from "./host-tree/request-pump.ts";
 
 /** Configuration layout (5.11.4). */
-const Config = { TAG: 0, TAG_SIZE: 36, NUM_REQUEST_QUEUES: 36, SIZE: 40 } as const;
+const Config = { TAG: 0, NUM_REQUEST_QUEUES: 36, SIZE: 40 } as const;
+const TAG_MAX = Config.NUM_REQUEST_QUEUES;
 
 /** Queues (5.11.2): for requests that may not wait behind others, and for the others. */
 const HIPRIO_SIZE = 128;
@@ -17,6 +18,12 @@ const REQUEST_SIZE = 1024;
 
 export class FsDevice implements VirtioDevice {
   readonly type = DeviceType.FS;
+  readonly names = {
+    title: "File system device",
+    chapter: "5.11",
+    config: Config,
+    traffic: ["bytesRead", "bytesWritten"],
+  };
   readonly name: string;
   readonly features = 0n;
   readonly queueSizes = [HIPRIO_SIZE, REQUEST_SIZE];
@@ -34,8 +41,8 @@ export class FsDevice implements VirtioDevice {
    */
   constructor(name: string, tag: string, tree: HostTree) {
     const bytes = encodeText(tag);
-    if (bytes.length === 0 || bytes.length > Config.TAG_SIZE || bytes.includes(0)) {
-      throw new RangeError(`a tag has 1 to ${Config.TAG_SIZE} bytes: ${tag}`);
+    if (bytes.length === 0 || bytes.length > TAG_MAX || bytes.includes(0)) {
+      throw new RangeError(`a tag has 1 to ${TAG_MAX} bytes: ${tag}`);
     }
     this.name = name;
     this.#tree = tree;

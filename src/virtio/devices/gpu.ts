@@ -71,6 +71,7 @@ export interface DisplaySize {
 
 export class GpuDevice implements VirtioDevice {
   readonly type = DeviceType.GPU;
+  readonly names = { title: "GPU device", chapter: "5.7", features: GpuFeature, config: Config };
   readonly name: string;
   readonly features = bit(GpuFeature.EDID);
   readonly queueSizes = [CONTROL_QUEUE_SIZE, CURSOR_QUEUE_SIZE];

@@ -43,12 +43,8 @@ const QUEUE_SIZE = 64;
 const EVENT_SIZE = 8;
 
 /** Configuration layout (5.8.5). */
-const CONFIG_SELECT = 0;
-const CONFIG_SUBSEL = 1;
-const CONFIG_LENGTH = 2;
-const CONFIG_DATA = 8;
-const CONFIG_DATA_SIZE = 128;
-const CONFIG_SIZE = CONFIG_DATA + CONFIG_DATA_SIZE;
+const Config = { SELECT: 0, SUBSEL: 1, LENGTH: 2, DATA: 8, SIZE: 136 } as const;
+const DATA_MAX = Config.SIZE - Config.DATA;
 
 const Select = {
   ID_NAME: 0x01,
@@ -67,6 +63,7 @@ export const INPUT_STATUS_MAX = 64;
 
 export class InputDevice implements VirtioDevice {
   readonly type = DeviceType.INPUT;
+  readonly names = { title: "Input device", chapter: "5.8", config: Config };
   readonly name: string;
   readonly features = 0n;
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
@@ -170,7 +167,7 @@ export class InputDevice implements VirtioDevice {
 
 /** The configuration space: what is read depends on what was selected before (5.8.4). */
 class InputConfig implements ConfigSpace {
-  readonly size = CONFIG_SIZE;
+  readonly size = Config.SIZE;
   generation = 0;
   readonly #description: InputDescription;
   #select = 0;
@@ -186,16 +183,16 @@ class InputConfig implements ConfigSpace {
   }
 
   readByte(offset: number): number {
-    if (offset === CONFIG_SELECT) return this.#select;
-    if (offset === CONFIG_SUBSEL) return this.#subsel;
-    if (offset === CONFIG_LENGTH) return this.#data.length;
-    return offset < CONFIG_DATA ? 0 : (this.#data[offset - CONFIG_DATA] ?? 0);
+    if (offset === Config.SELECT) return this.#select;
+    if (offset === Config.SUBSEL) return this.#subsel;
+    if (offset === Config.LENGTH) return this.#data.length;
+    return offset < Config.DATA ? 0 : (this.#data[offset - Config.DATA] ?? 0);
   }
 
   write(offset: number, size: number, value: number): void {
-    if (offset === CONFIG_SELECT) {
+    if (offset === Config.SELECT) {
       this.select(value & 0xff, size > 1 ? (value >>> 8) & 0xff : this.#subsel);
-    } else if (offset === CONFIG_SUBSEL) {
+    } else if (offset === Config.SUBSEL) {
       this.select(this.#select, value & 0xff);
     }
   }
@@ -207,7 +204,7 @@ class InputConfig implements ConfigSpace {
   select(select: number, subsel: number): void {
     this.#select = select;
     this.#subsel = subsel;
-    this.#data = this.#answer().subarray(0, CONFIG_DATA_SIZE);
+    this.#data = this.#answer().subarray(0, DATA_MAX);
     this.generation = (this.generation + 1) >>> 0;
   }
 

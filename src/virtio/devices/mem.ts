@@ -11,11 +11,12 @@ import { drain } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
 
 /** Feature bits (5.15.3). There is no ACPI, and so no ACPI_PXM. */
-const UNPLUGGED_INACCESSIBLE = 1;
+const MemFeature = { UNPLUGGED_INACCESSIBLE: 1 } as const;
 
 /** Configuration layout (5.15.4). `node_id` stays 0. */
 const Config = {
   BLOCK_SIZE: 0,
+  NODE_ID: 8,
   ADDR: 16,
   REGION_SIZE: 24,
   USABLE_REGION_SIZE: 32,
@@ -63,8 +64,14 @@ const ERROR: Answer = { type: MemResponse.ERROR };
 
 export class MemDevice implements VirtioDevice {
   readonly type = DeviceType.MEM;
+  readonly names = {
+    title: "Memory device",
+    chapter: "5.15",
+    features: MemFeature,
+    config: Config,
+  };
   readonly name: string;
-  readonly features = bit(UNPLUGGED_INACCESSIBLE);
+  readonly features = bit(MemFeature.UNPLUGGED_INACCESSIBLE);
   readonly queueSizes = [QUEUE_SIZE];
   readonly config = new ConfigFields(Config.SIZE);
   readonly #memory: GuestMemory;
@@ -111,7 +118,7 @@ export class MemDevice implements VirtioDevice {
 
   activate(io: DeviceIo): void {
     // Without it unplugged blocks would have to be readable (5.15.6.2), and there is nothing to read.
-    if ((io.features & bit(UNPLUGGED_INACCESSIBLE)) === 0n) {
+    if ((io.features & bit(MemFeature.UNPLUGGED_INACCESSIBLE)) === 0n) {
       io.needsReset("the driver would read memory that is unplugged");
       return;
     }

@@ -108,6 +108,13 @@ const FEATURES = bits(
 
 export class NetDevice implements VirtioDevice {
   readonly type = DeviceType.NET;
+  readonly names = {
+    title: "Network device",
+    chapter: "5.1",
+    features: NetFeature,
+    config: NetConfig,
+    traffic: ["receivedBytes", "sentBytes"],
+  };
   readonly name: string;
   readonly features: bigint;
   readonly dependencies = NET_DEPENDENCIES;

@@ -12,7 +12,7 @@ import { bit, DeviceType } from "../spec.ts";
 import { type BlockBackend, SECTOR_SIZE } from "./block-backend.ts";
 
 /** Feature bits (5.19.3). */
-const SHMEM_REGION = 0;
+const PmemFeature = { SHMEM_REGION: 0 } as const;
 
 /** Configuration layout (5.19.4). */
 const Config = { START: 0, SIZE: 8, BYTES: 16 } as const;
@@ -37,8 +37,15 @@ export interface PmemOptions {
 
 export class PmemDevice implements VirtioDevice {
   readonly type = DeviceType.PMEM;
+  readonly names = {
+    title: "PMEM device",
+    chapter: "5.19",
+    features: PmemFeature,
+    config: Config,
+    traffic: ["storedBytes"],
+  };
   readonly name: string;
-  readonly features = bit(SHMEM_REGION);
+  readonly features = bit(PmemFeature.SHMEM_REGION);
   readonly queueSizes = [QUEUE_SIZE];
   readonly config = new ConfigFields(Config.BYTES);
   readonly sharedMemory;

@@ -37,6 +37,12 @@ const Config = { JACKS: 0, STREAMS: 4, CHMAPS: 8, SIZE: 12 } as const;
 
 export class SoundDevice implements VirtioDevice {
   readonly type = DeviceType.SOUND;
+  readonly names = {
+    title: "Sound device",
+    chapter: "5.14",
+    config: Config,
+    traffic: ["playedBytes", "recordedBytes"],
+  };
   readonly name: string;
   readonly features = 0n;
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE];

@@ -24,6 +24,9 @@ import {
 /** Feature bits (5.10.3). */
 export const VsockFeature = { STREAM: 0, SEQPACKET: 1, NO_IMPLIED_STREAM: 2 } as const;
 
+/** Configuration layout (5.10.4). */
+const Config = { GUEST_CID: 0, SIZE: 8 } as const;
+
 /** Queues (5.10.2). Linux fills the first with buffers of 4 KiB: half a MiB of the guest. */
 const RX = 0;
 const TX = 1;
@@ -68,6 +71,13 @@ interface Reply {
 
 export class VsockDevice implements VirtioDevice {
   readonly type = DeviceType.VSOCK;
+  readonly names = {
+    title: "Socket device",
+    chapter: "5.10",
+    features: VsockFeature,
+    config: Config,
+    traffic: ["receivedBytes", "sentBytes"],
+  };
   readonly name: string;
   readonly features = bits(
     VsockFeature.STREAM,
@@ -120,7 +130,7 @@ export class VsockDevice implements VirtioDevice {
     }
     this.name = name;
     this.guestCid = guestCid;
-    this.config = new ConfigFields(8).setU64(0, guestCid);
+    this.config = new ConfigFields(Config.SIZE).setU64(Config.GUEST_CID, guestCid);
   }
 
   activate(io: DeviceIo): void {

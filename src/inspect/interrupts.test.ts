@@ -1,0 +1,77 @@
+import { beforeEach, expect, it } from "vitest";
+import { Machine } from "../machine/machine.ts";
+import { MIN_RAM_BYTES } from "../machine/machine-types.ts";
+import { FakeHartModel } from "../machine/testing/fake-hart.ts";
+import { EntropyDevice } from "../virtio/devices/entropy.ts";
+import { interruptCalls } from "./interrupts.ts";
+
+const clock = { nowMs: () => 50, wallClockMs: () => 0 };
+const RNG = 48;
+const UART = 42;
+/** S-mode of hart 0 at the PLIC. */
+const S_MODE = 1;
+
+let machine: Machine;
+let calls: ReturnType<typeof interruptCalls>;
+
+beforeEach(() => {
+  const entropy = (bytes: Uint8Array): void => void bytes.fill(1);
+  machine = new Machine({ hart: new FakeHartModel(), clock, entropy, ramBytes: MIN_RAM_BYTES });
+  calls = interruptCalls({ machine, clock });
+  machine.attach(new EntropyDevice("rng0", { fill: () => {} }));
+});
+
+it("names the device behind each source, and shows its state", () => {
+  expect(calls.interrupts().spis).toEqual([]);
+  const { distributor } = machine.interrupts;
+  distributor.setPriority(RNG, 3);
+  distributor.setEnabled(S_MODE, RNG, true);
+  distributor.pulseSpi(RNG);
+  distributor.setSpiLevel(UART, true);
+  const { spis, targets } = calls.interrupts();
+  expect(spis.map(({ intid, source }) => [intid, source])).toEqual([
+    [UART, { name: "serial" }],
+    [RNG, { name: "rng0", slot: 0 }],
+  ]);
+  expect(spis[1]).toMatchObject({
+    spi: 16,
+    trigger: "edge",
+    pending: true,
+    priority: 3,
+    pulses: 1,
+  });
+  expect(targets).toEqual([
+    { target: 0, name: "hart 0 M-mode", threshold: 0, isHigh: false },
+    { target: 1, name: "hart 0 S-mode", threshold: 0, isHigh: true },
+  ]);
+});
+
+it("takes nothing: what was to be claimed still is", () => {
+  const { distributor } = machine.interrupts;
+  distributor.setPriority(RNG, 1);
+  distributor.setEnabled(S_MODE, RNG, true);
+  distributor.pulseSpi(RNG);
+  const before = distributor.save();
+  structuredClone(calls.interrupts());
+  expect(distributor.save()).toEqual(before);
+  expect(distributor.claim(S_MODE)).toBe(RNG);
+});
+
+it("tells when the timer of a hart is due", () => {
+  const timer = () => calls.interrupts().harts[0].timers[0];
+  expect(timer()).toEqual({ name: "mtimecmp", tick: undefined, inMs: undefined });
+  const { aclint } = machine.interrupts;
+  aclint.write(0x4004, 4, 0);
+  aclint.write(0x4000, 4, machine.timebase.ticks() + 20_000);
+  expect(timer().inMs).toBeCloseTo(2);
+});
+
+it("names the wires of the machine with an APLIC", () => {
+  const entropy = (): void => {};
+  const hart = new FakeHartModel();
+  const options = { hart, clock, entropy, ramBytes: MIN_RAM_BYTES };
+  const other = new Machine({ ...options, interruptController: "aplic" });
+  const { controller, targets } = interruptCalls({ machine: other, clock }).interrupts();
+  expect(controller).toBe("aplic");
+  expect(targets.map(({ name }) => name)).toEqual(["hart 0 S-mode"]);
+});
