@@ -8,6 +8,9 @@ import { Mark, Moment, Outcome, Part } from "./request-log.ts";
 /** Names of operations that are kept; a guest can make up more, which are then read again each time. */
 const MAX_OPS = 4096;
 
+/** More than the data of any request that Linux makes of a disk; a longer one looks this long. */
+const STRETCH_BYTES = 4 * 2 ** 20;
+
 const EMPTY = new Uint8Array(0);
 
 /** What a filter calls the types of devices: `block`, `net`, `9p`. */
@@ -47,6 +50,8 @@ export class RequestReader {
   readonly recorder: Recorder;
   readonly #ops: string[] = [""];
   readonly #opNumbers = new Map<string, number>();
+  /** All zeros between calls. */
+  #stretched = { readable: EMPTY, written: EMPTY };
 
   constructor(recorder: Recorder) {
     this.recorder = recorder;
@@ -158,13 +163,36 @@ export class RequestReader {
     }
     const flaw = this.recorder.flaw(seq);
     if (flaw !== undefined) return { op: "malformed", summary: flaw, fields: [] };
-    return decodePayload(
-      this.#source(seq).type,
-      this.queue(seq),
-      log.features(seq),
-      readable,
-      log.outcome(seq) === Outcome.IN_FLIGHT ? EMPTY : written,
+    const type = this.deviceType(seq);
+    const answer = log.outcome(seq) === Outcome.IN_FLIGHT ? EMPTY : written;
+    const [queue, features] = [this.queue(seq), log.features(seq)];
+    if (type !== DeviceType.BLOCK) return decodePayload(type, queue, features, readable, answer);
+    // How much a block request transfers is said by the lengths of its parts alone (virtio 5.2.6).
+    return this.#stretch("readable", readable, this.readable(seq), (all) =>
+      this.#stretch("written", answer, answer.length && this.written(seq), (answered) =>
+        decodePayload(type, queue, features, all, answered),
+      ),
     );
+  }
+
+  /** Lends a part of its whole length, with zeros for the data that is not kept before its last byte. */
+  #stretch(
+    part: "readable" | "written",
+    sample: Uint8Array,
+    length: number,
+    decode: (whole: Uint8Array) => Payload,
+  ): Payload {
+    const whole = Math.min(length, STRETCH_BYTES);
+    if (whole <= sample.length) return decode(sample);
+    if (this.#stretched[part].length < whole) this.#stretched[part] = new Uint8Array(whole);
+    const lent = this.#stretched[part].subarray(0, whole);
+    const head = sample.subarray(0, sample.length - 1);
+    lent.set(head);
+    lent[whole - 1] = sample[sample.length - 1];
+    const payload = decode(lent);
+    lent.fill(0, 0, head.length);
+    lent[whole - 1] = 0;
+    return payload;
   }
 
   /** The operation's name alone, which is remembered for what has come back. */
