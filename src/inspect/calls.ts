@@ -4,6 +4,7 @@
  */
 import { deviceCalls } from "./devices.ts";
 import { interruptCalls } from "./interrupts.ts";
+import { queueCalls } from "./queues.ts";
 import type { Subject } from "./subject.ts";
 import { timelineCalls } from "./timeline.ts";
 
@@ -11,12 +12,17 @@ export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...timelineCalls(subject),
   ...interruptCalls(subject),
+  ...queueCalls(subject),
 });
 
 export type { ConfigFieldView } from "./config-fields.ts";
 export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
 export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 export type { Field } from "./payload/payload.ts";
+export type { DescriptorView } from "./queue/descriptors.ts";
+export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
+export type { PlaceView, PositionView } from "./queue/ring.ts";
+export type { DeviceQueues } from "./queues.ts";
 export type { RegisterView } from "./registers.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {

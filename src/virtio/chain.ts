@@ -29,6 +29,8 @@ export class DescriptorChain {
   id = 0;
   /** Places in the ring that the chain takes up. */
   slots = 1;
+  /** Where in the ring it was taken, as the layout counts positions; -1 if it was loaded. */
+  position = -1;
   readonly readable: Uint8Array[] = [];
   /** For lengths and addresses; write through `writeAt`, which knows when it must not. */
   readonly writable: Uint8Array[] = [];

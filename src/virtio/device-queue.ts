@@ -118,6 +118,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
         return undefined;
       }
       const chain = new DescriptorChain(this);
+      chain.position = ring.next;
       const taken = ring.take(chain, this.#walk);
       const bytes = chain.readableLength + chain.writableLength;
       work.spend(Work.CHAIN + Work.DESCRIPTOR * this.#walk.count + bytes);
@@ -191,6 +192,11 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
       inFlight: this.#inFlight.size,
       lastMalformed: this.#lastMalformed,
     };
+  }
+
+  /** What the device has at hand, oldest first. */
+  get chainsInFlight(): Iterable<DescriptorChain> {
+    return this.#inFlight.values();
   }
 
   /** Undefined while the queue is not ready. */

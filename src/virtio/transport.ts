@@ -8,6 +8,7 @@
 import type { AccessSize, MmioHandler } from "../bus/bus.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import type { DescriptorChain } from "./chain.ts";
 import { readConfig } from "./config.ts";
 import type { DeviceIo, State, VirtioDevice } from "./device.ts";
 import { DeviceQueue } from "./device-queue.ts";
@@ -194,6 +195,11 @@ export class VirtioTransport implements MmioHandler {
       setups: this.#setups.map((setup) => setup.save()),
       statusHistory: [...this.#statusHistory],
     };
+  }
+
+  /** What the device has at hand of queue `index`, oldest first; nothing of a queue that is not there. */
+  chainsInFlight(index: number): Iterable<DescriptorChain> {
+    return this.#queues[index]?.chainsInFlight ?? [];
   }
 
   /** As a write of 0 to Status: complete when it returns (2.4). */

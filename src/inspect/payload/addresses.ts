@@ -6,6 +6,12 @@ export const MAC_BYTES = 6;
 export const IPV4_BYTES = 4;
 export const IPV6_BYTES = 16;
 
+/** Who talks to whom, for the summaries of what is inside. */
+export interface Ends {
+  readonly source: string;
+  readonly target: string;
+}
+
 export function macText(bytes: Uint8Array): string {
   return Array.from(bytes, hexByte).join(":");
 }

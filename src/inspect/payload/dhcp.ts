@@ -1,6 +1,6 @@
 /** DHCP (RFC 2131, options of RFC 2132). */
 import { IPV4_BYTES, ipv4Text, MAC_BYTES, macText } from "./addresses.ts";
-import type { Tell } from "./ethernet.ts";
+import type { Tell } from "./field.ts";
 import { hex, named, nameOf, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
 

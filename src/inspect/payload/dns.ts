@@ -1,6 +1,6 @@
 /** DNS (RFC 1035, RFC 3596). */
 import { IPV4_BYTES, IPV6_BYTES, ipv4Text, ipv6Text } from "./addresses.ts";
-import type { Tell } from "./ethernet.ts";
+import type { Tell } from "./field.ts";
 import { hex, named, nameOf, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
 

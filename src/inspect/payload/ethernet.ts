@@ -1,6 +1,7 @@
 /** Ethernet frames (IEEE 802.3) with VLAN tags (802.1Q) and ARP (RFC 826). */
 import { EtherType, VLAN_TAGS_MAX } from "../../packet/header.ts";
 import { IPV4_BYTES, ipv4Text, MAC_BYTES, macText } from "./addresses.ts";
+import type { Tell } from "./field.ts";
 import { readIpv4, readIpv6 } from "./ip.ts";
 import { hex, named, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
@@ -13,9 +14,6 @@ const VLAN_TYPES: readonly number[] = [EtherType.VLAN, EtherType.SERVICE_VLAN];
 const VLAN_ID = 0xfff;
 
 const ArpOperation = { REQUEST: 1, REPLY: 2 } as const;
-
-/** Called again and again, with more and more of what there is to say in one line. */
-export type Tell = (summary: string) => void;
 
 /** A frame and all that is in it, to the end of the bytes. */
 export function readFrame(reader: PayloadReader, tell: Tell): void {

@@ -34,3 +34,6 @@ export interface Exchange {
 
 /** Fills in `payload`, whatever the bytes are; reads them by `readParts`, which ends where they end. */
 export type Decoder = (exchange: Exchange, payload: Payload) => void;
+
+/** Takes the line that there is to say so far; called again as more of the bytes are understood. */
+export type Tell = (summary: string) => void;

@@ -1,7 +1,7 @@
 /** IPv4 (RFC 791), IPv6 (RFC 8200) and their control messages (RFC 792, 4443, 4861). */
 import { IPV6_EXTENSIONS, Protocol } from "../../packet/header.ts";
-import { IPV4_BYTES, IPV6_BYTES, ipv4Text, ipv6Text } from "./addresses.ts";
-import type { Tell } from "./ethernet.ts";
+import { type Ends, IPV4_BYTES, IPV6_BYTES, ipv4Text, ipv6Text } from "./addresses.ts";
+import type { Tell } from "./field.ts";
 import { flags, hex, named, nameOf, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
 import { readTcp, readUdp } from "./transport.ts";
@@ -52,12 +52,6 @@ const NEIGHBORS: readonly number[] = [
   Icmpv6Type.NEIGHBOR_SOLICITATION,
   Icmpv6Type.NEIGHBOR_ADVERTISEMENT,
 ];
-
-/** Who talks to whom, for the summaries of what is inside. */
-export interface Ends {
-  readonly source: string;
-  readonly target: string;
-}
 
 export function readIpv4(reader: PayloadReader, tell: Tell): void {
   let protocol = 0;

@@ -1,8 +1,9 @@
 /** TCP (RFC 9293) and UDP (RFC 768). */
+
+import type { Ends } from "./addresses.ts";
 import { readDhcp } from "./dhcp.ts";
 import { readDns } from "./dns.ts";
-import type { Tell } from "./ethernet.ts";
-import type { Ends } from "./ip.ts";
+import type { Tell } from "./field.ts";
 import { bytesText, flagNames, hex, named, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
 

@@ -8,6 +8,11 @@ export const PANELS: readonly Panel[] = [
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
   {
+    id: "queues",
+    title: "Queues",
+    load: async () => (await import("./queues-panel.tsx")).QueuesPanel,
+  },
+  {
     id: "timeline",
     title: "Timeline",
     load: async () => (await import("./timeline-panel.tsx")).TimelinePanel,

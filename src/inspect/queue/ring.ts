@@ -1,0 +1,215 @@
+/** The rings of a queue as they are in guest memory now: positions and places (virtio 2.7, 2.8). */
+import type { GuestMemory } from "../../memory/guest-memory.ts";
+import type { QueueAddresses, QueueSnapshot } from "../../virtio/queue.ts";
+import {
+  AVAIL_NO_INTERRUPT,
+  bit,
+  DescriptorFlag,
+  Feature,
+  USED_NO_NOTIFY,
+} from "../../virtio/spec.ts";
+import { type DescriptorView, descriptorAt, type RingAreas } from "./descriptors.ts";
+
+/**
+ * Places of a ring that are looked at: all of every queue that the devices have. A longer ring is seen
+ * around where the device takes from it.
+ */
+const PLACES_MAX = 256;
+
+/** A position of a packed ring is 15 bits, with the wrap counter above them (2.8.14). */
+const WRAP = 0x8000;
+const POSITION = 0x7fff;
+
+/** Kinds of event suppression (2.8.10). */
+const EVENTS = ["ENABLE", "DISABLE", "DESC", "reserved"];
+
+export type PlaceState = "free" | "available" | "in flight";
+
+export interface PlaceView {
+  readonly place: number;
+  readonly state: PlaceState;
+  /** Of a split ring: what the driver wrote there, and what the device wrote. */
+  readonly head?: number;
+  readonly used?: { readonly id: number; readonly length: number };
+  /** Of a packed ring, which both write. */
+  readonly descriptor?: DescriptorView;
+}
+
+/** Somewhere in the ring that one of the two sides has come to. */
+export interface PositionView {
+  /** As the layout names it. */
+  readonly name: string;
+  readonly side: "driver" | "device";
+  readonly place: number;
+  /** As it is in memory: free-running, or with a wrap counter. */
+  readonly value: string;
+}
+
+export interface RingView {
+  readonly positions: readonly PositionView[];
+  /** Who wants to be told of what, in words. */
+  readonly suppression: readonly { readonly name: string; readonly value: string }[];
+  readonly places: readonly PlaceView[];
+  /** Chains that the driver has made available and the device has not taken: where each begins. */
+  readonly waiting: readonly number[];
+}
+
+/** @param inFlight the places that chains in flight take up */
+export function viewRing(
+  memory: GuestMemory,
+  ring: RingAreas,
+  snapshot: QueueSnapshot,
+  features: bigint,
+  inFlight: ReadonlySet<number>,
+): RingView {
+  const view = ring.layout === "split" ? viewSplit : viewPacked;
+  return view(memory, ring, snapshot, (features & bit(Feature.EVENT_IDX)) !== 0n, inFlight);
+}
+
+/** The places to look at, in order. */
+function shownPlaces({ size }: QueueAddresses, next: number): number[] {
+  const count = Math.min(size, PLACES_MAX);
+  const first = count === size ? 0 : next - count / 2 + size;
+  return Array.from({ length: count }, (_, i) => (first + i) % size);
+}
+
+function viewSplit(
+  memory: GuestMemory,
+  { addresses }: RingAreas,
+  { next, used }: QueueSnapshot,
+  hasEvents: boolean,
+  inFlight: ReadonlySet<number>,
+): RingView {
+  const { size, driver, device } = addresses;
+  const mask = size - 1;
+  const availIdx = memory.readU16(driver + 2);
+  // A driver that is further ahead has broken the ring.
+  const ahead = Math.min((availIdx - next) & 0xffff, size);
+  const waiting = Array.from({ length: ahead }, (_, i) => (next + i) & mask);
+  const isWaiting = new Set(waiting);
+  const position = (name: string, side: PositionView["side"], value: number): PositionView => ({
+    name,
+    side,
+    place: value & mask,
+    value: String(value),
+  });
+  const positions = [
+    position("avail.idx", "driver", availIdx),
+    position("taken", "device", next),
+    position("used.idx", "device", used),
+  ];
+  if (hasEvents) {
+    positions.push(position("used_event", "driver", memory.readU16(driver + 4 + 2 * size)));
+    positions.push(position("avail_event", "device", memory.readU16(device + 4 + 8 * size)));
+  }
+  const noInterrupt = (memory.readU16(driver) & AVAIL_NO_INTERRUPT) !== 0;
+  const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
+  return {
+    positions,
+    waiting,
+    suppression: hasEvents
+      ? [
+          { name: "interrupt after", value: `used_event ${positions[3].value}` },
+          { name: "kick after", value: `avail_event ${positions[4].value}` },
+        ]
+      : [
+          { name: "interrupts", value: noInterrupt ? "NO_INTERRUPT" : "wanted" },
+          { name: "kicks", value: noNotify ? "NO_NOTIFY" : "wanted" },
+        ],
+    places: shownPlaces(addresses, next & mask).map((place) => ({
+      place,
+      state: stateOf(place, isWaiting, inFlight),
+      head: memory.readU16(driver + 4 + 2 * place),
+      used: {
+        id: memory.readU32(device + 4 + 8 * place),
+        length: memory.readU32(device + 8 + 8 * place),
+      },
+    })),
+  };
+}
+
+function viewPacked(
+  memory: GuestMemory,
+  ring: RingAreas,
+  { next, used }: QueueSnapshot,
+  _hasEvents: boolean,
+  inFlight: ReadonlySet<number>,
+): RingView {
+  const { addresses } = ring;
+  const waiting = packedWaiting(memory, addresses, next);
+  const isWaiting = new Set(waiting.places);
+  return {
+    positions: [
+      packedPosition("avail", "driver", waiting.end),
+      packedPosition("taken", "device", next),
+      packedPosition("used", "device", used),
+    ],
+    waiting: waiting.starts,
+    suppression: [
+      { name: "interrupts", value: eventText(memory.readU32(addresses.driver)) },
+      { name: "kicks", value: eventText(memory.readU32(addresses.device)) },
+    ],
+    places: shownPlaces(addresses, next & POSITION).map((place) => {
+      const descriptor = descriptorAt(memory, ring, place);
+      const state = stateOf(place, isWaiting, inFlight);
+      return { place, state, ...(descriptor === undefined ? {} : { descriptor }) };
+    }),
+  };
+}
+
+function stateOf(
+  place: number,
+  waiting: ReadonlySet<number>,
+  inFlight: ReadonlySet<number>,
+): PlaceState {
+  if (inFlight.has(place)) return "in flight";
+  return waiting.has(place) ? "available" : "free";
+}
+
+function packedPosition(name: string, side: PositionView["side"], position: number): PositionView {
+  const place = position & POSITION;
+  return { name, side, place, value: `${place} wrap ${position >>> 15}` };
+}
+
+/** Descriptors that are marked as available from `next` on (2.8.1), and where chains begin. */
+function packedWaiting(memory: GuestMemory, { desc, size }: QueueAddresses, next: number) {
+  const starts: number[] = [];
+  const places: number[] = [];
+  let position = next;
+  let isStart = true;
+  for (let count = 0; count < size; count++) {
+    const place = position & POSITION;
+    const flags = memory.readU16(desc + 16 * place + 14);
+    const expected = (position & WRAP) !== 0 ? DescriptorFlag.AVAIL : DescriptorFlag.USED;
+    if ((flags & (DescriptorFlag.AVAIL | DescriptorFlag.USED)) !== expected) break;
+    if (isStart) starts.push(place);
+    places.push(place);
+    isStart = (flags & DescriptorFlag.NEXT) === 0;
+    position = advance(position, 1, size);
+  }
+  return { starts, places, end: position };
+}
+
+/** `count` places on from a position of a packed ring. */
+function advance(position: number, count: number, size: number): number {
+  const place = (position & POSITION) + count;
+  return place < size ? (position & WRAP) | place : ((position & WRAP) ^ WRAP) | (place - size);
+}
+
+/** An event suppression structure (2.8.14). */
+function eventText(event: number): string {
+  const kind = EVENTS[(event >>> 16) & 3];
+  if (kind !== "DESC") return kind;
+  return `DESC at ${event & POSITION} wrap ${(event >>> 15) & 1}`;
+}
+
+/** The places that a chain takes up which was taken at `position`. */
+export function placesOf(
+  { layout, addresses: { size } }: RingAreas,
+  position: number,
+  slots: number,
+): number[] {
+  if (position < 0) return [];
+  const first = layout === "split" ? position & (size - 1) : position & POSITION;
+  return Array.from({ length: Math.min(slots, size) }, (_, i) => (first + i) % size);
+}

@@ -1,0 +1,112 @@
+/**
+ * Keeps the last chains that a device gave back to one queue, with their bytes as they were then:
+ * afterwards the driver may use the memory for something else. Only while somebody looks at the queue.
+ */
+import type { Clock } from "../../machine/clock.ts";
+import type { MachineObserver } from "../../machine/observers.ts";
+import type { GuestMemory } from "../../memory/guest-memory.ts";
+import type { DescriptorChain } from "../../virtio/chain.ts";
+import type { RequestSource } from "../../virtio/observer.ts";
+import { type ChainSource, pushedChain } from "./chain-source.ts";
+import type { RingAreas } from "./descriptors.ts";
+
+/** Chains kept: as many as a table shows, and a few MiB at most. */
+export const DONE_MAX = 32;
+
+/** Who has not looked for so long has left, even if a closed tab could not say so. In ms. */
+const LEFT_AFTER_MS = 3000;
+
+export interface DoneChain extends ChainSource {
+  /** Counts those of the queue that is watched. */
+  readonly serial: number;
+  readonly features: bigint;
+}
+
+/** Starts to tell an observer; what is returned ends it. */
+export type Observe = (observer: MachineObserver) => () => void;
+
+export class QueueWatch implements MachineObserver {
+  /** The last ones, newest last. */
+  done: readonly DoneChain[] = [];
+  readonly #memory: GuestMemory;
+  readonly #clock: Clock;
+  readonly #observe: Observe;
+  #end: (() => void) | undefined;
+  #slot = -1;
+  #queue = -1;
+  #ring: RingAreas | undefined;
+  #lookedAt = 0;
+  #serial = 0;
+  #flawed: { readonly chain: DescriptorChain; readonly flaw: string } | undefined;
+
+  constructor(memory: GuestMemory, clock: Clock, observe: Observe) {
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#observe = observe;
+  }
+
+  /** Somebody looks at a queue that is in use as `ring`. */
+  look(slot: number, queue: number, ring: RingAreas): void {
+    this.#lookedAt = this.#clock.nowMs();
+    this.#ring = ring;
+    if (this.#end !== undefined && slot === this.#slot && queue === this.#queue) return;
+    this.release();
+    // There is a gap behind what was kept, or it is of another queue.
+    this.done = [];
+    this.#slot = slot;
+    this.#queue = queue;
+    this.#end = this.#observe(this);
+  }
+
+  /** Whether what is kept is of this queue. */
+  isOf(slot: number, queue: number): boolean {
+    return slot === this.#slot && queue === this.#queue;
+  }
+
+  /** Keeps nothing more; what was kept stays. */
+  release(): void {
+    this.#end?.();
+    this.#end = undefined;
+  }
+
+  popped(
+    source: RequestSource,
+    queue: number,
+    _features: bigint,
+    chain: DescriptorChain,
+    flaw: string | undefined,
+  ): void {
+    if (flaw !== undefined && this.isOf(source.slot, queue)) this.#flawed = { chain, flaw };
+  }
+
+  pushed(
+    source: RequestSource,
+    queue: number,
+    features: bigint,
+    chain: DescriptorChain,
+    bytesWritten: number,
+  ): void {
+    if (this.#ring === undefined || !this.isOf(source.slot, queue)) return;
+    if (this.#clock.nowMs() - this.#lookedAt > LEFT_AFTER_MS) {
+      this.release();
+      return;
+    }
+    const flaw = this.#flawed?.chain === chain ? this.#flawed.flaw : undefined;
+    const { type } = source;
+    const kept = pushedChain(this.#memory, this.#ring, type, chain, bytesWritten, flaw);
+    const done = { ...kept, serial: this.#serial++, features };
+    this.done = [...this.done.slice(1 - DONE_MAX), done];
+  }
+
+  stopped(source: RequestSource, queue: number): void {
+    if (this.isOf(source.slot, queue)) this.#ring = undefined;
+  }
+
+  kicked(): void {}
+  published(): void {}
+  raised(): void {}
+  statusChanged(): void {}
+  pulsed(): void {}
+  claimed(): void {}
+  completed(): void {}
+}

@@ -1,0 +1,95 @@
+/** One chain with all that is in it: descriptors, payload, bytes. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import type { ChainDetail as Chain, DescriptorView, Field } from "../../inspect/calls.ts";
+import { FieldTree } from "./field-tree.tsx";
+import { HexDump } from "./hex-dump.tsx";
+import { Badge, DataTable, Empty, Fault, Hex, Section } from "./kit.tsx";
+
+export interface ChainDetailProps {
+  readonly chain: Chain;
+  /** The device or the driver has it no more; what is shown is how it was last. */
+  readonly isGone: boolean;
+}
+
+/** What the words for states mean. */
+const STATE_TEXTS: Readonly<Record<Chain["state"], string>> = {
+  available: "The driver offers it; the device has not taken it.",
+  "in flight": "The device has it.",
+  done: "The device gave it back; these are its bytes as they were then.",
+  used: "The used ring names it; the driver may have used its memory for something else since.",
+};
+
+export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
+  const field = useSignal<Field | undefined>(undefined);
+  const { writtenAt, readable, written } = chain;
+  const { offset = 0, length = 0 } = field.value ?? {};
+  const isWritten = offset >= writtenAt;
+  const marked = (isOf: boolean, base: number) =>
+    isOf ? { start: offset - base, end: offset - base + length } : { start: 0, end: 0 };
+  return (
+    <>
+      <Section
+        title={`Chain ${chain.id}`}
+        aside={
+          <>
+            <Badge tone={chain.state === "in flight" ? "busy" : "quiet"}>{chain.state}</Badge>
+            {isGone && <Badge tone="warn">gone meanwhile</Badge>}
+          </>
+        }
+      >
+        {chain.flaw !== undefined && <Fault what="Malformed:" reason={chain.flaw} />}
+        <p class="queue-note">{STATE_TEXTS[chain.state]}</p>
+        <DataTable
+          label="Descriptors"
+          columns={DESCRIPTOR_COLUMNS}
+          rows={chain.descriptors}
+          keyOf={({ index, isIndirect }) => `${isIndirect}${index}`}
+        />
+      </Section>
+      <Section title="Payload" aside={<span class="queue-note">{payloadText(chain)}</span>}>
+        {chain.fields.length === 0 ? (
+          <Empty>Buffers for the device to fill: nothing is in them yet.</Empty>
+        ) : (
+          <div class="payload">
+            <FieldTree fields={chain.fields} onField={(pointed) => (field.value = pointed)} />
+            <div class="payload-bytes">
+              {readable.length > 0 && (
+                <HexDump
+                  label="From the driver"
+                  bytes={readable}
+                  total={chain.readableLength}
+                  {...marked(!isWritten, 0)}
+                />
+              )}
+              {written.length > 0 && (
+                <HexDump
+                  label="From the device"
+                  bytes={written}
+                  total={Math.max(chain.usedLength ?? 0, written.length)}
+                  {...marked(isWritten, writtenAt)}
+                />
+              )}
+            </div>
+          </div>
+        )}
+      </Section>
+    </>
+  );
+}
+
+const DESCRIPTOR_COLUMNS = [
+  {
+    title: "Descriptor",
+    cell: ({ index, isIndirect }: DescriptorView) => (isIndirect ? `└ ${index}` : index),
+    digits: 10,
+  },
+  { title: "Address", cell: ({ address }: DescriptorView) => <Hex value={address} digits={8} /> },
+  { title: "Length", cell: ({ length }: DescriptorView) => length, align: "end", digits: 8 },
+  { title: "Flags", cell: ({ flags }: DescriptorView) => flags },
+  { title: "Next", cell: ({ next }: DescriptorView) => next ?? "", align: "end", digits: 5 },
+] as const;
+
+function payloadText({ op, summary }: Chain): string {
+  return `${op} ${summary}`.trimEnd();
+}
