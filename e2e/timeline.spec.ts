@@ -27,7 +27,7 @@ test("follows a write of dd to the end of its interrupt", async ({ vm, site }) =
     const row = detail.getByRole("row", { name: new RegExp(`^${moment} `) });
     await expect(row.getByRole("cell").first()).toHaveText(/^\d+\.\d{6} s$/);
   }
-  await expect(detail).toContainText("To the device");
+  await expect(detail.getByRole("tree")).toContainText("sector");
   await expect(page).toHaveURL(/#inspect=timeline\/%40\d+%20dev/);
   expect(vm.errors).toEqual([]);
 });

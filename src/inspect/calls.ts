@@ -23,7 +23,6 @@ export type { DescriptorView } from "./queue/descriptors.ts";
 export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
 export type { PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
-export type { RegisterView } from "./registers.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {
   ExportKind,

@@ -55,7 +55,7 @@ export interface FeatureView {
 }
 
 /** Something that went wrong, and why. */
-export interface FaultView {
+interface FaultView {
   readonly what: string;
   readonly reason: string;
 }

@@ -8,6 +8,7 @@ import { interruptCalls } from "./interrupts.ts";
 const clock = { nowMs: () => 50, wallClockMs: () => 0 };
 const RNG = 48;
 const UART = 42;
+const NOBODY = 33;
 /** S-mode of hart 0 at the PLIC. */
 const S_MODE = 1;
 
@@ -25,6 +26,7 @@ it("names the device behind each source, and shows its state", () => {
   expect(calls.interrupts().spis).toEqual([]);
   const { distributor } = machine.interrupts;
   distributor.setPriority(RNG, 3);
+  distributor.setPriority(NOBODY, 1);
   distributor.setEnabled(S_MODE, RNG, true);
   distributor.pulseSpi(RNG);
   distributor.setSpiLevel(UART, true);

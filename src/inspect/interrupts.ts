@@ -9,7 +9,7 @@ import type { Subject } from "./subject.ts";
  * Interrupts per second of one source that are called a storm: one each 50 µs, for which a guest's
  * handler leaves little time to anything else. A level that nobody lowers gets there by claims alone.
  */
-export const STORM_PER_SECOND = 20_000;
+const STORM_PER_SECOND = 20_000;
 
 /** CSRs of the Privileged Architecture by their numbers (2.2). */
 const MIDELEG = 0x303;
@@ -42,7 +42,7 @@ export interface SpiView extends SpiSnapshot {
 }
 
 /** One wire from the controller to a hart. */
-export interface TargetView {
+interface TargetView {
   readonly target: number;
   readonly name: string;
   /** Only greater priorities raise the wire. */
@@ -50,7 +50,7 @@ export interface TargetView {
   readonly isHigh: boolean;
 }
 
-export interface CauseView {
+interface CauseView {
   readonly cause: number;
   readonly name: string;
   readonly what: string;
@@ -60,7 +60,7 @@ export interface CauseView {
 }
 
 /** A comparison with the clock; without a tick it is never met. */
-export interface TimerView {
+interface TimerView {
   readonly name: "mtimecmp" | "stimecmp";
   readonly tick: number | undefined;
   /** Until it is due; not positive if it has been. */
@@ -79,7 +79,7 @@ export interface InterruptsView {
   readonly controller: "plic" | "aplic";
   readonly stormPerSecond: number;
   readonly targets: readonly TargetView[];
-  /** Those that have a priority, are enabled or have ever been raised. */
+  /** Those with a device, that somebody has enabled or that have ever been raised. */
   readonly spis: readonly SpiView[];
   readonly harts: readonly HartWires[];
   /** Ticks of the timebase, and how many make a second. */
@@ -101,10 +101,13 @@ export const interruptCalls = ({ machine, clock }: Subject) => ({
         threshold: distributor.threshold(target),
         isHigh: distributor.wire(target),
       })),
-      spis: distributor.inspect().map((seen) => {
+      spis: distributor.inspect().flatMap((seen) => {
         const spi = seen.intid - SPI_BASE;
         const source = sources.get(spi);
-        return { ...seen, spi, ...(source && { source }) };
+        // Linux gives every source a priority, whether or not anything is there.
+        const isQuiet = seen.pulses === 0 && seen.enabledTargets.length === 0;
+        if (source === undefined && isQuiet) return [];
+        return [{ ...seen, spi, ...(source && { source }) }];
       }),
       harts: machine.harts.map((hart) => viewHart(machine, hart)),
       ticks: machine.timebase.ticks(),

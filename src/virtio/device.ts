@@ -52,7 +52,7 @@ export interface SharedMemoryRegion {
 export type Counters = Readonly<Record<string, number>>;
 
 /** What the specification calls a device and its parts, for those who look at it. */
-export interface DeviceNames {
+interface DeviceNames {
   /** The kind of device, such as `Block device`. */
   readonly title: string;
   /** Where the specification describes it; its third section has the feature bits. */

@@ -154,6 +154,13 @@ export class RequestReader {
     return this.recorder.samples.view(seq, this.#source(seq).type, part);
   }
 
+  /** From which offset on fields of the decoded request are of what the device wrote. */
+  writtenAt(seq: number): number {
+    const sample = this.sample(seq, Part.READABLE)?.length ?? 0;
+    if (this.deviceType(seq) !== DeviceType.BLOCK) return sample;
+    return Math.max(sample, Math.min(this.readable(seq), STRETCH_BYTES));
+  }
+
   decode(seq: number): Payload {
     const { log } = this.recorder;
     const readable = this.sample(seq, Part.READABLE);

@@ -70,6 +70,8 @@ export interface TimelineDetail {
   readonly writableLength: number;
   readonly phases: Readonly<Record<Phase, number | undefined>>;
   readonly fields: readonly Field[];
+  /** From which offset on fields are of what the device wrote. */
+  readonly writtenAt: number;
   /** What is kept of the two parts, copied; undefined if it had to make room. */
   readonly readable: Uint8Array | undefined;
   readonly written: Uint8Array | undefined;
@@ -141,6 +143,7 @@ export class Timeline {
         phases.map((phase) => [phase, known(this.#reader.phase(seq, phase))]),
       ) as TimelineDetail["phases"],
       fields: this.#reader.decode(seq).fields,
+      writtenAt: this.#reader.writtenAt(seq),
       readable: this.#reader.sample(seq, Part.READABLE)?.slice(),
       written: this.#reader.sample(seq, Part.WRITTEN)?.slice(),
     };

@@ -37,7 +37,8 @@ export function InterruptsPanel({ machine, go }: PanelProps): JSX.Element {
       >
         {rows.length === 0 ? (
           <Empty>
-            Nothing yet: a source appears here once the guest has enabled it or it was raised.
+            Nothing yet: a source appears here once the guest has set it up or its device has raised
+            it.
           </Empty>
         ) : (
           <DataTable
@@ -90,16 +91,16 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
     { title: "Device", cell: (row) => <Source row={row} open={openDevice} />, digits: 9 },
     { title: "Trigger", cell: ({ trigger }) => trigger },
     { title: "State", cell: (row) => <State row={row} /> },
-    { title: "Priority", cell: ({ priority }) => priority, align: "end" },
-    { title: "Enabled for", cell: ({ enabledTargets }) => targetNames(seen, enabledTargets) },
-    { title: "Pulses", cell: ({ pulses }) => pulses, align: "end", digits: 8 },
-    { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 8 },
     {
       title: "Pulses/s",
       cell: ({ pulsesPerSecond }) => Math.round(pulsesPerSecond ?? 0),
       align: "end",
       digits: 7,
     },
+    { title: "Pulses", cell: ({ pulses }) => pulses, align: "end", digits: 8 },
+    { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 8 },
+    { title: "Priority", cell: ({ priority }) => priority, align: "end" },
+    { title: "Enabled for", cell: ({ enabledTargets }) => targetNames(seen, enabledTargets) },
   ];
 }
 

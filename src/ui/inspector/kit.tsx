@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
 
 /** What a colour says: `good` works, `busy` is at it, `warn` wants a look, `bad` is broken. */
-export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
+type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
 
 export interface SectionProps {
   readonly title: string;

@@ -1,12 +1,11 @@
 /** One request in full: its moments, what it says, and its bytes. */
 import type { JSX } from "preact";
-import type { Field, TimelineDetail, TimelineRow } from "../../inspect/calls.ts";
+import type { TimelineDetail, TimelineRow } from "../../inspect/calls.ts";
+import { PayloadView } from "./payload-view.tsx";
 import { formatDuration, formatMoment } from "./timeline-format.ts";
 
 /** Bytes shown of each part; a frame of 64 KiB would be 4,000 lines. */
 const MAX_SHOWN = 2048;
-
-const BYTES_PER_LINE = 16;
 
 const MOMENTS: readonly { readonly name: keyof TimelineRow["times"]; readonly about: string }[] = [
   { name: "kick", about: "the driver notified the queue" },
@@ -50,9 +49,16 @@ export function RequestDetail({ detail, onStep, onClose }: RequestDetailProps): 
         {row.isSuppressed && " · the driver wanted no interrupt"}
       </p>
       <Moments row={row} />
-      {detail.fields.length > 0 && <Fields fields={detail.fields} />}
-      <Bytes title="To the device" bytes={detail.readable} length={detail.readableLength} />
-      <Bytes title="Written by the device" bytes={detail.written} length={row.written} />
+      {detail.readable === undefined || detail.written === undefined ? (
+        <p class="quiet">Its bytes had to make room for newer ones.</p>
+      ) : (
+        <PayloadView
+          {...detail}
+          readable={detail.readable.subarray(0, MAX_SHOWN)}
+          written={detail.written.subarray(0, MAX_SHOWN)}
+          writtenLength={row.written}
+        />
+      )}
     </section>
   );
 }
@@ -88,55 +94,4 @@ function Moments({ row }: { row: TimelineRow }): JSX.Element {
       </tbody>
     </table>
   );
-}
-
-function Fields({ fields }: { fields: readonly Field[] }): JSX.Element {
-  return (
-    <ul class="timeline-fields">
-      {fields.map(({ name, value, note, children }, i) => (
-        <li key={i}>
-          <span class="name">{name}</span> <span class="value">{value}</span>
-          {note !== undefined && <span class="quiet"> {note}</span>}
-          {children !== undefined && children.length > 0 && <Fields fields={children} />}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-interface BytesProps {
-  readonly title: string;
-  readonly bytes: Uint8Array | undefined;
-  readonly length: number;
-}
-
-function Bytes({ title, bytes, length }: BytesProps): JSX.Element | null {
-  if (length === 0) return null;
-  const shown = bytes?.subarray(0, MAX_SHOWN);
-  const left = length - (shown?.length ?? 0);
-  return (
-    <figure class="timeline-bytes">
-      <figcaption>
-        {title}, {length} bytes{left > 0 && <span class="quiet"> ({left} not shown)</span>}
-      </figcaption>
-      {shown === undefined ? (
-        <p class="quiet">These bytes had to make room for newer ones.</p>
-      ) : (
-        <pre>{hexOf(shown)}</pre>
-      )}
-    </figure>
-  );
-}
-
-/** Offset, bytes and characters, 16 in a line. */
-function hexOf(bytes: Uint8Array): string {
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += BYTES_PER_LINE) {
-    const line = [...bytes.subarray(at, at + BYTES_PER_LINE)];
-    const hex = line.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    const text = line.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "."));
-    const offset = at.toString(16).padStart(4, "0");
-    lines.push(`${offset}  ${hex.padEnd(3 * BYTES_PER_LINE)} ${text.join("")}`);
-  }
-  return lines.join("\n");
 }

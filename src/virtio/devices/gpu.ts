@@ -47,7 +47,13 @@ const CONTROL_QUEUE_SIZE = 256;
 const CURSOR_QUEUE_SIZE = 16;
 
 /** Configuration layout (5.7.4). */
-const Config = { EVENTS_READ: 0, EVENTS_CLEAR: 4, NUM_SCANOUTS: 8, SIZE: 16 } as const;
+const Config = {
+  EVENTS_READ: 0,
+  EVENTS_CLEAR: 4,
+  NUM_SCANOUTS: 8,
+  NUM_CAPSETS: 12,
+  SIZE: 16,
+} as const;
 const EVENT_DISPLAY = 1;
 
 /** The only scanout. */

@@ -1,0 +1,172 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, test } from "./fixtures.ts";
+import type { Vm } from "./vm.ts";
+
+const SCHEMES = ["light", "dark"] as const;
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 768, height: 1024 },
+  { width: 360, height: 740 },
+];
+
+/** Bars that are as wide as the page, whatever that is. */
+const BARS = ["html", ".toolbar", ".workspace", ".inspector-bar", ".status"];
+
+const tabs = (page: Page) => page.getByRole("tab");
+const content = (page: Page) => page.getByRole("tabpanel");
+const terminal = (page: Page) => page.locator(".xterm-helper-textarea");
+
+/** Ids and places of what axe finds serious; what is inside the terminal is xterm.js's. */
+async function complaints(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).exclude(".xterm").analyze();
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("\n")}`);
+}
+
+async function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate(
+    (bars) =>
+      bars.filter((bar) => {
+        const element = document.querySelector(bar)!;
+        return element.scrollWidth > element.clientWidth;
+      }),
+    BARS,
+  );
+}
+
+async function openInspector(vm: Vm, url: string): Promise<void> {
+  await vm.page.goto(url);
+  await expect(tabs(vm.page).first()).toBeVisible();
+}
+
+for (const colorScheme of SCHEMES) {
+  for (const viewport of SIZES) {
+    test(`every panel is accessible, ${colorScheme}, ${viewport.width} pixels wide`, async ({
+      vm,
+      site,
+    }) => {
+      test.slow();
+      const { page } = vm;
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(viewport);
+      // The first of them while the guest boots.
+      await openInspector(vm, `${site}#inspect=`);
+      for (const tab of await tabs(page).all()) {
+        await tab.click();
+        await expect(tab).toHaveAttribute("aria-selected", "true");
+        await expect(content(page).locator("> :not(h2)").first()).toBeVisible();
+        await expect(content(page).getByRole("alert")).toHaveCount(0);
+        const name = await tab.textContent();
+        expect(await complaints(page), `axe on ${name}`).toEqual([]);
+        expect(await tooWide(page), `overflow on ${name}`).toEqual([]);
+      }
+      await vm.prompt();
+      expect(vm.errors).toEqual([]);
+    });
+  }
+}
+
+test("the inspector opens from the address, and its places are addresses", async ({ vm, site }) => {
+  const { page } = vm;
+  await vm.boot(`${site}?relay=none#inspect=devices/2`);
+  await expect(page.locator(".slot[aria-current]")).toContainText("rng0");
+  await expect(content(page)).toContainText("VERSION_1");
+  await expect(content(page).getByRole("listitem").getByText("DRIVER_OK")).toBeVisible();
+  await page.getByRole("button", { name: /fs0/ }).click();
+  await expect(page).toHaveURL(/#inspect=devices\/\d$/);
+  await expect(content(page)).toContainText("“files”");
+  await page.getByRole("tab", { name: "Interrupts" }).click();
+  await content(page).getByRole("button", { name: "rng0" }).click();
+  await expect(page).toHaveURL(/#inspect=devices\/2$/);
+  await page.goto(`${site}?relay=none#inspect=devices/%`);
+  await expect(content(page)).toContainText("This slot is empty");
+  expect(vm.errors).toEqual([]);
+});
+
+test("keys open it, lead to it and back, and the terminal goes on", async ({ vm, site }) => {
+  const { page } = vm;
+  await vm.boot(`${site}?disk=none`);
+  await terminal(page).focus();
+  await page.keyboard.press("Control+Shift+L");
+  await expect(tabs(page).first()).toBeFocused();
+  await page.keyboard.press("ArrowRight");
+  await expect(tabs(page).nth(1)).toBeFocused();
+  await expect(tabs(page).nth(1)).toHaveAttribute("aria-selected", "true");
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keys of this page" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(terminal(page)).toBeFocused();
+  await page.keyboard.press("Shift+F6");
+  await expect(tabs(page).nth(1)).toBeFocused();
+  await page.keyboard.press("Shift+F6");
+  await expect(terminal(page)).toBeFocused();
+  await page.keyboard.type("echo '? is typed'\n");
+  await vm.see("\n? is typed");
+  await page.keyboard.press("Control+Shift+L");
+  await expect(page.locator(".inspector")).toHaveCount(0);
+  await expect(terminal(page)).toBeFocused();
+  expect(vm.errors).toEqual([]);
+});
+
+test("its line moves by keyboard, is remembered, and the guest hears of it", async ({
+  vm,
+  site,
+}) => {
+  const { page } = vm;
+  await vm.boot(`${site}?disk=none#inspect=devices`);
+  const columns = async () => Number((await vm.run("stty size")).split(" ")[1]);
+  const before = await columns();
+  const line = page.getByRole("separator", { name: "Terminal" });
+  await line.focus();
+  await page.keyboard.press("End");
+  await expect(line).toHaveAttribute("aria-valuenow", "80");
+  await expect.poll(columns).toBeGreaterThan(before);
+  await page.keyboard.press("ArrowLeft");
+  await page.reload();
+  await expect(line).toHaveAttribute("aria-valuenow", "76");
+  await line.dblclick();
+  await expect(line).toHaveAttribute("aria-valuenow", "50");
+});
+
+test("on a small screen it covers the terminal, with a way back", async ({ vm, site }) => {
+  const { page } = vm;
+  await page.setViewportSize(SIZES[2]);
+  await vm.boot(`${site}?disk=none`);
+  await vm.button("Inspector").click();
+  const box = await page.locator(".inspector").boundingBox();
+  expect(box?.width).toBe(SIZES[2].width);
+  await vm.button("Back to the terminal").click();
+  await expect(terminal(page)).toBeFocused();
+  expect(await vm.run("echo fine")).toBe("fine");
+});
+
+test("a panel that fails takes nothing with it", async ({ vm, site }) => {
+  const { page } = vm;
+  const isPanel = /\/interrupts-panel-[^/]*\.js$/;
+  const broken = 'export function InterruptsPanel() { throw new Error("broken"); }';
+  await page.route(isPanel, (route) =>
+    route.fulfill({
+      contentType: "text/javascript",
+      headers: { "Cross-Origin-Resource-Policy": "same-origin" },
+      body: broken,
+    }),
+  );
+  await vm.boot(`${site}?disk=none#inspect=interrupts`);
+  await expect(content(page).getByRole("alert")).toContainText("This panel failed: broken");
+  await page.getByRole("tab", { name: "Devices" }).click();
+  await expect(content(page)).toContainText("rng0");
+});
+
+test("it finds the machine that was booted instead", async ({ vm, site }) => {
+  const { page } = vm;
+  await vm.boot(`${site}?disk=none&relay=none#inspect=devices`);
+  await expect(content(page)).toContainText("hvc0");
+  await vm.button("Open…").click();
+  await page.getByRole("button", { name: "Boot", exact: true }).click();
+  await vm.prompt();
+  await expect(page.locator(".slot[aria-current]")).toContainText("hvc0");
+  await expect(page.locator(".status-machine [aria-current]")).toHaveText("DRIVER_OK");
+  expect(vm.errors).toEqual([]);
+});
