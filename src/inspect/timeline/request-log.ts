@@ -7,7 +7,7 @@
  * Requests kept: a quarter of an hour of a guest at work, or some seconds of a benchmark's worst.
  * With 125 bytes each the columns take 16 MiB.
  */
-export const LOG_CAPACITY = 2 ** 17;
+const LOG_CAPACITY = 2 ** 17;
 
 /** The moments of a request's life, in their order. */
 export const Moment = {

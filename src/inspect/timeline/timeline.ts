@@ -22,7 +22,7 @@ const MAX_ROWS = 500;
 const COUNTED = ["wait", "device", "irq", "total"] as const;
 
 /** A time of a request in µs since the record's beginning; undefined while it has not come. */
-export type Times = { readonly [name in MomentName]?: number };
+type Times = { readonly [name in MomentName]?: number };
 type MomentName = Lowercase<keyof typeof Moment>;
 
 const MOMENTS = Object.entries(Moment).map(
