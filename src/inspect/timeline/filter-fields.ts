@@ -66,8 +66,8 @@ export const FIELDS: Readonly<Record<string, FilterField>> = {
   },
   time: {
     kind: "us",
-    about: "since the record began: time>2s",
-    read: (reader, seq) => reader.start(seq),
+    about: "when it was taken, since the record began: time>2s",
+    read: (reader, seq) => reader.taken(seq),
   },
   latency: {
     kind: "us",

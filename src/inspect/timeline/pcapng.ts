@@ -75,9 +75,7 @@ function sent(reader: RequestReader, seq: number): Frame | undefined {
   const bytes = reader.sample(seq, Part.READABLE);
   const length = reader.readable(seq) - header;
   if (bytes === undefined || bytes.length <= header) return undefined;
-  const popped = reader.time(seq, Moment.POP);
-  const at = Number.isNaN(popped) ? reader.start(seq) : popped;
-  return { bytes: bytes.subarray(header), length, at, flags: OUTBOUND };
+  return { bytes: bytes.subarray(header), length, at: reader.taken(seq), flags: OUTBOUND };
 }
 
 /** A packet that is spread over several buffers, of which some are still to come (5.1.6.4). */

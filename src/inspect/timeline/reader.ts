@@ -113,6 +113,12 @@ export class RequestReader {
     return 0;
   }
 
+  /** When the device took it, by which requests are in order, or when it was seen first. */
+  taken(seq: number): number {
+    const at = this.time(seq, Moment.POP);
+    return Number.isNaN(at) ? this.start(seq) : at;
+  }
+
   /** In µs; NaN while its end, or its beginning, is not known. */
   phase(seq: number, phase: Phase): number {
     const [from, to] = PHASES[phase];

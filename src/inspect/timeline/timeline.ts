@@ -41,7 +41,8 @@ export interface TimelineRow {
   readonly written: number;
   readonly outcome: OutcomeName;
   readonly isSuppressed: boolean;
-  /** In µs since the record's beginning. */
+  /** When the device took it and when its first moment was, in µs since the record's beginning. */
+  readonly at: number;
   readonly start: number;
   readonly times: Times;
   /** In µs from its start to the driver's claim; undefined while that is not known. */
@@ -220,6 +221,7 @@ export class Timeline {
       written: reader.written(seq),
       outcome: reader.outcome(seq),
       isSuppressed: reader.isSuppressed(seq),
+      at: reader.taken(seq),
       start: reader.start(seq),
       times: Object.fromEntries(times.filter(([, time]) => !Number.isNaN(time))),
       latency: known(reader.latency(seq)),

@@ -34,6 +34,10 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   const { list, top, height, onScroll } = useWindow(state);
   const rows = useRows(props, top, top + Math.ceil(height / ROW_PX));
   const step = useStep(props, list);
+  // What is selected stays in sight, also when its details take some of the list's room.
+  useLayoutEffect(() => {
+    if (selectedIndex !== undefined) bringIntoView(list.current, selectedIndex - first);
+  }, [selected, selectedIndex === undefined, height]);
   const from = Math.max(first, top - OVERDRAW);
   const to = Math.min(end, top + Math.ceil(height / ROW_PX) + OVERDRAW);
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
@@ -116,7 +120,7 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
   return (
     <>
       <span>{row.seq}</span>
-      <span>{formatMoment(row.start)}</span>
+      <span>{formatMoment(row.at)}</span>
       <span>{row.device}</span>
       <span>{row.queue}</span>
       <span title={row.summary}>
@@ -219,7 +223,6 @@ function useStep(
     if (target === undefined || state.end === state.first) return;
     event.preventDefault();
     const index = Math.min(state.end - 1, Math.max(state.first, target));
-    bringIntoView(list.current, index - state.first);
     void machine.timelineRows(index, 1).then(([row]) => row && onSelect(row.seq));
   };
 }

@@ -91,7 +91,6 @@ function RecordButtons({ machine, state: { isRecording } }: StateProps): JSX.Ele
       <button
         type="button"
         class="record"
-        aria-pressed={isRecording}
         onClick={() => void machine.timelineRecord(!isRecording)}
       >
         {isRecording ? "Pause" : "Record"}
