@@ -41,6 +41,8 @@ export interface TimelineRow {
   readonly written: number;
   readonly outcome: OutcomeName;
   readonly isSuppressed: boolean;
+  /** Nothing of this changes any more. */
+  readonly isSettled: boolean;
   /** When the device took it and when its first moment was, in µs since the record's beginning. */
   readonly at: number;
   readonly start: number;
@@ -56,6 +58,8 @@ export interface TimelineState {
   /** Matches have indices from `first` to before `end`; the oldest go as new ones come. */
   readonly first: number;
   readonly end: number;
+  /** While it is the same, a match keeps its index. */
+  readonly revision: number;
   /** The share of the record that the filter has been asked about, from 0 to 1. */
   readonly progress: number;
   /** What is wrong with the filter, and at which character. */
@@ -112,8 +116,9 @@ export class Timeline {
     const end = this.#nowMs() + READ_MS;
     this.#view.update(() => this.#nowMs() >= end);
     const { log, isRecording } = this.recorder;
-    const { first, end: beyond, progress } = this.#view;
-    const state = { isRecording, kept: log.end - log.first, first, end: beyond, progress };
+    const { first, end: beyond, revision, progress } = this.#view;
+    const kept = log.end - log.first;
+    const state = { isRecording, kept, first, end: beyond, revision, progress };
     return this.#mistake === undefined ? state : { ...state, mistake: this.#mistake };
   }
 
@@ -141,7 +146,7 @@ export class Timeline {
       readableLength: this.#reader.readable(seq),
       writableLength: this.#reader.writable(seq),
       phases: Object.fromEntries(
-        phases.map((phase) => [phase, known(this.#reader.phase(seq, phase))]),
+        phases.map((phase) => [phase, defined(this.#reader.phase(seq, phase))]),
       ) as TimelineDetail["phases"],
       fields: this.#reader.decode(seq).fields,
       writtenAt: this.#reader.writtenAt(seq),
@@ -209,7 +214,9 @@ export class Timeline {
   #row(seq: number): TimelineRow {
     const reader = this.#reader;
     const { op, summary } = reader.decode(seq);
-    const times = MOMENTS.map(([name, moment]) => [name, reader.time(seq, moment)] as const);
+    const known = MOMENTS.map(([name, moment]) => [name, reader.time(seq, moment)] as const);
+    const times: Times = Object.fromEntries(known.filter(([, time]) => !Number.isNaN(time)));
+    const isServed = times.claim === undefined || times.complete !== undefined;
     return {
       seq,
       slot: reader.slot(seq),
@@ -221,10 +228,11 @@ export class Timeline {
       written: reader.written(seq),
       outcome: reader.outcome(seq),
       isSuppressed: reader.isSuppressed(seq),
+      isSettled: reader.isSettled(seq) && isServed,
       at: reader.taken(seq),
       start: reader.start(seq),
-      times: Object.fromEntries(times.filter(([, time]) => !Number.isNaN(time))),
-      latency: known(reader.latency(seq)),
+      times,
+      latency: defined(reader.latency(seq)),
     };
   }
 }
@@ -232,7 +240,7 @@ export class Timeline {
 /** Fields of filters, with what they are about. */
 export const FILTER_FIELDS = Object.entries(FIELDS).map(([name, { about }]) => ({ name, about }));
 
-function known(us: number): number | undefined {
+function defined(us: number): number | undefined {
   return Number.isNaN(us) ? undefined : us;
 }
 

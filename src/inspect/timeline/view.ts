@@ -19,6 +19,8 @@ const MAX_UNSETTLED = 1024;
 
 export class TimelineView {
   readonly text: string;
+  /** Changes whenever a request came between others or went, so that those behind it have other indices. */
+  revision = 0;
   readonly #reader: RequestReader;
   readonly #filter: Filter;
   /** Ascending; those before `#gone` are no longer kept. */
@@ -97,6 +99,7 @@ export class TimelineView {
     const at = this.#search(seq);
     const wasMatch = this.#matches[at] === seq;
     if (isMatch === wasMatch) return;
+    this.revision++;
     this.#matches.splice(at, wasMatch ? 1 : 0, ...(isMatch ? [seq] : []));
   }
 

@@ -31,7 +31,7 @@ export interface TimelineListProps {
 export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
-  const { list, top, height, onScroll } = useWindow(state);
+  const { list, top, height, onScroll } = useWindow(state, selected === undefined);
   const rows = useRows(props, top, top + Math.ceil(height / ROW_PX));
   const step = useStep(props, list);
   // What is selected stays in sight, also when its details take some of the list's room.
@@ -134,8 +134,11 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
   );
 }
 
-/** Which part of the list is seen. It stays at the end if it was there, and else where it is. */
-function useWindow({ first, end }: TimelineState) {
+/**
+ * Which part of the list is seen. It stays at the end if it was there and nothing is being read, and
+ * else where it is.
+ */
+function useWindow({ first, end }: TimelineState, follows: boolean) {
   const list = useRef<HTMLDivElement>(null);
   const [scroll, setScroll] = useState(0);
   const [height, setHeight] = useState(0);
@@ -156,7 +159,7 @@ function useWindow({ first, end }: TimelineState) {
     // What has made room above must not move what somebody is reading.
     const gone = Math.max(0, first - lastFirst.current);
     lastFirst.current = first;
-    if (isAtEnd.current) element.scrollTop = element.scrollHeight;
+    if (isAtEnd.current && follows) element.scrollTop = element.scrollHeight;
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
     setScroll(element.scrollTop);
   }, [first, end]);
@@ -168,27 +171,48 @@ function useRows({ machine, state, filter }: TimelineListProps, top: number, bot
   const cache = useRef(new Map<number, TimelineRow>());
   const [, redraw] = useState(0);
   const isAsking = useRef(false);
-  const wanted = useRef({ from: 0, to: 0 });
-  useEffect(() => {
+  const wanted = useRef<Range | undefined>(undefined);
+  useLayoutEffect(() => {
     cache.current.clear();
-  }, [filter, machine]);
+  }, [machine, filter, state.revision]);
   useEffect(() => {
-    const from = Math.max(state.first, top - MARGIN);
-    wanted.current = { from, to: Math.min(state.end, bottom + MARGIN) };
+    wanted.current = missing(cache.current, {
+      from: Math.max(state.first, top),
+      to: Math.min(state.end, bottom),
+    });
     const ask = async (): Promise<void> => {
       isAsking.current = true;
-      const { from, to } = wanted.current;
-      const rows = await machine.timelineRows(from, to - from).catch(() => []);
+      // Meanwhile the person may scroll on, and ask for others.
+      for (let next = wanted.current; next !== undefined; next = wanted.current) {
+        wanted.current = undefined;
+        const from = Math.max(state.first, next.from);
+        const rows = await machine.timelineRows(from, next.to - from).catch(() => []);
+        if (cache.current.size > MAX_CACHED) cache.current.clear();
+        for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
+        redraw((count) => count + 1);
+      }
       isAsking.current = false;
-      if (cache.current.size > MAX_CACHED) cache.current.clear();
-      for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
-      redraw((count) => count + 1);
-      // Meanwhile the person may have scrolled on.
-      if (wanted.current.from !== from) await ask();
     };
-    if (!isAsking.current && wanted.current.to > from) void ask();
+    if (!isAsking.current && wanted.current !== undefined) void ask();
   }, [machine, state, filter, top, bottom]);
   return cache.current;
+}
+
+/** Indices from `from` to before `to`. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What to fetch: more than is seen where a row is missing, and else only what may have changed. */
+function missing(cache: ReadonlyMap<number, TimelineRow>, seen: Range): Range | undefined {
+  let hasUnsettled = false;
+  for (let index = seen.from; index < seen.to; index++) {
+    const row = cache.get(index);
+    if (row === undefined) return { from: seen.from - MARGIN, to: seen.to + MARGIN };
+    hasUnsettled ||= !row.isSettled;
+  }
+  return hasUnsettled ? seen : undefined;
 }
 
 /** Keys that go from request to request. */

@@ -11,7 +11,14 @@ import { Latencies } from "./timeline-latencies.tsx";
 import { TimelineList } from "./timeline-list.tsx";
 import { parsePlace, placeOf } from "./timeline-place.ts";
 
-const NOTHING: TimelineState = { isRecording: false, kept: 0, first: 0, end: 0, progress: 1 };
+const NOTHING: TimelineState = {
+  isRecording: false,
+  kept: 0,
+  first: 0,
+  end: 0,
+  revision: 0,
+  progress: 1,
+};
 
 export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const { seq, filter } = parsePlace(place);
