@@ -11,7 +11,9 @@ import { profilerCalls } from "./profiler.ts";
 import { queueCalls } from "./queues.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
+import { timelineCalls } from "./timeline.ts";
 
+export type { ConfigFieldView } from "./config-fields.ts";
 export type {
   CpuView,
   CsrView,
@@ -21,7 +23,10 @@ export type {
   TranslationView,
   WalkView,
 } from "./cpu.ts";
+export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
 export type { CodeLine } from "./disassembly.ts";
+export type { DiskFault, FaultsView, WireFault } from "./faults.ts";
+export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
 export type { Mark } from "./memory-marks.ts";
 export type { AccessKind, PageTableEntry } from "./page-walk.ts";
@@ -34,10 +39,19 @@ export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
 export type { PlacedSymbol } from "./symbol-table.ts";
 export type { SymbolFile } from "./symbols.ts";
+export type { HistogramView } from "./timeline/histogram.ts";
+export type {
+  ExportKind,
+  TimelineDetail,
+  TimelineLatencies,
+  TimelineRow,
+  TimelineState,
+} from "./timeline/timeline.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...interruptCalls(subject),
+  ...timelineCalls(subject),
   ...symbolCalls(subject),
   ...cpuCalls(subject),
   ...profilerCalls(subject),
@@ -45,11 +59,6 @@ export const createCalls = (subject: Subject) => ({
   ...faultCalls(subject),
   ...queueCalls(subject),
 });
-
-export type { ConfigFieldView } from "./config-fields.ts";
-export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
-export type { DiskFault, FaultsView, WireFault } from "./faults.ts";
-export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 
 export type Calls = ReturnType<typeof createCalls>;
 

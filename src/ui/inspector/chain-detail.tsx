@@ -1,10 +1,8 @@
 /** One chain with all that is in it: descriptors, payload, bytes. */
-import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { ChainDetail as Chain, DescriptorView, Field } from "../../inspect/calls.ts";
-import { FieldTree } from "./field-tree.tsx";
-import { HexDump } from "./hex-dump.tsx";
+import type { ChainDetail as Chain, DescriptorView } from "../../inspect/calls.ts";
 import { Badge, DataTable, Empty, Fault, Hex, Section } from "./kit.tsx";
+import { PayloadView } from "./payload-view.tsx";
 
 export interface ChainDetailProps {
   readonly chain: Chain;
@@ -21,12 +19,6 @@ const STATE_TEXTS: Readonly<Record<Chain["state"], string>> = {
 };
 
 export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
-  const field = useSignal<Field | undefined>(undefined);
-  const { writtenAt, readable, written } = chain;
-  const { offset = 0, length = 0 } = field.value ?? {};
-  const isWritten = offset >= writtenAt;
-  const marked = (isOf: boolean, base: number) =>
-    isOf ? { start: offset - base, end: offset - base + length } : { start: 0, end: 0 };
   return (
     <>
       <Section
@@ -56,27 +48,10 @@ export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
         {chain.fields.length === 0 ? (
           <Empty>Buffers for the device to fill: nothing is in them yet.</Empty>
         ) : (
-          <div class="payload">
-            <FieldTree fields={chain.fields} onField={(pointed) => (field.value = pointed)} />
-            <div class="payload-bytes">
-              {readable.length > 0 && (
-                <HexDump
-                  label="From the driver"
-                  bytes={readable}
-                  total={chain.readableLength}
-                  {...marked(!isWritten, 0)}
-                />
-              )}
-              {written.length > 0 && (
-                <HexDump
-                  label="From the device"
-                  bytes={written}
-                  total={Math.max(chain.usedLength ?? 0, written.length)}
-                  {...marked(isWritten, writtenAt)}
-                />
-              )}
-            </div>
-          </div>
+          <PayloadView
+            {...chain}
+            writtenLength={Math.max(chain.usedLength ?? 0, chain.written.length)}
+          />
         )}
       </Section>
     </>

@@ -8,6 +8,16 @@ export const PANELS: readonly Panel[] = [
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
   {
+    id: "queues",
+    title: "Queues",
+    load: async () => (await import("./queues-panel.tsx")).QueuesPanel,
+  },
+  {
+    id: "timeline",
+    title: "Timeline",
+    load: async () => (await import("./timeline-panel.tsx")).TimelinePanel,
+  },
+  {
     id: "interrupts",
     title: "Interrupts",
     load: async () => (await import("./interrupts-panel.tsx")).InterruptsPanel,
@@ -46,10 +56,5 @@ export const PANELS: readonly Panel[] = [
     id: "log",
     title: "Log",
     load: async () => (await import("./log-panel.tsx")).LogPanel,
-  },
-  {
-    id: "queues",
-    title: "Queues",
-    load: async () => (await import("./queues-panel.tsx")).QueuesPanel,
   },
 ];

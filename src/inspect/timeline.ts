@@ -1,0 +1,42 @@
+/** The record of a machine's requests, and what can be asked of it. */
+import type { Machine } from "../machine/machine.ts";
+import type { Subject } from "./subject.ts";
+import { type ExportKind, FILTER_FIELDS, Timeline } from "./timeline/timeline.ts";
+
+/** A machine has one record, whoever looks and however often the inspector was opened. */
+const timelines = new WeakMap<Machine, Timeline>();
+
+function timelineOf(subject: Subject): Timeline {
+  let timeline = timelines.get(subject.machine);
+  if (timeline === undefined) {
+    timeline = new Timeline(subject);
+    timeline.recorder.start();
+    timelines.set(subject.machine, timeline);
+  }
+  return timeline;
+}
+
+export const timelineCalls = (subject: Subject) => {
+  const timeline = () => timelineOf(subject);
+  return {
+    /** How far the record is, seen through a filter. The first look begins it. */
+    timeline: (filter: string) => timeline().look(filter),
+    /** Requests by their index among those that the filter of the last look lets through. */
+    timelineRows: (from: number, count: number) => timeline().rows(from, count),
+    /** All of one request by its number; undefined once it had to make room. */
+    timelineRequest: (seq: number) => timeline().detail(seq),
+    timelineLatencies: () => timeline().latencies(),
+    timelineRecord: (isOn: boolean): void => {
+      const { recorder } = timeline();
+      if (isOn) recorder.start();
+      else recorder.stop();
+    },
+    timelineClear: (): void => timeline().recorder.clear(),
+    /** What filters can ask for. */
+    timelineFields: () => FILTER_FIELDS,
+    /** Begins a file of the requests that the filter lets through. */
+    timelineExport: (kind: ExportKind): void => timeline().beginExport(kind),
+    /** The next piece of it; undefined at its end. */
+    timelineExportNext: () => timeline().nextOfExport(),
+  };
+};

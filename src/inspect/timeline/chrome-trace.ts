@@ -1,0 +1,149 @@
+/**
+ * Requests in Chrome's trace event format, which Perfetto opens: a process for each device, with as
+ * many rows for each queue as it had requests at once, one for interrupts, and an arrow from the end of
+ * each request to the interrupt that told of it. Times are in µs.
+ */
+import type { RequestReader } from "./reader.ts";
+import { Moment } from "./request-log.ts";
+
+/** The process with the interrupts; those of devices have the numbers of their slots. */
+const INTERRUPTS = 1000;
+/** Rows of one queue; what is more at once is drawn over the last. */
+const MAX_LANES = 256;
+/** Threads are numbered `queue * LANES + lane`. */
+const LANES = 1000;
+
+interface Lane {
+  /** When the last request in it ends. */
+  end: number;
+}
+
+type TraceEvent = Readonly<Record<string, unknown>>;
+
+/** The file in pieces. */
+export function* chromeTrace(reader: RequestReader, seqs: Iterable<number>): Generator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let text = '{"displayTimeUnit":"ns","traceEvents":[\n';
+  let separator = "";
+  for (const event of events(reader, seqs)) {
+    text += separator + JSON.stringify(event);
+    separator = ",\n";
+    if (text.length < PIECE) continue;
+    yield encoder.encode(text);
+    text = "";
+  }
+  yield encoder.encode(`${text}\n]}\n`);
+}
+
+/** Characters of a piece. */
+const PIECE = 1 << 16;
+
+function* events(reader: RequestReader, seqs: Iterable<number>): Generator<TraceEvent> {
+  const trace = new Trace(reader);
+  for (const seq of seqs) yield* trace.request(seq);
+  yield* trace.deviceEvents();
+}
+
+class Trace {
+  readonly #reader: RequestReader;
+  readonly #lanes = new Map<string, Lane[]>();
+  readonly #named = new Set<string>();
+  /** By slot, the claim of the interrupt that was drawn last. */
+  readonly #claims = new Map<number, number>();
+
+  constructor(reader: RequestReader) {
+    this.#reader = reader;
+  }
+
+  *request(seq: number): Generator<TraceEvent> {
+    const reader = this.#reader;
+    const start = reader.start(seq);
+    const end = lastMoment(reader, seq) ?? start;
+    const [pid, queue] = [reader.slot(seq), reader.queue(seq)];
+    yield* this.#process(pid, `slot ${pid} ${reader.device(seq)}`);
+    const lane = this.#laneFor(`${pid}/${queue}`, start, end);
+    const tid = queue * LANES + lane;
+    yield* this.#thread(pid, tid, lane === 0 ? `queue ${queue}` : `queue ${queue} +${lane}`);
+    const { op, summary } = reader.decode(seq);
+    const place = { pid, tid, cat: "virtio" };
+    const args = {
+      seq,
+      summary,
+      chain: reader.chain(seq),
+      readable: reader.readable(seq),
+      writable: reader.writable(seq),
+      written: reader.written(seq),
+      outcome: reader.outcome(seq),
+      ...(reader.isSuppressed(seq) && { interrupt: "suppressed" }),
+    };
+    yield { ...place, ph: "X", name: op, ts: start, dur: end - start, args };
+    for (const [name, from, to] of PARTS) {
+      const [ts, until] = [reader.time(seq, from), reader.time(seq, to)];
+      if (until >= ts) yield { ...place, ph: "X", name, ts, dur: until - ts };
+    }
+    yield* this.#interrupt(seq, place, end);
+  }
+
+  *deviceEvents(): Generator<TraceEvent> {
+    for (const { at, source, what } of this.#reader.recorder.events) {
+      yield* this.#process(source.slot, `slot ${source.slot} ${source.name}`);
+      const name = what === "config" ? "configuration changed" : `status ${what}`;
+      yield { pid: source.slot, tid: 0, cat: "device", ph: "i", s: "p", name, ts: at };
+    }
+  }
+
+  /** The interrupt that tells of a request, once for all that it tells of, and the arrow to it. */
+  *#interrupt(seq: number, place: TraceEvent, end: number): Generator<TraceEvent> {
+    const reader = this.#reader;
+    const claim = reader.time(seq, Moment.CLAIM);
+    if (Number.isNaN(claim)) return;
+    const slot = reader.slot(seq);
+    const target = { pid: INTERRUPTS, tid: slot, cat: "irq" };
+    yield* this.#process(INTERRUPTS, "interrupts");
+    yield* this.#thread(INTERRUPTS, slot, `slot ${slot} ${reader.device(seq)}`);
+    if (this.#claims.get(slot) !== claim) {
+      this.#claims.set(slot, claim);
+      const complete = reader.time(seq, Moment.COMPLETE);
+      const dur = Number.isNaN(complete) ? 0 : complete - claim;
+      yield { ...target, ph: "X", name: "interrupt", ts: claim, dur };
+    }
+    const flow = { cat: "irq", name: "used", id: seq };
+    yield { ...place, ...flow, ph: "s", ts: Math.min(end, claim) };
+    yield { ...target, ...flow, ph: "f", bp: "e", ts: claim };
+  }
+
+  #laneFor(queue: string, start: number, end: number): number {
+    const lanes = this.#lanes.get(queue) ?? [];
+    this.#lanes.set(queue, lanes);
+    let lane = lanes.findIndex((other) => other.end <= start);
+    if (lane < 0) lane = lanes.length < MAX_LANES ? lanes.push({ end }) - 1 : MAX_LANES - 1;
+    lanes[lane].end = end;
+    return lane;
+  }
+
+  *#process(pid: number, name: string): Generator<TraceEvent> {
+    if (this.#isNew(`${pid}`)) yield { ph: "M", name: "process_name", pid, args: { name } };
+  }
+
+  *#thread(pid: number, tid: number, name: string): Generator<TraceEvent> {
+    if (this.#isNew(`${pid}/${tid}`))
+      yield { ph: "M", name: "thread_name", pid, tid, args: { name } };
+  }
+
+  #isNew(key: string): boolean {
+    const { size } = this.#named;
+    return this.#named.add(key).size > size;
+  }
+}
+
+/** What is drawn below a request. */
+const PARTS = [
+  ["wait", Moment.KICK, Moment.POP],
+  ["device", Moment.POP, Moment.PUSH],
+  ["to the driver", Moment.PUSH, Moment.CLAIM],
+] as const;
+
+function lastMoment(reader: RequestReader, seq: number): number | undefined {
+  const moments = [Moment.CLAIM, Moment.USED, Moment.PUSH, Moment.POP];
+  return moments.map((moment) => reader.time(seq, moment)).find((time) => !Number.isNaN(time));
+}

@@ -1,0 +1,193 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { EntropyDevice } from "../../virtio/devices/entropy.ts";
+import { bit, Feature, Register } from "../../virtio/spec.ts";
+import { ManualDevice, taken } from "../../virtio/testing/manual-device.ts";
+import { LEASE_US } from "./recorder.ts";
+import { Moment, Part } from "./request-log.ts";
+import { type RecordedOptions, recordedDriver } from "./testing/recorded-driver.ts";
+
+const NO_EVENT_IDX = ~bit(Feature.EVENT_IDX);
+
+function create(options: RecordedOptions = {}) {
+  const device = new ManualDevice();
+  const recorded = recordedDriver(device, { accept: NO_EVENT_IDX, ...options });
+  const [queue] = recorded.driver.splitQueues;
+  /** Takes one request at once, of which `written` bytes are given back. */
+  const serve = (readable: number[], written = 0): void => {
+    queue.add([Uint8Array.from(readable)], [8]);
+    device.queue.push(taken(device.queue.pop()), written);
+    queue.poll();
+  };
+  return { ...recorded, device, queue, serve };
+}
+
+describe("a recorder", () => {
+  it("knows each moment of a request", () => {
+    const { recorder, reader, log, clock, device, queue, intid } = create();
+    queue.add([Uint8Array.of(1, 2, 3)], [4]);
+    clock.us = 10;
+    queue.kick();
+    clock.us = 12;
+    const chain = taken(device.queue.pop());
+    expect(reader.outcome(0)).toBe("in-flight");
+    expect(reader.isSettled(0)).toBe(false);
+    clock.us = 50;
+    chain.writeAt(0, Uint8Array.of(9, 8));
+    device.queue.push(chain, 2);
+    clock.us = 51;
+    recorder.pulsed(intid);
+    clock.us = 60;
+    recorder.claimed(1, intid);
+    clock.us = 75;
+    recorder.completed(1, intid);
+    const moments = Object.values(Moment).map((moment) => log.time(0, moment));
+    expect(moments).toEqual([10, 12, 50, 50, 51, 60, 75]);
+    expect(reader.latency(0)).toBe(50);
+    expect(reader.outcome(0)).toBe("done");
+    expect(reader.isSettled(0)).toBe(true);
+    expect([reader.slot(0), reader.queue(0), reader.chain(0)]).toEqual([3, 0, chain.id]);
+    expect([reader.readable(0), reader.writable(0), reader.written(0)]).toEqual([3, 4, 2]);
+    expect(reader.sample(0, Part.READABLE)).toEqual(Uint8Array.of(1, 2, 3));
+    expect(reader.sample(0, Part.WRITTEN)).toEqual(Uint8Array.of(9, 8));
+  });
+
+  it("gives one interrupt to all that it tells of, and to no other", () => {
+    const { recorder, log, clock, serve, intid } = create();
+    serve([1]);
+    serve([2]);
+    recorder.pulsed(intid + 1);
+    expect(log.time(0, Moment.PULSE)).toBeNaN();
+    clock.us = 5;
+    recorder.pulsed(intid);
+    recorder.claimed(1, intid);
+    serve([3]);
+    clock.us = 9;
+    recorder.completed(1, intid);
+    expect([0, 1, 2].map((seq) => log.time(seq, Moment.CLAIM))).toEqual([5, 5, Number.NaN]);
+    expect(log.time(1, Moment.COMPLETE)).toBe(9);
+  });
+
+  it("knows which requests the driver wanted no interrupt for", () => {
+    const { recorder, reader, log, serve, queue, intid } = create();
+    queue.setAvailFlags(1);
+    serve([1]);
+    recorder.claimed(1, intid);
+    expect(reader.isSuppressed(0)).toBe(true);
+    expect(reader.isSettled(0)).toBe(true);
+    expect(log.time(0, Moment.CLAIM)).toBeNaN();
+  });
+
+  it("says what a reset dropped, and takes no later answer", () => {
+    const { reader, driver, device, queue } = create();
+    queue.add([], [4]);
+    const chain = taken(device.queue.pop());
+    driver.write(Register.Status, 0);
+    device.queue.push(chain, 4);
+    expect(reader.outcome(0)).toBe("dropped");
+    expect(reader.recorder.log.end).toBe(1);
+    expect(reader.recorder.events.at(-1)).toMatchObject({ what: 0, source: { name: "manual" } });
+  });
+
+  it("records a malformed chain with the reason", () => {
+    const { reader, device, queue } = create();
+    queue.setDescriptor(0, { address: 0, length: 4 });
+    queue.offer(0);
+    expect(device.queue.pop()).toBeUndefined();
+    expect(reader.outcome(0)).toBe("malformed");
+    expect(reader.decode(0)).toMatchObject({
+      op: "malformed",
+      summary: expect.stringMatching(/RAM/),
+    });
+  });
+
+  it("takes up what was in flight before it began", () => {
+    const { recorder, reader, log, device, queue, clock } = create();
+    recorder.stop();
+    queue.add([Uint8Array.of(7)], [4]);
+    const chain = taken(device.queue.pop());
+    recorder.start();
+    clock.us = 30;
+    device.queue.push(chain, 1);
+    expect(log.time(0, Moment.POP)).toBeNaN();
+    expect([reader.start(0), reader.outcome(0)]).toEqual([30, "done"]);
+  });
+
+  it("does not know what became of requests when it was stopped", () => {
+    const { recorder, reader, device, queue } = create();
+    queue.add([], [4]);
+    const chain = taken(device.queue.pop());
+    recorder.stop();
+    device.queue.push(chain, 1);
+    expect(reader.outcome(0)).toBe("unseen");
+    recorder.start();
+    expect(recorder.isRecording).toBe(true);
+  });
+
+  it("stops by itself when nobody looks for a while", () => {
+    const { recorder, clock, serve } = create();
+    clock.us = LEASE_US - 1;
+    recorder.touch();
+    clock.us += LEASE_US;
+    serve([1]);
+    expect(recorder.isRecording).toBe(true);
+    clock.us += 1;
+    serve([2]);
+    expect(recorder.isRecording).toBe(false);
+    expect(recorder.log.end).toBe(1);
+  });
+
+  it("keeps the newest requests, and of those the newest bytes", () => {
+    const { log, reader, serve } = create({ capacity: 8, sampleBytes: 64 });
+    for (let i = 0; i < 20; i++) serve(new Array(10).fill(i));
+    expect([log.first, log.end]).toEqual([12, 20]);
+    expect([log.has(11), log.has(12), log.has(19), log.has(20)]).toEqual([
+      ...[false, true, true, false],
+    ]);
+    expect(reader.sample(19, Part.READABLE)).toEqual(new Uint8Array(10).fill(19));
+    expect(reader.sample(12, Part.READABLE)).toBeUndefined();
+    expect(reader.decode(12).summary).toContain("make room");
+  });
+
+  it("forgets requests that had to make room while they were in flight", () => {
+    const { log, reader, device, queue, driver, serve } = create({ capacity: 4 });
+    queue.add([], [4]);
+    const chain = taken(device.queue.pop());
+    for (let i = 0; i < 6; i++) serve([i]);
+    device.queue.push(chain, 4);
+    expect([log.first, log.end]).toEqual([3, 7]);
+    driver.write(Register.Status, 0);
+    for (const seq of [3, 4, 5, 6]) expect(reader.outcome(seq)).toBe("done");
+  });
+
+  it("keeps no more than a driver that takes no interrupt may leave", () => {
+    const { recorder, log, clock, serve, intid } = create();
+    for (let i = 0; i < 5000; i++) serve([1]);
+    clock.us = 3;
+    recorder.claimed(1, intid);
+    expect(log.time(0, Moment.CLAIM)).toBeNaN();
+    expect(log.time(4999, Moment.CLAIM)).toBe(3);
+  });
+
+  it("changes nothing that the driver can see", () => {
+    const run = (isWatched: boolean, lengths: readonly number[]) => {
+      const device = new EntropyDevice("rng0", { fill: (bytes) => bytes.fill(0x5a) });
+      const { driver, recorder } = recordedDriver(device, { accept: NO_EVENT_IDX });
+      if (!isWatched) recorder.stop();
+      const [queue] = driver.queues;
+      const seen = lengths.map((length) => {
+        const request = queue.add([], [length]);
+        queue.kick();
+        return [queue.poll(), [...queue.written(request)]];
+      });
+      const transport = driver.transport.inspect();
+      return { seen, transport, pulses: driver.irq.pulses, ram: driver.announced };
+    };
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 20 }), (lengths) => {
+        expect(run(true, lengths)).toEqual(run(false, lengths));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

@@ -1,0 +1,14 @@
+import { expect, it } from "vitest";
+import { formatDuration, formatMoment } from "./timeline-format.ts";
+
+it("gives durations three digits and a unit", () => {
+  const shown = [0, 0.5, 9.994, 9.996, 99.96, 999.4, 1000, 12_345, 999_999, 34_000_000];
+  expect(shown.map(formatDuration)).toEqual([
+    ...["0.00 µs", "0.50 µs", "9.99 µs", "10.0 µs", "100 µs", "999 µs"],
+    ...["1.00 ms", "12.3 ms", "1000 ms", "34.0 s"],
+  ]);
+});
+
+it("gives moments in seconds", () => {
+  expect(formatMoment(1_234_567.8)).toBe("1.234568");
+});

@@ -1,0 +1,17 @@
+/** Times of the timeline as people read them, in columns that hold still. */
+
+/** A duration in µs with a unit and three digits, such as `142 µs` or `1.20 ms`. */
+export function formatDuration(us: number): string {
+  if (us < 1000) return `${threeDigits(us)} µs`;
+  return us < 1_000_000 ? `${threeDigits(us / 1000)} ms` : `${threeDigits(us / 1_000_000)} s`;
+}
+
+/** Seconds since the record's beginning, to the microsecond. */
+export function formatMoment(us: number): string {
+  return (us / 1_000_000).toFixed(6);
+}
+
+function threeDigits(value: number): string {
+  if (value >= 99.95) return value.toFixed(0);
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}

@@ -1,0 +1,130 @@
+/** Every request of the guest from its kick to the end of its interrupt. */
+import "./timeline.css";
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import type { TimelineDetail, TimelineState } from "../../inspect/calls.ts";
+import { type PanelProps, useLook } from "./panel.ts";
+import { RequestDetail } from "./timeline-detail.tsx";
+import { ExportButtons } from "./timeline-export.tsx";
+import { FilterBox } from "./timeline-filter.tsx";
+import { Latencies } from "./timeline-latencies.tsx";
+import { TimelineList } from "./timeline-list.tsx";
+import { parsePlace, placeOf } from "./timeline-place.ts";
+
+const NOTHING: TimelineState = {
+  isRecording: false,
+  kept: 0,
+  first: 0,
+  end: 0,
+  revision: 0,
+  progress: 1,
+};
+
+export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
+  const { seq, filter } = parsePlace(place);
+  const hasLatencies = useSignal(false);
+  const { value, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
+  const detail = useLook(async () => ask(machine, seq), [machine, seq, filter]).value.value;
+  const state = value ?? NOTHING;
+  const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
+  const step = async (by: number): Promise<void> => {
+    if (detail?.index === undefined) return;
+    const [row] = await machine.timelineRows(detail.index + by, 1);
+    if (row !== undefined) open(row.seq);
+  };
+  if (value === undefined && error !== undefined) return <p class="empty">{error}</p>;
+  const shown = seq !== undefined && detail?.row.seq === seq ? detail : undefined;
+  return (
+    <div class="timeline">
+      <div class="timeline-bar">
+        <RecordButtons machine={machine} state={state} />
+        <button
+          type="button"
+          aria-pressed={hasLatencies.value}
+          onClick={() => {
+            hasLatencies.value = !hasLatencies.value;
+          }}
+        >
+          Latencies
+        </button>
+        <ExportButtons machine={machine} />
+        <Count state={state} />
+      </div>
+      <FilterBox
+        machine={machine}
+        filter={filter}
+        mistake={state.mistake}
+        onFilter={(next) => go(placeOf({ seq, filter: next }))}
+      />
+      {hasLatencies.value && <Latencies machine={machine} filter={filter} />}
+      <TimelineList
+        machine={machine}
+        state={state}
+        filter={filter}
+        selected={seq}
+        selectedIndex={shown?.index}
+        onSelect={open}
+      />
+      {state.end === state.first && <Empty state={state} />}
+      {shown !== undefined && (
+        <RequestDetail
+          detail={shown}
+          onStep={(by) => void step(by)}
+          onClose={() => open(undefined)}
+        />
+      )}
+      {seq !== undefined && detail === undefined && value !== undefined && (
+        <p class="timeline-gone">Request {seq} is not in the record, or no longer.</p>
+      )}
+    </div>
+  );
+}
+
+async function ask(
+  machine: PanelProps["machine"],
+  seq: number | undefined,
+): Promise<TimelineDetail | undefined> {
+  return seq === undefined ? undefined : machine.timelineRequest(seq);
+}
+
+interface StateProps {
+  readonly machine: PanelProps["machine"];
+  readonly state: TimelineState;
+}
+
+function RecordButtons({ machine, state: { isRecording } }: StateProps): JSX.Element {
+  return (
+    <div class="timeline-tools">
+      <button
+        type="button"
+        class="record"
+        onClick={() => void machine.timelineRecord(!isRecording)}
+      >
+        {isRecording ? "Pause" : "Record"}
+      </button>
+      <button type="button" onClick={() => void machine.timelineClear()}>
+        Clear
+      </button>
+    </div>
+  );
+}
+
+function Count({ state: { first, end, kept, progress } }: { state: TimelineState }): JSX.Element {
+  const count = (end - first).toLocaleString("en");
+  return (
+    <output class="timeline-count" aria-label="Requests shown">
+      {progress < 1
+        ? `${count} so far, ${Math.round(progress * 100)}% read`
+        : `${count} of ${kept.toLocaleString("en")}`}
+    </output>
+  );
+}
+
+function Empty({ state: { kept, isRecording } }: { state: TimelineState }): JSX.Element {
+  const nothing = isRecording
+    ? "Nothing has happened yet: run a command such as `dd` in the terminal, and its requests appear."
+    : "The record is paused: press Record to see what the guest asks of its devices.";
+  return (
+    <p class="empty timeline-empty">{kept > 0 ? "No request passes this filter." : nothing}</p>
+  );
+}
