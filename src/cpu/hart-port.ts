@@ -1,5 +1,7 @@
 /** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
 
+import type { DebugPoints } from "./debug-points.ts";
+
 /** Interrupt causes, which are also the bit numbers in `mip` (Privileged Architecture, 3.1.9). */
 export const Interrupt = {
   supervisorSoftware: 1,
@@ -18,7 +20,9 @@ export type RunExit =
   /** WFI with no pending interrupt: nothing to do until a line rises or the next timer. */
   | "wfi"
   /** `requestStop` was called, from a device or the SBI. */
-  | "stop";
+  | "stop"
+  /** Before an instruction at a breakpoint, or one that accesses what is watched: see `HartDebug`. */
+  | "debug";
 
 export type PrivilegeMode = "U" | "S" | "M";
 
@@ -60,6 +64,26 @@ export interface HartPort {
   flushTlb(): void;
   /** Forgets decoded instructions, as FENCE.I. */
   flushCode(): void;
+  /** Absent from a hart that cannot be debugged. */
+  readonly debug?: HartDebug;
+}
+
+/** What a debugger needs of a hart between two runs. */
+export interface HartDebug {
+  readonly points: DebugPoints;
+  /**
+   * Executes one instruction, or takes the exception that it raises, past whatever is set there. No
+   * interrupt is taken before it: it stays pending.
+   */
+  step(): RunExit;
+  setPc(value: bigint): void;
+  /** Raw bits of f0..f31. */
+  getF(index: number): bigint;
+  setF(index: number, value: bigint): void;
+  /** Writes a CSR as an M-mode instruction would; false if it does not exist or is read-only. */
+  pokeCsr(csr: number, value: bigint): boolean;
+  /** What its loads and stores are translated by. */
+  dataMode(): PrivilegeMode;
 }
 
 /** Answers an ECALL from S-mode in place of M-mode firmware; see `sbi.ts`. */
