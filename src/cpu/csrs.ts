@@ -431,6 +431,14 @@ export function csrRows(host: HostFunctions, mmu: MmuFunctions, traps: TrapFunct
   ];
 }
 
+/** Numbers and names of the registers, in the table's order. */
+export const csrNames = (): Pick<CsrRow, "number" | "name">[] =>
+  // Rows only ask for functions when code is generated from them.
+  csrRows({} as HostFunctions, {} as MmuFunctions, {} as TrapFunctions).map(({ number, name }) => ({
+    number,
+    name,
+  }));
+
 /** Enters each row's place in the table plus one at its number. */
 export const fillCsrMap = (rows: readonly CsrRow[]): Stmt[] =>
   rows.map((row, k) => i32.store8(row.number, k + 1, CSR_MAP_BASE));

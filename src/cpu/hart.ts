@@ -116,7 +116,7 @@ export class Hart implements HartPort {
     this.debug = {
       points: this.#points,
       step: () => this.#stepOver(),
-      setPc: (value) => this.setPc(value),
+      setPc: (value) => this.#goTo(value),
       getF: (index) => this.getF(index),
       setF: (index, value) => this.setF(index, value),
       pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
@@ -278,6 +278,12 @@ export class Hart implements HartPort {
       this.#points.isPassing = false;
       this.#set("interruptsHeld", 0);
     }
+  }
+
+  #goTo(pc: bigint): void {
+    this.setPc(pc);
+    // A hart that waits does so at the instruction behind its WFI.
+    this.#set("waiting", 0);
   }
 
   #pokeCsr(csr: number, value: bigint): boolean {

@@ -18,6 +18,7 @@ import { ConsoleHub } from "./console-hub.ts";
 import { deviceTree, type InterruptControllerKind, type PlacedDevice } from "./device-tree.ts";
 import { writeFdt } from "./fdt.ts";
 import type { HartModel } from "./hart-model.ts";
+import { Hold } from "./hold.ts";
 import { Htif } from "./htif.ts";
 import { Interrupts } from "./interrupts.ts";
 import { LoadError } from "./load-error.ts";
@@ -59,6 +60,7 @@ export class Machine {
   readonly interrupts: Interrupts;
   readonly platform: Platform;
   readonly slots: VirtioSlots;
+  readonly hold: Hold;
 
   readonly #options: MachineOptions;
   readonly #model: HartModel;
@@ -74,7 +76,7 @@ export class Machine {
   #runStart = 0;
   #request: BootRequest | undefined;
   #htif: Htif | undefined;
-  #state: MachineSnapshot["state"] = "off";
+  #state: "off" | "running" | "idle" | "stopped" = "off";
   /** The tick at which timers were last evaluated. */
   #evaluatedAt = 0;
   #exit: MachineExit | undefined;
@@ -137,6 +139,12 @@ export class Machine {
       ecall: this.#sbi,
     });
     this.#harts.push(hart);
+    this.hold = new Hold({
+      timebase: this.timebase,
+      harts: this.#harts,
+      wake: () => options.events?.onWake?.(),
+      attempt: (work) => this.#step(work),
+    });
   }
 
   /**
@@ -190,20 +198,18 @@ export class Machine {
    * due after `msUntilWake()` or at the `onWake` event, and until then nothing would happen.
    */
   runSlice(maxMs: number): SliceResult {
-    if (this.#state === "off" || this.#state === "stopped") return "stopped";
-    this.#state = "running";
-    try {
+    if (this.#hasStopped()) return "stopped";
+    if (this.hold.isActive) return "held";
+    this.#attempt(() => {
+      this.#state = "running";
       this.#state = this.#run(this.#options.clock.nowMs() + maxMs);
-    } catch (error) {
-      this.#end({ kind: "error", error });
-    }
-    this.consoles.flush();
-    this.#reportExit();
-    return this.#state as SliceResult;
+    });
+    return this.#result();
   }
 
   /** Milliseconds until a timer or alarm of an idle guest is due; Infinity if only a device can. */
   msUntilWake(): number {
+    if (this.hold.isActive) return Number.POSITIVE_INFINITY;
     const timers = this.#harts.flatMap((hart) => [
       hart.nextTimerTick(),
       this.interrupts.aclint.nextTimerTick(hart.id),
@@ -215,11 +221,15 @@ export class Machine {
     return Math.min(timer, this.platform.rtc.msUntilAlarm());
   }
 
+  get harts(): readonly HartPort[] {
+    return this.#harts;
+  }
+
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];
     return {
-      state: this.#state,
+      state: this.#state === "off" ? "off" : this.#result(),
       mode: hart?.mode() ?? "M",
       pc: hart?.pc() ?? 0n,
       instructions: hart?.instructionCount() ?? 0,
@@ -306,7 +316,39 @@ export class Machine {
     this.#state = "running";
   }
 
-  #run(endMs: number): SliceResult {
+  /** Does what may end the machine, and tells of that. */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#end({ kind: "error", error });
+    }
+    this.consoles.flush();
+    this.#reportExit();
+  }
+
+  /** Has one instruction executed, as a slice has many. */
+  #step(work: () => void): void {
+    if (this.#hasStopped()) return;
+    this.#attempt(() => {
+      this.#state = "running";
+      this.slots.work.renew();
+      this.#evaluateTimers(this.#harts[BOOT_HART]);
+      work();
+      this.#htif?.poll();
+    });
+  }
+
+  #hasStopped(): boolean {
+    return this.#state === "off" || this.#state === "stopped";
+  }
+
+  #result(): SliceResult {
+    if (this.#state === "off" || this.#state === "stopped") return "stopped";
+    return this.hold.isActive ? "held" : this.#state;
+  }
+
+  #run(endMs: number): "running" | "idle" | "stopped" {
     const { clock } = this.#options;
     const hart = this.#harts[BOOT_HART];
     this.#sliceEnd = endMs;
@@ -314,6 +356,7 @@ export class Machine {
     for (;;) {
       this.slots.work.renew();
       this.#evaluateTimers(hart);
+      this.hold.pass(hart);
       const exit = hart.run(this.#budget.instructions);
       this.#htif?.poll();
       this.consoles.flush();
@@ -322,6 +365,9 @@ export class Machine {
         this.#end({ kind: "halt" });
         return "stopped";
       }
+      if (exit === "debug") this.hold.met(hart);
+      if (this.#hasStopped()) return "stopped";
+      if (this.hold.isActive) return "running";
       const now = clock.nowMs();
       if (exit === "budget") this.#budget.measured(now - this.#runStart);
       else if (exit === "wfi" && this.msUntilWake() > 0 && !this.slots.work.hasWaiting) {

@@ -158,8 +158,8 @@ export class Guest {
     await Promise.all([this.#disk?.close(), this.#memory.close()]);
   }
 
-  /** What happened since the last call, and whether the guest has next to nothing to do. */
-  measure(): { stats: Stats; isIdle: boolean } {
+  /** What happened since the last call, and whether the guest has next to nothing to do or is held. */
+  measure(): { stats: Stats; isIdle: boolean; isHeld: boolean } {
     const { instructions } = this.#machine.inspect();
     const { isIdle, mips, busy, activity } = this.#meter.read(instructions);
     const diskBytes = this.#disk?.disk.storedBytes ?? 0;
@@ -175,7 +175,7 @@ export class Guest {
       unsavedBytes,
       ...(memory && { memory }),
     };
-    return { isIdle, stats };
+    return { isIdle, isHeld: this.#machine.hold.isActive, stats };
   }
 
   #slice(maxMs: number) {
