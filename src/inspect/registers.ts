@@ -1,20 +1,8 @@
 /** A hart's registers by the names that assembly, gdb and people use. */
 import { csrNames } from "../cpu/csrs.ts";
 import type { HartPort, PrivilegeMode } from "../cpu/hart-port.ts";
+import { fName, xName } from "../isa/disassembler.ts";
 
-/** The calling convention's names of x0 to x31 and of f0 to f31 (psABI, register convention). */
-export const X_NAMES: readonly string[] = [
-  ...["zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1"],
-  ...["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
-  ...["s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11"],
-  ...["t3", "t4", "t5", "t6"],
-];
-export const F_NAMES: readonly string[] = [
-  ...["ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1"],
-  ...["fa0", "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7"],
-  ...["fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11"],
-  ...["ft8", "ft9", "ft10", "ft11"],
-];
 const FRAME_POINTER = 8;
 
 /** The CSRs that there are, lowest number first. */
@@ -33,15 +21,15 @@ const BY_NAME = new Map<string, Register>([
   ["pc", { kind: "pc" }],
   ["priv", { kind: "priv" }],
   ...CSRS.map(({ name, number }): [string, Register] => [name, { kind: "csr", index: number }]),
-  ...names("x", X_NAMES),
-  ...names("f", F_NAMES),
+  ...names("x", xName),
+  ...names("f", fName),
   ["fp", { kind: "x", index: FRAME_POINTER }],
 ]);
 
-function names(kind: "x" | "f", abi: readonly string[]): [string, Register][] {
-  return abi.flatMap((name, index): [string, Register][] => [
+function names(kind: "x" | "f", abi: (index: number) => string): [string, Register][] {
+  return Array.from({ length: 32 }, (_, index) => index).flatMap((index): [string, Register][] => [
     [`${kind}${index}`, { kind, index }],
-    [name, { kind, index }],
+    [abi(index), { kind, index }],
   ]);
 }
 
