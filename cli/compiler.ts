@@ -2,4 +2,6 @@
 import { parentPort } from "node:worker_threads";
 import { type CompileJob, compileJob } from "../src/cpu/jit/compiler.ts";
 
-parentPort?.on("message", (job: CompileJob) => parentPort?.postMessage(compileJob(job)));
+parentPort?.on("message", (job: CompileJob) =>
+  parentPort?.postMessage(compileJob(job, () => performance.now())),
+);

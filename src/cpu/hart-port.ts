@@ -1,6 +1,7 @@
 /** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
-
 import type { DebugPoints } from "./debug-points.ts";
+import type { TranslatorStats } from "./jit/translator-stats.ts";
+import type { TlbStats } from "./tlb-stats.ts";
 
 /** Interrupt causes, which are also the bit numbers in `mip` (Privileged Architecture, 3.1.9). */
 export const Interrupt = {
@@ -56,6 +57,8 @@ export interface HartPort {
   /** Integer register x0..x31 as an unsigned 64-bit value. */
   getX(index: number): bigint;
   setX(index: number, value: bigint): void;
+  /** Raw bits of floating-point register f0..f31. */
+  getF(index: number): bigint;
   /** A CSR by number without side effects, or undefined if it does not exist. */
   peekCsr(csr: number): bigint | undefined;
   /** Sets `stimecmp`, for the SBI timer call. */
@@ -64,6 +67,10 @@ export interface HartPort {
   flushTlb(): void;
   /** Forgets decoded instructions, as FENCE.I. */
   flushCode(): void;
+  /** What the cache of address translations holds and has done. */
+  tlb(): TlbStats;
+  /** What was translated; undefined if nothing is. */
+  readonly translation: TranslatorStats | undefined;
   /** Absent from a hart that cannot be debugged. */
   readonly debug?: HartDebug;
 }
@@ -78,12 +85,9 @@ export interface HartDebug {
   step(): RunExit;
   setPc(value: bigint): void;
   /** Raw bits of f0..f31. */
-  getF(index: number): bigint;
   setF(index: number, value: bigint): void;
   /** Writes a CSR as an M-mode instruction would; false if it does not exist or is read-only. */
   pokeCsr(csr: number, value: bigint): boolean;
-  /** What its loads and stores are translated by. */
-  dataMode(): PrivilegeMode;
 }
 
 /** Answers an ECALL from S-mode in place of M-mode firmware; see `sbi.ts`. */

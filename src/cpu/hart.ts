@@ -15,7 +15,8 @@ import {
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
 import type { RegionCompiler } from "./jit/compiler.ts";
 import type { CodeSpace } from "./jit/region-store.ts";
-import { type TranslationPolicy, Translator, type TranslatorStats } from "./jit/translator.ts";
+import { type TranslationPolicy, Translator } from "./jit/translator.ts";
+import type { TranslatorStats } from "./jit/translator-stats.ts";
 import {
   CSR_MAP_BASE,
   F_BASE,
@@ -33,6 +34,7 @@ import {
 } from "./layout.ts";
 import { PmpRegisters } from "./pmp.ts";
 import { Menvcfg, Mode, Mstatus } from "./state.ts";
+import { type TlbStats, tlbStats } from "./tlb-stats.ts";
 
 export { HART_MEMORY_BYTES };
 
@@ -117,10 +119,8 @@ export class Hart implements HartPort {
       points: this.#points,
       step: () => this.#stepOver(),
       setPc: (value) => this.#goTo(value),
-      getF: (index) => this.getF(index),
       setF: (index, value) => this.setF(index, value),
       pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
-      dataMode: () => modeOf(this.#get("dataMode")),
     };
     options.guestMemory.observeWrites((gpa, length) => {
       const host = options.guestMemory.offsetOf(gpa, length);
@@ -209,9 +209,12 @@ export class Hart implements HartPort {
     return this.#executed;
   }
 
-  /** Undefined if nothing is translated. */
   get translation(): TranslatorStats | undefined {
     return this.#translator?.stats;
+  }
+
+  tlb(): TlbStats {
+    return tlbStats(this.#data);
   }
 
   mode(): PrivilegeMode {
@@ -234,7 +237,6 @@ export class Hart implements HartPort {
     if (index !== 0) this.#data.setBigUint64(X_BASE + index * 8, BigInt.asUintN(64, value), true);
   }
 
-  /** Raw bits of f0..f31. */
   getF(index: number): bigint {
     return this.#data.getBigUint64(F_BASE + index * 8, true);
   }
@@ -246,8 +248,11 @@ export class Hart implements HartPort {
   peekCsr(csr: number): bigint | undefined {
     const row = this.#data.getUint8(CSR_MAP_BASE + (csr & 0xfff));
     if (row === 0) return undefined;
+    const scratch = this.#data.getBigUint64(FIELD.scratch, true);
     this.#exports.csr_peek(row);
-    return this.#data.getBigUint64(FIELD.scratch, true);
+    const value = this.#data.getBigUint64(FIELD.scratch, true);
+    this.#setBig("scratch", scratch);
+    return value;
   }
 
   setTimer(tick: bigint): void {

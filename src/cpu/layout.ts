@@ -81,6 +81,10 @@ const WIDE = [
   "lastGeneration",
   /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
   "interpretOnce",
+  /** TLB entries filled, flushes of all entries, and of one page's, since reset. */
+  "tlbFilled",
+  "tlbFlushes",
+  "tlbPageFlushes",
   /** Where RAM is for the guest, and its size in bytes; it lies at `HART_MEMORY_BYTES` of the memory. */
   "ramBase",
   "ramBytes",

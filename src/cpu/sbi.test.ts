@@ -50,6 +50,13 @@ class FakeHart implements HartPort {
   peekCsr(csr: number): bigint | undefined {
     return csr === 0xf12 ? 77n : undefined;
   }
+  getF(): bigint {
+    return 0n;
+  }
+  tlb(): never {
+    throw new Error("firmware does not ask");
+  }
+  readonly translation = undefined;
   setTimer(tick: bigint): void {
     this.log.push(`timer ${tick}`);
   }

@@ -57,14 +57,19 @@ export const codeBaseOf = (pc: I64, slot: I32): I64 =>
 export const entryInSlot = (slot: I32, pc: I64): I32 =>
   i32.add(slot, i32.shl(i32.and(i32.wrap_i64(pc), 0xffe), 3));
 
+const count = (field: "tlbFilled" | "tlbFlushes" | "tlbPageFlushes"): Stmt =>
+  put(field, i64.add(get(field), 1));
+
 /** Notes that the entry at `address` was filled, for the next flush. */
-export const logFill = (address: I32): Stmt[] =>
-  bind(get32("tlbFills"), (fills) => [
+export const logFill = (address: I32): Stmt[] => [
+  count("tlbFilled"),
+  ...bind(get32("tlbFills"), (fills) => [
     when(i32.lt_u(fills, TLB_LOG.count), [
       i32.store(i32.shl(fills, 2), address, TLB_LOG.base),
       put32("tlbFills", i32.add(fills, 1)),
     ]),
-  ]);
+  ]),
+];
 
 /** The byte of the filter of executed pages for `va`. */
 const filterByte = (va: I64): I32 =>
@@ -89,6 +94,7 @@ export function defineFlush(module: ModuleBuilder): FlushFunctions {
       const [k, fills] = [i32.local(), i32.local()];
       const next = label("next");
       return [
+        count("tlbFlushes"),
         set(fills, get32("tlbFills")),
         when(
           i32.eq(fills, TLB_LOG.count),
@@ -127,6 +133,7 @@ export function defineFlush(module: ModuleBuilder): FlushFunctions {
     // A superpage is cached as many small pages: forgetting one of them is not enough.
     return [
       when(inSuperpage, [callVoid(flushAll), ret()]),
+      count("tlbPageFlushes"),
       ...tables,
       when(i32.load8_u(filterByte(va), EXECUTED_FILTER.base), [callVoid(renew)]),
     ];

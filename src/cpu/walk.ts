@@ -34,16 +34,16 @@ import { pageOf } from "./tlb.ts";
 /** satp.MODE values (12.1.11). */
 export const SatpMode = { bare: 0, sv39: 8, sv48: 9, sv57: 10 } as const;
 
-const PPN_MASK = (1n << 44n) - 1n;
+export const PPN_MASK = (1n << 44n) - 1n;
 
-const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, A: 64, D: 128 } as const;
+export const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, G: 32, A: 64, D: 128 } as const;
 /** The memory type of the page (Svpbmt): PMA, non-cacheable, I/O, or reserved. All are RAM to us. */
 const PTE_PBMT = 3n << 61n;
 /** The page is one of a naturally aligned group (Svnapot). */
 const PTE_N = -(2n ** 63n);
 const PTE_RESERVED = 0x7fn << 54n;
 /** The only group size that is defined: 64 KiB, by this pattern in the low bits of the PPN. */
-const NAPOT = { ppnBits: 0xf, pattern: 8, shift: 16 } as const;
+export const NAPOT = { ppnBits: 0xf, pattern: 8, shift: 16 } as const;
 
 /** Picks a cause by the kind of access. */
 const causeFor = (access: I32, load: number, store: number, fetch: number): I32 =>

@@ -1,11 +1,9 @@
 /** Where a call comes back to, for stepping over it and out of it. */
 import type { HartPort } from "../cpu/hart-port.ts";
 import { type Decoded, decode, instructionLength, newDecoded } from "../isa/decoder.ts";
-import type { GuestMemory } from "../memory/guest-memory.ts";
-import { type AddressSpace, readVirtual } from "./address-space.ts";
+import type { VirtualMemory } from "./virtual-memory.ts";
 
 const [RA, SP, T0] = [1, 2, 5];
-const SATP = 0x180;
 
 /**
  * Instructions that are looked through for the end of a function: a longer one is left where `ra` says,
@@ -13,19 +11,9 @@ const SATP = 0x180;
  */
 const MAX_LOOKED_THROUGH = 4000;
 
-/** How an address is seen by the hart's loads and stores; also its fetches but for MPRV. */
-export const spaceOf = (hart: HartPort): AddressSpace => ({
-  mode: hart.debug?.dataMode() ?? hart.mode(),
-  satp: hart.peekCsr(SATP) ?? 0n,
-});
-
 /** The instruction at an address; undefined if there is no memory, or no such instruction. */
-export function instructionAt(
-  memory: GuestMemory,
-  space: AddressSpace,
-  address: bigint,
-): Decoded | undefined {
-  const bytes = readVirtual(memory, space, address, 4);
+export function instructionAt(memory: VirtualMemory, address: bigint): Decoded | undefined {
+  const bytes = memory.readUpTo(address, 4);
   if (bytes.length < 2) return undefined;
   const low = bytes[0] | (bytes[1] << 8);
   const isLong = instructionLength(low) === 4;
@@ -45,28 +33,22 @@ export function isCall({ row, rd }: Decoded): boolean {
  * Where the function at the hart's pc returns to, by what its code does with `ra` from there on: if it
  * is stored it still has the address, if it is loaded that is on the stack.
  */
-export function returnAddress(memory: GuestMemory, hart: HartPort): bigint {
-  const space = spaceOf(hart);
+export function returnAddress(memory: VirtualMemory, hart: HartPort): bigint {
   const ra = hart.getX(RA);
   let sp = hart.getX(SP);
   let at = hart.pc();
   for (let k = 0; k < MAX_LOOKED_THROUGH; k++) {
-    const instruction = instructionAt(memory, space, at);
+    const instruction = instructionAt(memory, at);
     if (instruction === undefined) return ra;
     const { row, rd, rs1, rs2, imm, length } = instruction;
     const name = row?.name;
     if (name === "sd" && rs2 === RA && rs1 === SP) return ra;
     if (name === "jalr" && rd === 0 && rs1 === RA) return ra;
     if (name === "ld" && rd === RA && rs1 === SP) {
-      return readPointer(memory, space, sp + BigInt(imm)) ?? ra;
+      return memory.readU64(sp + BigInt(imm)) ?? ra;
     }
     if (name === "addi" && rd === SP && rs1 === SP) sp += BigInt(imm);
     at += BigInt(length);
   }
   return ra;
-}
-
-function readPointer(memory: GuestMemory, space: AddressSpace, at: bigint): bigint | undefined {
-  const bytes = readVirtual(memory, space, at, 8);
-  return bytes.length < 8 ? undefined : new DataView(bytes.buffer).getBigUint64(0, true);
 }

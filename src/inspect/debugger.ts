@@ -6,8 +6,10 @@ import type { DebugHit, Watchpoint as DebugWatchpoint, WatchKind } from "../cpu/
 import type { HartDebug, HartPort } from "../cpu/hart-port.ts";
 import type { HoldReason } from "../machine/hold.ts";
 import type { Machine } from "../machine/machine.ts";
-import { instructionAt, isCall, returnAddress, spaceOf } from "./calls-and-returns.ts";
+import { instructionAt, isCall, returnAddress } from "./calls-and-returns.ts";
 import { parseCondition } from "./condition.ts";
+import { translationState } from "./hart-state.ts";
+import { VirtualMemory } from "./virtual-memory.ts";
 
 const SP = 2;
 const SATP = 0x180;
@@ -72,6 +74,11 @@ export class Debugger {
     return this.machine.harts[0];
   }
 
+  /** As the hart sees it now. */
+  get memory(): VirtualMemory {
+    return new VirtualMemory(this.machine.memory, translationState(this.hart));
+  }
+
   get isHeld(): boolean {
     return this.machine.hold.isActive;
   }
@@ -105,7 +112,7 @@ export class Debugger {
   stepOver(): void {
     this.#need();
     const pc = this.hart.pc();
-    const instruction = instructionAt(this.machine.memory, spaceOf(this.hart), pc);
+    const instruction = instructionAt(this.memory, pc);
     if (instruction === undefined || !isCall(instruction)) this.step();
     else this.#runTo(pc + BigInt(instruction.length), this.#inThisFrame());
   }
@@ -113,7 +120,7 @@ export class Debugger {
   /** Runs until the function has returned. */
   stepOut(): void {
     this.#need();
-    this.#runTo(returnAddress(this.machine.memory, this.hart) & ~1n, this.#inThisFrame());
+    this.#runTo(returnAddress(this.memory, this.hart) & ~1n, this.#inThisFrame());
   }
 
   /** Runs to an address, or to whatever stops the machine before. @throws RangeError */

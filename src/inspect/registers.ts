@@ -1,14 +1,9 @@
 /** A hart's registers by the names that assembly, gdb and people use. */
-import { csrNames } from "../cpu/csrs.ts";
 import type { HartPort, PrivilegeMode } from "../cpu/hart-port.ts";
 import { fName, xName } from "../isa/disassembler.ts";
+import { CSR_LIST } from "./hart-state.ts";
 
 const FRAME_POINTER = 8;
-
-/** The CSRs that there are, lowest number first. */
-export const CSRS: readonly { readonly number: number; readonly name: string }[] = csrNames().sort(
-  (a, b) => a.number - b.number,
-);
 
 /** `priv` is the mode, by the number that `mstatus.MPP` has for it: it can only be read. */
 export type Register =
@@ -20,7 +15,7 @@ const PRIVILEGE: Readonly<Record<PrivilegeMode, bigint>> = { U: 0n, S: 1n, M: 3n
 const BY_NAME = new Map<string, Register>([
   ["pc", { kind: "pc" }],
   ["priv", { kind: "priv" }],
-  ...CSRS.map(({ name, number }): [string, Register] => [name, { kind: "csr", index: number }]),
+  ...CSR_LIST.map(({ name, number }): [string, Register] => [name, { kind: "csr", index: number }]),
   ...names("x", xName),
   ...names("f", fName),
   ["fp", { kind: "x", index: FRAME_POINTER }],
@@ -41,7 +36,7 @@ export function readRegister(hart: HartPort, register: Register): bigint | undef
     case "x":
       return hart.getX(register.index);
     case "f":
-      return hart.debug?.getF(register.index);
+      return hart.getF(register.index);
     case "csr":
       return hart.peekCsr(register.index);
     case "pc":

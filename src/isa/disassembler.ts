@@ -18,7 +18,12 @@ export const fName = (index: number): string => F_NAMES[index];
 
 const PC_RELATIVE = new Set(["jal", "beq", "bne", "blt", "bge", "bltu", "bgeu"]);
 
-function operandText(d: Decoded, operand: string, pc: bigint): string {
+/** A CSR's name, if it has one. */
+export type CsrNames = (number: number) => string | undefined;
+
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+function operandText(d: Decoded, operand: string, pc: bigint, csrName: CsrNames): string {
   const slots = { d: d.rd, s1: d.rs1, s2: d.rs2, s3: d.rs3 } as const;
   const register = /^([rf])(d|s[123])$/.exec(operand);
   if (register !== null) {
@@ -26,22 +31,31 @@ function operandText(d: Decoded, operand: string, pc: bigint): string {
     return register[1] === "r" ? xName(index) : fName(index);
   }
   if (operand === "zimm") return String(d.rs1);
-  if (operand === "csr") return `0x${d.imm.toString(16)}`;
+  if (operand === "csr") return csrName(d.imm) ?? hex(d.imm);
   const name = d.row?.name ?? "";
-  if (PC_RELATIVE.has(name)) return `0x${BigInt.asUintN(64, pc + BigInt(d.imm)).toString(16)}`;
-  if (name === "lui" || name === "auipc") return `0x${(d.imm >>> 12).toString(16)}`;
+  if (PC_RELATIVE.has(name)) return hex(targetOf(d, pc) ?? 0n);
+  if (name === "lui" || name === "auipc") return hex(d.imm >>> 12);
   return String(d.imm);
 }
+
+/** Where a jump or branch at `pc` leads, if the instruction itself says so. */
+export const targetOf = (d: Decoded, pc: bigint): bigint | undefined =>
+  PC_RELATIVE.has(d.row?.name ?? "") ? BigInt.asUintN(64, pc + BigInt(d.imm)) : undefined;
 
 /** One instruction at `pc`; an illegal one as `.2byte` or `.4byte`. Names are the base rows'. */
 export function disassemble(bits: number, pc = 0n): string {
   const d = newDecoded();
   decode(bits, d);
+  return textOf(d, bits, pc, () => undefined);
+}
+
+/** The same of `bits` that have been decoded. */
+export function textOf(d: Decoded, bits: number, pc: bigint, csrName: CsrNames): string {
   if (d.row === undefined) {
     const value = d.length === 2 ? bits & 0xffff : bits >>> 0;
     return `.${d.length}byte 0x${value.toString(16)}`;
   }
-  const operands = d.row.syntax.replace(/\w+/g, (operand) => operandText(d, operand, pc));
+  const operands = d.row.syntax.replace(/\w+/g, (operand) => operandText(d, operand, pc, csrName));
   const rounding = hasField(d.row, "rm") && d.rm !== 7 ? `, ${RM_NAMES[d.rm]}` : "";
   return `${d.row.name} ${operands}${rounding}`.trim();
 }

@@ -30,6 +30,8 @@ const HEADER_BYTES = 64;
 const PROGRAM_HEADER_BYTES = 56;
 const SECTION_HEADER_BYTES = 64;
 const SYMBOL_BYTES = 24;
+/** Symbol types up to this one are labels, objects and functions. */
+const STT_FUNC = 2;
 const PT_LOAD = 1;
 const SHT_SYMTAB = 2;
 
@@ -39,13 +41,7 @@ export function isElf(file: Uint8Array): boolean {
 
 /** @throws LoadError if the file is damaged or for another machine. */
 export function parseElf(file: Uint8Array): ElfFile {
-  const data = view(file);
-  if (file[4] !== CLASS_64 || file[5] !== LITTLE_ENDIAN || u16(data, 18) !== MACHINE_RISCV) {
-    throw new LoadError(
-      "The ELF file is not for 64-bit RISC-V.",
-      "Build it for riscv64 (a riscv64-…-gcc cross compiler), or give a Linux Image.",
-    );
-  }
+  const data = checkedView(file);
   const segments = readSegments(file, data);
   if (segments.length === 0) {
     throw new LoadError(
@@ -61,6 +57,16 @@ export function parseElf(file: Uint8Array): ElfFile {
       return value === undefined ? undefined : physical(segments, value);
     },
   };
+}
+
+function checkedView(file: Uint8Array): DataView {
+  const data = view(file);
+  const isRiscv = isElf(file) && file[4] === CLASS_64 && file[5] === LITTLE_ENDIAN;
+  if (isRiscv && u16(data, 18) === MACHINE_RISCV) return data;
+  throw new LoadError(
+    "The ELF file is not for 64-bit RISC-V.",
+    "Build it for riscv64 (a riscv64-…-gcc cross compiler), or give a Linux Image.",
+  );
 }
 
 function readSegments(file: Uint8Array, data: DataView): ElfSegment[] {
@@ -83,24 +89,62 @@ function readSegments(file: Uint8Array, data: DataView): ElfSegment[] {
 }
 
 function findSymbol(file: Uint8Array, data: DataView, name: string): bigint | undefined {
+  for (const { entry, nameAt } of symbolEntries(file, data)) {
+    if (nameIs(file, nameAt, name)) return data.getBigUint64(entry + 8, true);
+  }
+  return undefined;
+}
+
+export interface ElfSymbol {
+  readonly name: string;
+  /** As linked. */
+  readonly address: bigint;
+  /** In bytes; 0 if the file does not say. */
+  readonly size: bigint;
+}
+
+/**
+ * The defined functions, objects and labels of the symbol table, in its order. Names longer than
+ * `maxName` bytes are left out. @throws LoadError if the file is no ELF file for 64-bit RISC-V.
+ */
+export function* elfSymbols(file: Uint8Array, maxName: number): Generator<ElfSymbol> {
+  const data = checkedView(file);
+  for (const { entry, nameAt } of symbolEntries(file, data)) {
+    const type = data.getUint8(entry + 4) & 15;
+    const isDefined = u16(data, entry + 6) !== 0;
+    const name = isDefined && type <= STT_FUNC ? nameIn(file, nameAt, maxName) : "";
+    if (name === "") continue;
+    const address = data.getBigUint64(entry + 8, true);
+    yield { name, address, size: data.getBigUint64(entry + 16, true) };
+  }
+}
+
+/** Where the entries of the symbol table are, and their names. */
+function* symbolEntries(
+  file: Uint8Array,
+  data: DataView,
+): Generator<{ readonly entry: number; readonly nameAt: number }> {
   const table = u64(data, 40);
   const entrySize = u16(data, 58);
   for (const at of headers(data, table, entrySize, u16(data, 60))) {
-    if (!inside(file, at, SECTION_HEADER_BYTES)) return undefined;
+    if (!inside(file, at, SECTION_HEADER_BYTES)) return;
     if (data.getUint32(at + 4, true) !== SHT_SYMTAB) continue;
     const stringsHeader = table + data.getUint32(at + 40, true) * entrySize;
-    if (!inside(file, stringsHeader, SECTION_HEADER_BYTES)) return undefined;
+    if (!inside(file, stringsHeader, SECTION_HEADER_BYTES)) return;
     const strings = u64(data, stringsHeader + 24);
     const start = u64(data, at + 24);
     const bytes = u64(data, at + 32);
-    if (!inside(file, start, bytes)) return undefined;
+    if (!inside(file, start, bytes)) return;
     for (let entry = start; entry + SYMBOL_BYTES <= start + bytes; entry += SYMBOL_BYTES) {
-      if (nameIs(file, strings + data.getUint32(entry, true), name)) {
-        return data.getBigUint64(entry + 8, true);
-      }
+      yield { entry, nameAt: strings + data.getUint32(entry, true) };
     }
   }
-  return undefined;
+}
+
+/** The name at a place, or "" if it has no end within `maxBytes`. */
+function nameIn(file: Uint8Array, at: number, maxBytes: number): string {
+  const end = file.subarray(at, at + maxBytes + 1).indexOf(0);
+  return end <= 0 ? "" : String.fromCharCode(...file.subarray(at, at + end));
 }
 
 /** Offsets of the entries of a header table. */

@@ -68,6 +68,13 @@ export interface BootRequest {
   readonly fdtOverride?: Uint8Array;
 }
 
+/** Sees the harts where a run of the guest ends and a sample is due; it changes nothing. */
+export interface Sampler {
+  /** The next sample is due then, in ms of the machine's clock. */
+  readonly dueMs: number;
+  sample(nowMs: number): void;
+}
+
 export interface MachineSnapshot {
   readonly state: "off" | SliceResult;
   readonly mode: PrivilegeMode;

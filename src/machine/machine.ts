@@ -31,6 +31,7 @@ import {
   type MachineOptions,
   type MachineSnapshot,
   MIN_RAM_BYTES,
+  type Sampler,
 } from "./machine-types.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
@@ -61,6 +62,9 @@ export class Machine {
   readonly platform: Platform;
   readonly slots: VirtioSlots;
   readonly hold: Hold;
+
+  /** Looks at what the guest executes, now and then; undefined for nobody. */
+  sampler: Sampler | undefined;
 
   readonly #options: MachineOptions;
   readonly #model: HartModel;
@@ -369,6 +373,7 @@ export class Machine {
       if (this.#hasStopped()) return "stopped";
       if (this.hold.isActive) return "running";
       const now = clock.nowMs();
+      if (exit !== "wfi" && this.#isSampleDue(now)) this.sampler?.sample(now);
       if (exit === "budget") this.#budget.measured(now - this.#runStart);
       else if (exit === "wfi" && this.msUntilWake() > 0 && !this.slots.work.hasWaiting) {
         return "idle";
@@ -385,11 +390,17 @@ export class Machine {
     const now = this.#options.clock.nowMs();
     const { work } = this.slots;
     if (this.#state === "stopped" || now >= this.#sliceEnd || work.hasWaiting) return 0;
+    // Only between two runs does the hart's state say where it is.
+    if (this.#isSampleDue(now)) return 0;
     work.renew();
     this.#budget.measured(now - this.#runStart);
     this.#evaluateTimers(this.#harts[BOOT_HART]);
     this.#runStart = now;
     return this.#budget.instructions;
+  }
+
+  #isSampleDue(nowMs: number): boolean {
+    return this.sampler !== undefined && nowMs >= this.sampler.dueMs;
   }
 
   #evaluateTimers(hart: HartPort): void {

@@ -69,6 +69,11 @@ export class GuestMemory {
     return window;
   }
 
+  /** The windows above RAM, in the order in which they were added. */
+  get windows(): readonly MemoryWindow[] {
+    return this.#windows;
+  }
+
   observeWindows(observer: WindowObserver): void {
     this.#windowObservers.push(observer);
   }

@@ -52,6 +52,19 @@ export class MemoryWindow implements RamRegion {
     return this.#present.reduce((sum, present) => sum + present, 0) * WINDOW_BLOCK_BYTES;
   }
 
+  /** Runs of blocks that are there. */
+  presentRanges(): { readonly base: number; readonly size: number }[] {
+    const ranges: { base: number; size: number }[] = [];
+    for (const [block, present] of this.#present.entries()) {
+      const base = this.base + block * WINDOW_BLOCK_BYTES;
+      const last = ranges.at(-1);
+      if (present === 0) continue;
+      if (last !== undefined && last.base + last.size === base) last.size += WINDOW_BLOCK_BYTES;
+      else ranges.push({ base, size: WINDOW_BLOCK_BYTES });
+    }
+    return ranges;
+  }
+
   /** Makes whole blocks appear, or go. @throws RangeError unless they are blocks of the window. */
   setPresent(gpa: number, length: number, isPresent: boolean): void {
     const start = gpa - this.base;

@@ -6,11 +6,14 @@ import { offerAutomation } from "./automation.ts";
 import { DisplayView, hasDisplay } from "./display.tsx";
 import { GrowDialog } from "./grow-dialog.tsx";
 import { address, close as closeInspector, go } from "./inspector/address.ts";
+import type { InspectorProps } from "./inspector/inspector.tsx";
+import { useMedia } from "./media.ts";
 import { MemoryDialog } from "./memory-dialog.tsx";
 import { type Dropped, OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
 import { sortFiles } from "./picked-files.ts";
 import { Session, type Startup } from "./session.ts";
+import { leaveGuest, ShortcutsDialog, useShortcuts } from "./shortcuts.tsx";
 import { StatusBar } from "./status-bar.tsx";
 import { type GuestTerminal, openTerminal } from "./terminal.ts";
 import { Toolbar } from "./toolbar.tsx";
@@ -22,14 +25,33 @@ export function mount(startup: Startup, parent: Element): void {
 
 const NOTHING_DROPPED: Dropped = { files: [], roles: {} };
 
+/** Where the inspector lies over the terminal; `inspector.css` knows of the same width. */
+const NARROW = "(max-width: 600px)";
+
+type DialogName = "open" | "reset" | "grow" | "memory" | "shortcuts";
+
 function App({ session }: { session: Session }): JSX.Element {
-  const [dialog, setDialog] = useState<"open" | "reset" | "grow" | "memory" | undefined>(undefined);
+  const [dialog, setDialog] = useState<DialogName | undefined>(undefined);
   const [dropped, setDropped] = useState<Dropped>(NOTHING_DROPPED);
   const terminal = useRef<GuestTerminal | undefined>(undefined);
+  const [isAsked, setIsAsked] = useState(false);
+  const isInspected = address.value !== undefined;
+  const isNarrow = useMedia(NARROW);
+  const focusTerminal = (): void => terminal.current?.focus();
   const close = (): void => {
     setDialog(undefined);
     setDropped(NOTHING_DROPPED);
-    terminal.current?.focus();
+    focusTerminal();
+  };
+  const inspect = (): void => {
+    setIsAsked(true);
+    if (!isInspected) {
+      go("", "devices");
+      return;
+    }
+    closeInspector();
+    // Once it is no longer under the inspector.
+    requestAnimationFrame(focusTerminal);
   };
   const takeFiles = async (files: Iterable<File>): Promise<void> => {
     const all = [...files];
@@ -39,6 +61,8 @@ function App({ session }: { session: Session }): JSX.Element {
   const open = (): void => setDialog("open");
   const reset = (): void => setDialog("reset");
   const grow = (): void => setDialog("grow");
+  const list = (): void => setDialog("shortcuts");
+  useShortcuts({ onInspect: inspect, onReturn: focusTerminal, onList: list });
   return (
     <>
       <Toolbar
@@ -46,11 +70,16 @@ function App({ session }: { session: Session }): JSX.Element {
         onOpen={open}
         onResetDisk={reset}
         onGrowDisk={grow}
-        isInspected={address.value !== undefined}
-        onInspect={() => (address.value === undefined ? go("", "devices") : closeInspector())}
+        isInspected={isInspected}
+        onInspect={inspect}
+        onShortcuts={list}
       />
-      <div class="workspace" data-inspected={address.value !== undefined || undefined}>
-        <main class="stage" data-split={hasDisplay(session) || undefined}>
+      <div class="workspace" data-inspected={isInspected || undefined}>
+        <main
+          class="stage"
+          data-split={hasDisplay(session) || undefined}
+          inert={isInspected && isNarrow}
+        >
           <TerminalView session={session} onReady={(ready) => (terminal.current = ready)} />
           <DisplayView session={session} />
           <LoadingPanel session={session} />
@@ -58,20 +87,21 @@ function App({ session }: { session: Session }): JSX.Element {
           <ProblemPanel session={session} onOpen={open} onReset={reset} />
           <DropZone onFiles={takeFiles} />
         </main>
-        <InspectorView session={session} />
+        <InspectorView session={session} takesFocus={isAsked} onClose={inspect} />
       </div>
       <StatusBar session={session} onMemory={() => setDialog("memory")} />
       <OpenDialog session={session} open={dialog === "open"} dropped={dropped} onClose={close} />
       <MemoryDialog session={session} open={dialog === "memory"} onClose={close} />
       <GrowDialog session={session} open={dialog === "grow"} onClose={close} />
+      <ShortcutsDialog open={dialog === "shortcuts"} onClose={close} />
       <ResetDialog session={session} open={dialog === "reset"} onClose={close} />
     </>
   );
 }
 
 /** The inspector, whose code is loaded when it is opened first. */
-function InspectorView({ session }: { session: Session }): JSX.Element | null {
-  const Inspector = useSignal<ComponentType<{ session: Session }> | undefined>(undefined);
+function InspectorView(props: InspectorProps): JSX.Element | null {
+  const Inspector = useSignal<ComponentType<InspectorProps> | undefined>(undefined);
   const isOpen = address.value !== undefined;
   useEffect(() => {
     if (!isOpen) return;
@@ -80,7 +110,7 @@ function InspectorView({ session }: { session: Session }): JSX.Element | null {
     });
   }, [isOpen]);
   const Loaded = Inspector.value;
-  return isOpen && Loaded ? <Loaded session={session} /> : null;
+  return isOpen && Loaded ? <Loaded {...props} /> : null;
 }
 
 interface TerminalViewProps {
@@ -95,7 +125,7 @@ function TerminalView({ session, onReady }: TerminalViewProps): JSX.Element {
     const terminal = openTerminal(host.current!, {
       onInput: (bytes) => session.input(bytes),
       onResize: () => session.resized(),
-      onLeave: () => document.querySelector<HTMLElement>(".toolbar button")?.focus(),
+      onLeave: leaveGuest,
     });
     session.attach(terminal);
     offerAutomation(session, terminal);

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { CursorPicture } from "../worker/protocol.ts";
 import { listenTo } from "./gestures.ts";
 import type { Session } from "./session.ts";
+import { leaveGuest } from "./shortcuts.tsx";
 
 /** Whether the machine has anything to see or to hear beside its terminal. */
 export function hasDisplay(session: Session): boolean {
@@ -46,7 +47,7 @@ function DisplayCanvas({ session }: { session: Session }): JSX.Element {
     session.showDisplay(canvas.transferControlToOffscreen());
     return listenTo(canvas, {
       onGesture: (gesture) => session.gesture(gesture),
-      onLeave: () => document.querySelector<HTMLElement>(".toolbar button")?.focus(),
+      onLeave: leaveGuest,
     });
   }, []);
   const cursor = session.cursor.value;

@@ -22,10 +22,11 @@ export interface ToolbarProps {
   readonly onGrowDisk: () => void;
   readonly isInspected: boolean;
   readonly onInspect: () => void;
+  readonly onShortcuts: () => void;
 }
 
 export function Toolbar(props: ToolbarProps): JSX.Element {
-  const { session, onOpen, onResetDisk, onGrowDisk, isInspected, onInspect } = props;
+  const { session, onOpen, onResetDisk, onGrowDisk } = props;
   const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
   const isOn = state !== "stopped" && state !== "failed";
@@ -51,8 +52,14 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
           onClick={onGrowDisk}
           disabled={!hasDisk || session.stats.value.diskCapacity === 0}
         />
-        <Action icon="inspect" label="Inspector" onClick={onInspect} isPressed={isInspected} />
+        <Action
+          icon="inspect"
+          label="Inspector"
+          onClick={props.onInspect}
+          isPressed={props.isInspected}
+        />
         <Action icon="expand" label="Full screen" onClick={toggleFullScreen} />
+        <Action icon="keys" label="Keys" onClick={props.onShortcuts} />
       </div>
     </header>
   );

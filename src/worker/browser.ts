@@ -1,4 +1,5 @@
 /** A machine's host on the browser that this Worker is in. */
+import type { CompiledRegion } from "../cpu/jit/compiler.ts";
 import { CompilerThread, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
 import { fillRandom } from "../host/entropy.ts";
 import type { Socket } from "../host/websocket-net.ts";
@@ -32,7 +33,7 @@ function requestFrame(callback: () => void): void {
 
 const startCompiler: StartCompiler = (answered, failed) => {
   const worker = new Worker(new URL("./compiler.ts", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data }) => answered(data as WebAssembly.Module);
+  worker.onmessage = ({ data }) => answered(data as CompiledRegion);
   worker.onerror = failed;
   return { post: (job) => worker.postMessage(job) };
 };

@@ -139,14 +139,7 @@ export interface SharedFile {
 }
 
 /** `idle` is a running guest that has next to nothing to do; `held` one that a debugger has stopped. */
-export type MachineState =
-  | "loading"
-  | "running"
-  | "idle"
-  | "held"
-  | "stopped"
-  | "panic"
-  | "failed";
+export type MachineState = "loading" | "running" | "idle" | "held" | "stopped" | "panic" | "failed";
 
 export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image";
 

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { encode } from "../../isa/assembler.ts";
-import type { CompileJob } from "./compiler.ts";
-import { compileJob } from "./compiler.ts";
+import { type CompiledRegion, type CompileJob, compileJob } from "./compiler.ts";
 import { CompilerThread } from "./compiler-thread.ts";
 import { discover } from "./discover.ts";
 import { packRegion } from "./packed-region.ts";
@@ -21,12 +20,16 @@ function job(): CompileJob {
   };
 }
 
-test("a job is plain data and comes back as a module", () => {
-  expect(compileJob(structuredClone(job()))).toBeInstanceOf(WebAssembly.Module);
+test("a job is plain data and comes back as a module, with what it took", () => {
+  let now = 0;
+  const { module, bytes, threadMs } = compileJob(structuredClone(job()), () => (now += 3));
+  expect(module).toBeInstanceOf(WebAssembly.Module);
+  expect(bytes).toBeGreaterThan(8);
+  expect(threadMs).toBe(3);
 });
 
 test("the thread is started with the first job, and its answers come in order", () => {
-  let answer: (module: WebAssembly.Module) => void = () => {};
+  let answer: (compiled: CompiledRegion) => void = () => {};
   const posted: CompileJob[] = [];
   let started = 0;
   const thread = new CompilerThread((answered) => {
@@ -35,15 +38,15 @@ test("the thread is started with the first job, and its answers come in order", 
     return { post: (sent) => void posted.push(sent) };
   });
   expect(started).toBe(0);
-  const done: [string, WebAssembly.Module][] = [];
-  thread.compile(job(), (module) => void done.push(["first", module]));
-  thread.compile(job(), (module) => void done.push(["second", module]));
+  const done: [string, CompiledRegion][] = [];
+  thread.compile(job(), (compiled) => void done.push(["first", compiled]));
+  thread.compile(job(), (compiled) => void done.push(["second", compiled]));
   expect([started, posted.length, done.length]).toEqual([1, 2, 0]);
-  const modules = posted.map(compileJob);
-  for (const module of modules) answer(module);
+  const compiled = posted.map((sent) => compileJob(sent));
+  for (const region of compiled) answer(region);
   expect(done).toEqual([
-    ["first", modules[0]],
-    ["second", modules[1]],
+    ["first", compiled[0]],
+    ["second", compiled[1]],
   ]);
 });
 
@@ -53,8 +56,8 @@ test("without a thread the jobs are done all the same", () => {
     fail = failed;
     return { post: () => {} };
   });
-  const done: WebAssembly.Module[] = [];
-  const add = (module: WebAssembly.Module) => void done.push(module);
+  const done: CompiledRegion[] = [];
+  const add = (compiled: CompiledRegion) => void done.push(compiled);
   thread.compile(job(), add);
   thread.compile(job(), add);
   expect(done).toHaveLength(0);

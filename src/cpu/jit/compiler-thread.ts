@@ -1,20 +1,25 @@
 /** Compiles regions on a thread of its own, so that the guest goes on meanwhile. */
-import { type CompileJob, compileJob, type RegionCompiler } from "./compiler.ts";
+import {
+  type CompiledRegion,
+  type CompileJob,
+  compileJob,
+  type RegionCompiler,
+} from "./compiler.ts";
 
-/** A thread that answers each job with its module, in order. */
+/** A thread that answers each job, in order. */
 export interface CompilerPort {
   post(job: CompileJob): void;
 }
 
 /** Starts the thread. `failed` says that it cannot be had, or has come to its end. */
 export type StartCompiler = (
-  answered: (module: WebAssembly.Module) => void,
+  answered: (compiled: CompiledRegion) => void,
   failed: () => void,
 ) => CompilerPort;
 
 interface Waiting {
   readonly job: CompileJob;
-  readonly done: (module: WebAssembly.Module) => void;
+  readonly done: (compiled: CompiledRegion) => void;
 }
 
 export class CompilerThread implements RegionCompiler {
@@ -28,14 +33,14 @@ export class CompilerThread implements RegionCompiler {
     this.#start = start;
   }
 
-  compile(job: CompileJob, done: (module: WebAssembly.Module) => void): void {
+  compile(job: CompileJob, done: (compiled: CompiledRegion) => void): void {
     if (this.#hasFailed) {
       done(compileJob(job));
       return;
     }
     // Not before: a machine that only starts up needs no second thread.
     this.#port ??= this.#start(
-      (module) => this.#waiting.shift()?.done(module),
+      (compiled) => this.#waiting.shift()?.done(compiled),
       () => this.#fail(),
     );
     this.#waiting.push({ job, done });

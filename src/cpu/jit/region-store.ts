@@ -7,6 +7,7 @@ import { ENTRY, FIELD, LINK, MAX_REGIONS, REGION_RECORD, SLOT, TRANSLATION } fro
 import type { Region } from "./discover.ts";
 import { isCall } from "./liveness.ts";
 import { linkOf, recordOf } from "./runtime.ts";
+import { DROP_REASONS, type DropReason } from "./translator-stats.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -68,7 +69,11 @@ export class RegionStore {
   #space: CodeSpace;
   /** Regions dropped in this code space. */
   #garbage = 0;
-  #dropped = 0;
+  /** Regions dropped since power-on, by reason. */
+  readonly dropped = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<
+    DropReason,
+    number
+  >;
 
   constructor(options: RegionStoreOptions) {
     this.#options = options;
@@ -84,11 +89,6 @@ export class RegionStore {
   /** Regions that have a place. */
   get size(): number {
     return this.#placed.size;
-  }
-
-  /** Regions that were dropped since power-on. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   has(placed: Placed): boolean {
@@ -144,7 +144,7 @@ export class RegionStore {
   }
 
   /** Takes a region out of everything but the links that lead to it: they find that it refuses. */
-  drop(placed: Placed): void {
+  drop(placed: Placed, reason: DropReason): void {
     const data = this.#data;
     for (const { row, entry } of this.#placed.get(placed) ?? []) {
       // The entry may have been cleared or decoded anew since.
@@ -167,7 +167,7 @@ export class RegionStore {
     }
     this.#placed.delete(placed);
     this.#byIndex.delete(placed.index);
-    this.#dropped++;
+    this.dropped[reason]++;
     this.#garbage++;
   }
 
@@ -175,13 +175,13 @@ export class RegionStore {
   dropSlot(slot: number): void {
     const users = this.#bySlot.get(slot);
     if (users === undefined) return;
-    for (const placed of [...users]) this.drop(placed);
+    for (const placed of [...users]) this.drop(placed, "written");
     // A region may be running: it has to be left before its next instruction.
     this.#data.setUint32(FIELD.attention, 1, true);
   }
 
   dropAll(): void {
-    for (const placed of [...this.#placed.keys()]) this.drop(placed);
+    for (const placed of [...this.#placed.keys()]) this.drop(placed, "cleared");
     this.#sweep();
   }
 
@@ -200,7 +200,7 @@ export class RegionStore {
     if (row < 0) return;
     for (const [placed, ways] of this.#placed) {
       if (ways[0]?.row === row) {
-        this.drop(placed);
+        this.drop(placed, "replaced");
         return;
       }
     }
@@ -248,7 +248,7 @@ export class RegionStore {
       .map((placed) => ({ placed, use: lastUse(placed) }))
       .sort((a, b) => Number(a.use - b.use))
       .slice(0, Math.ceil(this.#placed.size / 4));
-    for (const { placed } of oldest) this.drop(placed);
+    for (const { placed } of oldest) this.drop(placed, "evicted");
   }
 
   /** Clears the links that lead to what was dropped, whose indices can then be used again. */

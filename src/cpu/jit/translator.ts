@@ -17,12 +17,13 @@ import {
   TLB,
   TRANSLATION,
 } from "../layout.ts";
-import { compileRegion, type MemoryShape, RETREATS_NOTED } from "./compile.ts";
-import type { RegionCompiler } from "./compiler.ts";
+import { type MemoryShape, RETREATS_NOTED } from "./compile.ts";
+import { type CompiledRegion, compileHere, type RegionCompiler } from "./compiler.ts";
 import { discover, type Region } from "./discover.ts";
 import { packRegion } from "./packed-region.ts";
 import { type Placed, RegionStore, type RegionStoreOptions } from "./region-store.ts";
 import { ExitInfo, linkOf, recordOf } from "./runtime.ts";
+import type { TranslatorStats } from "./translator-stats.ts";
 
 /**
  * Samples at a place before it is translated: it has then cost about 0.3 ms in the interpreter, as much
@@ -95,12 +96,6 @@ export interface TranslatorOptions extends RegionStoreOptions {
   readonly points: DebugPoints;
 }
 
-export interface TranslatorStats {
-  readonly live: number;
-  readonly compiled: number;
-  readonly dropped: number;
-}
-
 export class Translator {
   readonly #options: TranslatorOptions;
   readonly #data: DataView;
@@ -124,6 +119,10 @@ export class Translator {
   /** When the last sample was taken. */
   #sampledAt = 0;
   #compiled = 0;
+  #instructions = 0;
+  #wasmBytes = 0;
+  #hartTicks = 0;
+  #threadMs = 0;
   /** Origins of the regions that are being compiled elsewhere. */
   readonly #awaited = new Set<number>();
 
@@ -135,7 +134,16 @@ export class Translator {
 
   get stats(): TranslatorStats {
     const { size: live, dropped } = this.#store;
-    return { live, compiled: this.#compiled, dropped };
+    return {
+      live,
+      awaited: this.#awaited.size,
+      compiled: this.#compiled,
+      instructions: this.#instructions,
+      wasmBytes: this.#wasmBytes,
+      dropped: { ...dropped },
+      hartMs: (this.#hartTicks * 1000) / TIMEBASE_HZ,
+      threadMs: this.#threadMs,
+    };
   }
 
   /** Takes note of where the hart has stopped, and translates there if it is worth it. */
@@ -149,6 +157,7 @@ export class Translator {
     this.#translateWhatIsHot();
     this.#sampledAt = this.#options.now();
     this.#credit -= this.#sampledAt - now;
+    this.#hartTicks += this.#sampledAt - now;
   }
 
   #translateWhatIsHot(): void {
@@ -204,7 +213,7 @@ export class Translator {
     const placed = this.#store.at((record - REGION_RECORD.base) / REGION_RECORD.bytes);
     if (placed === undefined) return true;
     if (!this.#options.points.isWithin(placed.ranges, pageBase)) return false;
-    this.#store.drop(placed);
+    this.#store.drop(placed, "breakpoint");
     return true;
   }
 
@@ -223,7 +232,7 @@ export class Translator {
     if (now - notes.since < BUSY_RETREATING_TICKS) {
       if (this.#careful.size >= MAX_CAREFUL) this.#careful.clear();
       this.#careful.add(origin);
-      this.#store.drop(placed);
+      this.#store.drop(placed, "retreating");
       return;
     }
     const blamed = placesToBlame(notes.places);
@@ -360,22 +369,28 @@ export class Translator {
       lean: !this.#careful.has(origin),
       narrow: this.#narrow.get(origin) ?? [],
     };
-    const { compiler, shape: memory } = this.#options;
+    const { compiler, shape: memory, now } = this.#options;
+    const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0);
     if (compiler === undefined) {
-      this.#install(placed, new WebAssembly.Module(compileRegion(region, place, memory)));
+      this.#install(placed, compileHere(region, place, memory), instructions);
       return;
     }
     this.#awaited.add(origin);
-    compiler.compile({ region: packRegion(region), place, memory }, (module) => {
+    compiler.compile({ region: packRegion(region), place, memory }, (compiled) => {
+      const start = now();
       this.#awaited.delete(origin);
+      this.#threadMs += compiled.threadMs;
       // What it was made from may have changed meanwhile.
-      if (this.#store.has(placed)) this.#install(placed, module);
+      if (this.#store.has(placed)) this.#install(placed, compiled, instructions);
+      this.#hartTicks += now() - start;
     });
   }
 
-  #install(placed: Placed, module: WebAssembly.Module): void {
+  #install(placed: Placed, { module, bytes }: CompiledRegion, instructions: number): void {
     this.#store.install(placed, module);
     this.#compiled++;
+    this.#wasmBytes += bytes;
+    this.#instructions += instructions;
   }
 
   /** Where the log of computed jumps says that the one at an offset has led, as offsets. */

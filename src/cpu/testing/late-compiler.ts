@@ -1,10 +1,15 @@
 /** A compiler that answers some time later, as another thread does. */
-import { type CompileJob, compileJob, type RegionCompiler } from "../jit/compiler.ts";
+import {
+  type CompiledRegion,
+  type CompileJob,
+  compileJob,
+  type RegionCompiler,
+} from "../jit/compiler.ts";
 
 export class LateCompiler implements RegionCompiler {
   readonly #waiting: {
     job: CompileJob;
-    done: (module: WebAssembly.Module) => void;
+    done: (compiled: CompiledRegion) => void;
     turns: number;
   }[] = [];
   readonly #turns: number;
@@ -14,7 +19,7 @@ export class LateCompiler implements RegionCompiler {
     this.#turns = turns;
   }
 
-  compile(job: CompileJob, done: (module: WebAssembly.Module) => void): void {
+  compile(job: CompileJob, done: (compiled: CompiledRegion) => void): void {
     this.#waiting.push({
       job: JSON.parse(JSON.stringify(job)) as CompileJob,
       done,

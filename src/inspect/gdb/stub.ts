@@ -5,10 +5,10 @@
  */
 import type { WatchKind } from "../../cpu/debug-points.ts";
 import type { HartPort } from "../../cpu/hart-port.ts";
-import { readVirtual, writeVirtual } from "../address-space.ts";
-import { spaceOf } from "../calls-and-returns.ts";
 import type { Debugger, StopReason } from "../debugger.ts";
+import { translationState } from "../hart-state.ts";
 import { readRegister, writeRegister } from "../registers.ts";
+import { VirtualMemory } from "../virtual-memory.ts";
 import { monitor } from "./monitor.ts";
 import {
   ACK,
@@ -226,6 +226,11 @@ export class GdbStub {
     return this.#harts[this.#thread - 1];
   }
 
+  /** As the hart sees it now. */
+  get #memory(): VirtualMemory {
+    return new VirtualMemory(this.#debug.machine.memory, translationState(this.#hart));
+  }
+
   #hartOf(thread: string): HartPort | undefined {
     return this.#harts.find(({ id }) => id + 1 === Number.parseInt(thread, 16));
   }
@@ -308,7 +313,7 @@ export class GdbStub {
     const [address, length] = args.split(",", 2).map(parseHex);
     if (address === undefined || length === undefined) return Errno.EINVAL;
     const size = Math.min(Number(length), MAX_MEMORY_BYTES);
-    const bytes = readVirtual(this.#debug.machine.memory, spaceOf(this.#hart), address, size);
+    const bytes = this.#memory.readUpTo(address, size);
     return bytes.length === 0 && size > 0 ? Errno.EFAULT : toHex(bytes);
   }
 
@@ -318,8 +323,7 @@ export class GdbStub {
     const bytes = decode(args.slice(colon + 1));
     if (address === undefined || bytes === undefined) return Errno.EINVAL;
     if (length !== BigInt(bytes.length)) return Errno.EINVAL;
-    const { memory } = this.#debug.machine;
-    return writeVirtual(memory, spaceOf(this.#hart), address, bytes) ? "OK" : Errno.EFAULT;
+    return this.#memory.write(address, bytes) ? "OK" : Errno.EFAULT;
   }
 
   /** @throws RangeError if there is no room for it. */

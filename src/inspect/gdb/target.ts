@@ -4,7 +4,8 @@
  */
 
 import { fName, xName } from "../../isa/disassembler.ts";
-import { CSRS, type Register, registerNamed } from "../registers.ts";
+import { CSR_LIST } from "../hart-state.ts";
+import { type Register, registerNamed } from "../registers.ts";
 
 const PC = 32;
 const FIRST_F = 33;
@@ -61,7 +62,7 @@ export const TARGET_XML: string = [
   ),
   feature(
     "csr",
-    CSRS.map(({ name, number }) =>
+    CSR_LIST.map(({ name, number }) =>
       register(name, FIRST_CSR + number, ' type="int" group="csr" save-restore="no"'),
     ).join(""),
   ),

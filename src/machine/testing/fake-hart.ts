@@ -1,5 +1,6 @@
 /** A hart without a processor for tests of the machine: each run is one call of a function. */
 import type { HartPort, HartStart, Interrupt, RunExit } from "../../cpu/hart-port.ts";
+import type { TlbStats } from "../../cpu/tlb-stats.ts";
 import type { HartModel, HartParts } from "../hart-model.ts";
 
 export class FakeHart implements HartPort {
@@ -54,12 +55,19 @@ export class FakeHart implements HartPort {
   setX(index: number, value: bigint): void {
     this.x[index] = value;
   }
+  getF(): bigint {
+    return 0n;
+  }
   peekCsr(): undefined {}
   setTimer(tick: bigint): void {
     this.timerTick = Number(tick);
   }
   flushTlb(): void {}
   flushCode(): void {}
+  tlb(): TlbStats {
+    return { entries: 0, contexts: [], fills: 0, flushes: 0, pageFlushes: 0 };
+  }
+  readonly translation = undefined;
 
   /** A store by the guest to a device. */
   store(gpa: number, value: number, size: 1 | 2 | 4 = 4): void {

@@ -1,55 +1,106 @@
 /** The inspector: panels beside the terminal that show the machine at work. */
 import "./inspector.css";
-import { useComputed, useSignal } from "@preact/signals";
-import type { ComponentType, JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { Icon } from "../icons.tsx";
+import { useMedia } from "../media.ts";
 import type { Session } from "../session.ts";
 import { address, go } from "./address.ts";
-import type { PanelProps } from "./panel.ts";
+import { Empty } from "./kit.tsx";
+import type { Panel } from "./panel.ts";
+import { PanelHost } from "./panel-host.tsx";
 import { PANELS } from "./panels.ts";
-import { connectInspector } from "./remote.ts";
+import { type Connection, connectInspector } from "./remote.ts";
+import { restoreSplit, Splitter, split } from "./splitter.tsx";
+import { PANEL_ID, Tabs, tabId } from "./tabs.tsx";
 
-export function Inspector({ session }: { session: Session }): JSX.Element {
-  // Each machine of the page has a Worker of its own.
-  const machine = useComputed(() => {
-    session.generation.value;
-    return connectInspector(session);
-  });
+export interface InspectorProps {
+  readonly session: Session;
+  /** Whether a person has just asked for it, and not the page's address. */
+  readonly takesFocus: boolean;
+  readonly onClose: () => void;
+}
+
+export function Inspector({ session, takesFocus, onClose }: InspectorProps): JSX.Element {
+  const isBelow = useMedia("(max-width: 900px)");
+  useMemo(restoreSplit, []);
+  return (
+    <>
+      <Splitter isBelow={isBelow} />
+      <aside
+        class="inspector"
+        aria-label="Inspector"
+        style={{ flexBasis: `${100 - split.value}%` }}
+      >
+        <Panels session={session} takesFocus={takesFocus} onClose={onClose} />
+      </aside>
+    </>
+  );
+}
+
+function Panels({ session, takesFocus, onClose }: InspectorProps): JSX.Element {
+  const connection = useConnection(session);
   const shown = address.value;
   const panel = PANELS.find(({ id }) => id === shown?.panel) ?? PANELS[0];
-  const Shown = useSignal<ComponentType<PanelProps> | undefined>(undefined);
-  useEffect(() => {
-    Shown.value = undefined;
-    void panel.load().then((component) => {
-      Shown.value = component;
-    });
-  }, [panel]);
-  const Content = Shown.value;
+  const place = (shown?.panel === panel.id && shown.place) || "";
+  const places = useRef(new Map<Panel, string>());
+  places.current.set(panel, place);
   return (
-    <aside class="inspector" aria-label="Inspector">
-      <div class="tabs" role="tablist" aria-label="Panels">
-        {PANELS.map(({ id, title }) => (
-          <button
-            key={id}
-            type="button"
-            role="tab"
-            aria-selected={id === panel.id}
-            onClick={() => go("", id)}
-          >
-            {title}
-          </button>
-        ))}
-      </div>
-      <div class="panel-content" role="tabpanel">
-        {Content && (
-          <Content
-            machine={machine.value}
+    <>
+      <header class="inspector-bar">
+        <Tabs
+          panels={PANELS}
+          shown={panel}
+          placeOf={(other) => places.current.get(other) ?? ""}
+          takesFocus={takesFocus}
+        />
+        <button
+          type="button"
+          class="action close"
+          aria-label="Back to the terminal"
+          onClick={onClose}
+        >
+          <Icon name="close" />
+          <span class="way-back">Terminal</span>
+        </button>
+      </header>
+      <div
+        key={panel.id}
+        id={PANEL_ID}
+        class="panel-content"
+        role="tabpanel"
+        aria-labelledby={tabId(panel)}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and tabs lead to their panel.
+        tabIndex={0}
+      >
+        <h2 class="kit-unseen">{panel.title}</h2>
+        {connection === undefined ? (
+          <Empty>There is no machine to look into yet: start one.</Empty>
+        ) : (
+          <PanelHost
+            key={session.generation.value}
+            panel={panel}
+            machine={connection.machine}
             session={session}
-            place={shown?.place ?? ""}
-            go={(place, other = panel.id) => go(place, other)}
+            place={place}
+            go={(to, other = panel.id) => go(to, other)}
           />
         )}
       </div>
-    </aside>
+    </>
   );
+}
+
+/** To the machine that the page has now: each has a Worker of its own. */
+function useConnection(session: Session): Connection | undefined {
+  const generation = session.generation.value;
+  const connection = useMemo(() => {
+    try {
+      return connectInspector(session);
+    } catch {
+      return undefined;
+    }
+  }, [generation]);
+  useEffect(() => () => connection?.close(), [connection]);
+  return connection;
 }

@@ -45,10 +45,7 @@ export function useLook<T>(
     let timer: ReturnType<typeof setTimeout> | undefined;
     const next = async (): Promise<void> => {
       if (!document.hidden) {
-        const seen = await ask().then(
-          (value): Look<T> => ({ value }),
-          (error: Error): Look<T> => ({ error: error.message }),
-        );
+        const seen = await looked(ask);
         if (isOver) return;
         look.value = seen;
       }
@@ -61,4 +58,12 @@ export function useLook<T>(
     };
   }, inputs);
   return look;
+}
+
+async function looked<T>(ask: () => Promise<T>): Promise<Look<T>> {
+  try {
+    return { value: await ask() };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
 }

@@ -7,8 +7,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Connects to the machine of `session`; a call rejects with the reason why it could not be done. */
-export function connectInspector(session: Session): Remote {
+export interface Connection {
+  /** A call rejects with the reason why it could not be done. */
+  readonly machine: Remote;
+  /** Nobody asks any more; what is still to be answered rejects. */
+  close(): void;
+}
+
+/** Connects to the machine of `session`. @throws Error without a machine. */
+export function connectInspector(session: Session): Connection {
   const { port1, port2 } = new MessageChannel();
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -19,14 +26,23 @@ export function connectInspector(session: Session): Remote {
     else call?.resolve(data.result as never);
   };
   session.sendChannel({ type: "inspect", channel: port2 });
-  return new Proxy({} as Remote, {
-    get:
-      (_target, name) =>
-      (...args: unknown[]) =>
-        new Promise((resolve, reject) => {
-          const id = calls++;
-          waiting.set(id, { resolve, reject });
-          port1.postMessage({ id, name: name as keyof Calls, args } satisfies CallRequest);
-        }),
-  });
+  const call = (name: keyof Calls, args: readonly unknown[]): Promise<never> =>
+    new Promise((resolve, reject) => {
+      const id = calls++;
+      waiting.set(id, { resolve, reject });
+      port1.postMessage({ id, name, args } satisfies CallRequest);
+    });
+  return {
+    machine: new Proxy({} as Remote, {
+      get:
+        (_target, name) =>
+        (...args: unknown[]) =>
+          call(name as keyof Calls, args),
+    }),
+    close: () => {
+      port1.close();
+      for (const { reject } of waiting.values()) reject(new Error("the inspector was closed"));
+      waiting.clear();
+    },
+  };
 }
