@@ -2,6 +2,7 @@
  * Everything that an inspector can ask of a machine, or do to it. A call takes and gives what can be
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
+import { controlCalls } from "./control.ts";
 import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";
 import { memoryCalls } from "./memory.ts";
@@ -9,12 +10,15 @@ import { profilerCalls } from "./profiler.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
+export type { BreakpointView, DebugRegister, DebugView, Move, WatchpointView } from "./control.ts";
+
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),
   ...symbolCalls(subject),
   ...cpuCalls(subject),
   ...profilerCalls(subject),
   ...memoryCalls(subject),
+  ...controlCalls(subject),
 });
 
 export type Calls = ReturnType<typeof createCalls>;

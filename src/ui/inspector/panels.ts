@@ -7,4 +7,9 @@ export const PANELS: readonly Panel[] = [
     title: "Devices",
     load: async () => (await import("./devices-panel.tsx")).DevicesPanel,
   },
+  {
+    id: "control",
+    title: "Control",
+    load: async () => (await import("./control-panel.tsx")).ControlPanel,
+  },
 ];
