@@ -84,6 +84,7 @@ export function PointForm({ act, kind }: PointFormProps): JSX.Element {
       if (kind === "breakpoint") await m.addBreakpoint(place.value, condition.value);
       else await m.addWatchpoint(place.value, length.value, access.value);
       place.value = "";
+      condition.value = "";
     });
   };
   return (
