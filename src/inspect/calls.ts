@@ -10,7 +10,7 @@ import { profilerCalls } from "./profiler.ts";
 import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
-export type { BreakpointView, DebugRegister, DebugView, Move, WatchpointView } from "./control.ts";
+export type { DebugRegister, DebugView, Move, WatchpointView } from "./control.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),

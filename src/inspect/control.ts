@@ -4,6 +4,7 @@ import { xName } from "../isa/disassembler.ts";
 import { parseNumber } from "./condition.ts";
 import { type Breakpoint, Debugger, type StopReason, type Watchpoint } from "./debugger.ts";
 import { type CodeLine, codeAround } from "./disassembly.ts";
+import { type GdbLinkState, RelayLink } from "./gdb/relay-link.ts";
 import { readRegister, registerNamed, writeRegister } from "./registers.ts";
 import type { Subject } from "./subject.ts";
 import { symbolsOf } from "./symbols.ts";
@@ -16,7 +17,7 @@ interface Placed {
   readonly symbol?: string;
 }
 
-export type BreakpointView = Breakpoint & Placed;
+type BreakpointView = Breakpoint & Placed;
 export type WatchpointView = Watchpoint & Placed;
 
 export interface DebugRegister {
@@ -36,6 +37,8 @@ export interface DebugView extends Placed {
   readonly registers: readonly DebugRegister[];
   /** The next instructions of a held machine. */
   readonly code: readonly CodeLine[];
+  /** Absent for a machine without a relay. */
+  readonly gdb?: GdbLinkState;
 }
 
 /** Registers that a person changes: the integer ones, where the hart is and how it got there. */
@@ -52,6 +55,7 @@ const MAX_EDIT_BYTES = 4096;
 
 export const controlCalls = (subject: Subject) => {
   const debug = Debugger.of(subject.machine);
+  const link = RelayLink.of(subject.machine, subject.gdbRelay);
   const symbols = symbolsOf(subject);
   const addressOf = (place: string): bigint => {
     const address = symbols.resolve(place);
@@ -77,6 +81,7 @@ export const controlCalls = (subject: Subject) => {
         breakpoints: debug.breakpoints.map((point) => ({ ...point, ...placed(point.address) })),
         watchpoints: debug.watchpoints.map((point) => ({ ...point, ...placed(point.address) })),
         registers: registersOf(hart),
+        ...(link && { gdb: link.state }),
         code: isHeld ? codeAround(debug.memory, symbols, hart.pc(), 0, INSTRUCTIONS_SHOWN) : [],
       };
     },
@@ -105,6 +110,12 @@ export const controlCalls = (subject: Subject) => {
       debug.addWatchpoint(addressOf(place), length, kind),
     removeWatchpoint: (id: number): void => debug.removeWatchpoint(id),
     enableWatchpoint: (id: number, isOn: boolean): void => debug.enableWatchpoint(id, isOn),
+    /** Serves GDB through the relay, or no longer. */
+    serveGdb: (isOn: boolean): void => {
+      if (link === undefined) throw new Error("There is no relay.");
+      if (isOn) link.open();
+      else link.close();
+    },
     /** `value` is a number as a person types it. */
     writeRegister: (name: string, value: string): void => {
       needHeld();

@@ -14,6 +14,7 @@ import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
+import { MachineGdbRelay } from "./gdb-relay.ts";
 import { GuestConsole } from "./guest-console.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
@@ -49,6 +50,7 @@ export class Guest {
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
+  readonly #gdbRelay: MachineGdbRelay | undefined;
 
   /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
   constructor(
@@ -82,7 +84,14 @@ export class Guest {
         onWake: () => this.#loop.wake(),
       },
     });
-    this.subject = { machine: this.#machine, clock: services.clock };
+    if (config.relay !== undefined) {
+      this.#gdbRelay = new MachineGdbRelay(config.relay, services.connect);
+    }
+    this.subject = {
+      machine: this.#machine,
+      clock: services.clock,
+      ...(this.#gdbRelay && { gdbRelay: this.#gdbRelay }),
+    };
     this.#loop = new RunLoop(
       { runSlice: (maxMs) => this.#slice(maxMs), msUntilWake: () => this.#machine.msUntilWake() },
       { defer: (callback) => this.console.defer(callback), sleep: services.sleep },
@@ -155,6 +164,7 @@ export class Guest {
     this.#loop.stop();
     this.#machine.dispose();
     this.#net?.close();
+    this.#gdbRelay?.close();
     await Promise.all([this.#disk?.close(), this.#memory.close()]);
   }
 

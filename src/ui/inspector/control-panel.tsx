@@ -86,6 +86,7 @@ export function ControlPanel({ machine }: PanelProps): JSX.Element {
         <PointForm act={act} kind="watchpoint" />
       </Section>
       <ControlRegisters view={view} act={act} />
+      <Gdb view={view} act={act} />
     </div>
   );
 }
@@ -170,6 +171,30 @@ function RunTo({ act, isHeld }: { act: Act; isHeld: boolean }): JSX.Element {
         Run to
       </button>
     </form>
+  );
+}
+
+const GDB_STATES = {
+  off: "Off.",
+  connecting: "Asking the relay.",
+  refused: "The relay has no port for GDB: start it with --gdb PORT.",
+  waiting: "Waiting: in gdb-multiarch, target remote :PORT with the port of the relay's --gdb.",
+  connected: "A client is connected.",
+} as const;
+
+function Gdb({ view: { gdb = "refused" }, act }: { view: DebugView; act: Act }): JSX.Element {
+  const isOff = gdb === "off" || gdb === "refused";
+  return (
+    <Section
+      title="GDB"
+      aside={
+        <button type="button" onClick={() => void act((m) => m.serveGdb(isOff))}>
+          {isOff ? "Serve" : "End"}
+        </button>
+      }
+    >
+      <p role="status">{GDB_STATES[gdb]}</p>
+    </Section>
   );
 }
 
