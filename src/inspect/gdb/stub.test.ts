@@ -56,9 +56,10 @@ beforeEach(() => {
 });
 
 describe("a client", () => {
-  it("finds the machine held, at an interrupt", () => {
-    expect(machine.hold.isActive).toBe(true);
+  it("finds the machine held", () => {
+    expect(machine.hold.isActive).toBe(false);
     expect(client.ask("?")).toEqual(["T05thread:1;"]);
+    expect(machine.hold.isActive).toBe(true);
     expect(client.ask("qSupported:swbreak+")[0]).toContain("PacketSize=4000");
     expect(client.ask("vMustReplyEmpty")).toEqual([""]);
     expect(client.ask("qC")).toEqual(["QC1"]);
@@ -206,6 +207,7 @@ describe("a client", () => {
   it("is no browser", () => {
     client.stub.receive(new TextEncoder().encode("POST / HTTP/1.1\r\n\r\n+$k#6b"));
     expect([client.isClosed, client.isKilled, client.answers()]).toEqual([true, false, []]);
+    expect(machine.hold.isActive).toBe(false);
   });
 });
 

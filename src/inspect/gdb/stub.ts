@@ -85,21 +85,22 @@ export class GdbStub {
   /** For `g`, `p` and memory. */
   #thread = 1;
 
-  /** A client has connected: the machine is held, as clients expect. */
+  /** Somebody has connected. The machine is held, as clients expect, once it turns out to be one. */
   constructor(debug: Debugger, host: GdbHost) {
     this.#debug = debug;
     this.#host = host;
-    debug.hold();
     this.#stopListening = debug.onStop((reason) => this.#stopped(reason));
   }
 
   receive(bytes: Uint8Array): void {
     // Web pages can reach ports of their computer: a request of a browser does not begin like this.
-    this.#isClient ||= bytes.length > 0 && FIRST_BYTES.includes(bytes[0]);
-    if (!this.#isClient && bytes.length > 0) {
+    if (bytes.length === 0 || this.#isClosed) return;
+    if (!this.#isClient && !FIRST_BYTES.includes(bytes[0])) {
       this.#end();
       return;
     }
+    if (!this.#isClient) this.#debug.hold();
+    this.#isClient = true;
     for (const received of this.#reader.read(bytes)) {
       if (this.#isClosed) return;
       this.#take(received);
@@ -113,7 +114,7 @@ export class GdbStub {
     this.#stopListening();
     for (const remove of this.#points.values()) remove();
     this.#points.clear();
-    this.#debug.release();
+    if (this.#isClient) this.#debug.release();
   }
 
   /** The machine has come to its end. */
