@@ -126,6 +126,9 @@ describe("options of run", () => {
       "--virtio blk0:what",
       "--profile pc",
       "--kernel",
+      "--gdb x",
+      "--gdb 65536",
+      "--gdb-wait",
     ]) {
       expect(() => parse(line), line).toThrow(UsageError);
     }

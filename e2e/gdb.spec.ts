@@ -17,7 +17,9 @@ test("a breakpoint in the Control panel holds the guest, and a step moves it", a
   const panel = page.getByRole("tabpanel");
   await panel.getByRole("button", { name: "Hold" }).click();
   await expect(page.getByLabel("Machine state")).toHaveText("Held");
-  const handler = await panel.getByRole("textbox", { name: "stvec" }).inputValue();
+  const stvec = panel.getByRole("textbox", { name: "stvec" });
+  await expect(stvec).toHaveValue(/^0xf/);
+  const handler = await stvec.inputValue();
   await panel.getByLabel("Address or symbol of a new breakpoint").fill(handler);
   await page.keyboard.press("Enter");
   await panel.getByRole("button", { name: "Continue" }).click();

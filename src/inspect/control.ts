@@ -22,7 +22,8 @@ export type WatchpointView = Watchpoint & Placed;
 
 export interface DebugRegister {
   readonly name: string;
-  readonly value: bigint;
+  /** Undefined while the machine runs. */
+  readonly value: bigint | undefined;
 }
 
 export interface DebugView extends Placed {
@@ -33,7 +34,7 @@ export interface DebugView extends Placed {
   readonly pc: bigint;
   readonly breakpoints: readonly BreakpointView[];
   readonly watchpoints: readonly WatchpointView[];
-  /** What can be changed: only while it is held do the values stay. */
+  /** What can be changed. */
   readonly registers: readonly DebugRegister[];
   /** The next instructions of a held machine. */
   readonly code: readonly CodeLine[];
@@ -80,7 +81,10 @@ export const controlCalls = (subject: Subject) => {
         ...placed(hart.pc()),
         breakpoints: debug.breakpoints.map((point) => ({ ...point, ...placed(point.address) })),
         watchpoints: debug.watchpoints.map((point) => ({ ...point, ...placed(point.address) })),
-        registers: registersOf(hart),
+        registers: SHOWN.map((name) => ({
+          name,
+          value: isHeld ? registerValue(hart, name) : undefined,
+        })),
         ...(link && { gdb: link.state }),
         code: isHeld ? codeAround(debug.memory, symbols, hart.pc(), 0, INSTRUCTIONS_SHOWN) : [],
       };
@@ -141,9 +145,7 @@ const MOVES: Readonly<Record<Move, (debug: Debugger) => void>> = {
   continue: (debug) => debug.release(),
 };
 
-const registersOf = (hart: HartPort): DebugRegister[] =>
-  SHOWN.flatMap((name) => {
-    const register = registerNamed(name);
-    const value = register && readRegister(hart, register);
-    return value === undefined ? [] : [{ name, value }];
-  });
+function registerValue(hart: HartPort, name: string): bigint | undefined {
+  const register = registerNamed(name);
+  return register && readRegister(hart, register);
+}

@@ -138,11 +138,15 @@ function Bar({ view, act }: { view: DebugView; act: Act }): JSX.Element {
         ))}
       </div>
       <RunTo act={act} isHeld={isHeld} />
-      <p class="control-state">
+      <p class="control-state" role="status">
         <Badge tone={isHeld ? "warn" : "busy"}>{isHeld ? "Held" : "Running"}</Badge>
-        <span>{reasonOf(view)}</span>
-        <Badge>{mode}-mode</Badge>
-        <code>{placeText(view.pc, view.symbol)}</code>
+        {isHeld && (
+          <>
+            <span>{reasonOf(view)}</span>
+            <Badge>{mode}-mode</Badge>
+            <code>{placeText(view.pc, view.symbol)}</code>
+          </>
+        )}
       </p>
     </div>
   );
@@ -217,8 +221,7 @@ function Code({ view }: { view: DebugView }): JSX.Element {
   );
 }
 
-function reasonOf({ stop, isHeld }: DebugView): string {
-  if (!isHeld) return "";
+function reasonOf({ stop }: DebugView): string {
   switch (stop?.kind) {
     case "breakpoint":
       return "at a breakpoint";

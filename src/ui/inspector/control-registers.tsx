@@ -31,7 +31,7 @@ interface RegisterProps {
 function Register({ register: { name, value }, isHeld, act }: RegisterProps): JSX.Element {
   /** What is being typed; undefined while nothing is. */
   const edit = useSignal<string | undefined>(undefined);
-  const text = `0x${value.toString(16).padStart(16, "0")}`;
+  const text = value === undefined ? "" : `0x${value.toString(16).padStart(16, "0")}`;
   const write = (): void => {
     const typed = edit.value;
     edit.value = undefined;
