@@ -13,6 +13,7 @@ describe("options of run", () => {
       profile: "tabvisor",
       irq: "plic",
       shares: [],
+      gdbWaits: false,
       noReboot: false,
       stats: false,
     });
@@ -22,7 +23,7 @@ describe("options of run", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --pmem P,ro --net ws://x/ " +
       "--virtio packed --virtio blk0:-9 --balloon 64 --hotplug-memory 256M,128 --timeout 2.5 " +
-      "--profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --no-reboot";
+      "--gdb 1234 --gdb-wait --profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -41,6 +42,8 @@ describe("options of run", () => {
       links: { ports: [], vsockListen: [], vsockConnect: [] },
       display: { path: "D.png", width: 800, height: 600 },
       sound: "S.wav",
+      gdbPort: 1234,
+      gdbWaits: true,
       timeoutSeconds: 2.5,
       profile: "qemu-virt",
       irq: "aplic",
@@ -123,6 +126,9 @@ describe("options of run", () => {
       "--virtio blk0:what",
       "--profile pc",
       "--kernel",
+      "--gdb x",
+      "--gdb 65536",
+      "--gdb-wait",
     ]) {
       expect(() => parse(line), line).toThrow(UsageError);
     }

@@ -43,6 +43,9 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --display FILE      a display; its last picture is written there, as PNG or (.ppm) PPM;
                       FILE,800x600 says how large it is (default 1024x768)
   --sound FILE        a sound card; what it plays is written there, as WAV
+  --gdb PORT          serves GDB at that port of 127.0.0.1 (0: any): target remote :PORT. Whoever can
+                      connect there controls the guest
+  --gdb-wait          holds the machine before its first instruction until GDB lets it go on
   --profile NAME      memory map: tabvisor (default) or qemu-virt
   --irq NAME          interrupt controller: plic (default) or aplic
   --share TAG=DIR     share a directory by virtio-fs; TAG=DIR,ro keeps the guest from changing it
@@ -87,6 +90,9 @@ export interface RunOptions {
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly shares: readonly ShareOption[];
+  /** Port of 127.0.0.1 for GDB; 0 for a free one. */
+  readonly gdbPort?: number;
+  readonly gdbWaits: boolean;
   readonly timeoutSeconds?: number;
   readonly noReboot: boolean;
   readonly stats: boolean;
@@ -112,6 +118,8 @@ const OPTIONS = {
   irq: { type: "string" },
   share: { type: "string", multiple: true },
   "share-9p": { type: "string", multiple: true },
+  gdb: { type: "string" },
+  "gdb-wait": { type: "boolean" },
   timeout: { type: "string" },
   "no-reboot": { type: "boolean" },
   stats: { type: "boolean" },
@@ -143,6 +151,8 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
       ...(values.share ?? []).map((text) => parseShare("virtiofs", text)),
       ...(values["share-9p"] ?? []).map((text) => parseShare("9p", text)),
     ],
+    ...(values.gdb === undefined ? {} : { gdbPort: parsePort(values.gdb) }),
+    gdbWaits: parseWait(values["gdb-wait"], values.gdb),
     ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
     noReboot: values["no-reboot"] === true,
     stats: values.stats === true,
@@ -210,6 +220,18 @@ function parseDisplay(text: string): DisplayOption {
   const [, path, width = "1024", height = "768"] = /^(.+?)(?:,(\d+)x(\d+))?$/.exec(text) ?? [];
   if (path === undefined) throw new UsageError("--display needs the name of a file");
   return { path, width: Number(width), height: Number(height) };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 0xffff)
+    throw new UsageError(`--gdb is not a port: ${text}`);
+  return port;
+}
+
+function parseWait(isWanted: boolean | undefined, gdb: string | undefined): boolean {
+  if (isWanted === true && gdb === undefined) throw new UsageError("--gdb-wait needs --gdb PORT");
+  return isWanted === true;
 }
 
 function parseTimeout(text: string): number {

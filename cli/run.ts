@@ -15,6 +15,7 @@ import { startCompiler } from "./compiler-thread.ts";
 import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
 import { readImage } from "./files.ts";
+import type { GdbServer } from "./gdb-server.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
 import { MemoryDevices } from "./memory-devices.ts";
@@ -103,6 +104,7 @@ class Session {
   readonly #memory: MemoryDevices;
   readonly #media: MediaDevices;
   readonly #closers: (() => void)[] = [];
+  #gdb: GdbServer | undefined;
   readonly #startedAt = performance.now();
   #hasSpoken = false;
   #panicked = false;
@@ -164,6 +166,7 @@ class Session {
       this.#machine.attach(network.device);
     }
     this.#links.attach(this.#machine);
+    await this.#serveGdb();
     this.#closers.push(() => this.#links.close());
     this.#machine.boot(request);
     return new Promise((resolve) => {
@@ -192,6 +195,17 @@ class Session {
     this.#machine.dispose();
   }
 
+  async #serveGdb(): Promise<void> {
+    const { gdbPort, gdbWaits } = this.#options;
+    if (gdbPort === undefined) return;
+    const { GdbServer } = await import("./gdb-server.ts");
+    this.#gdb = new GdbServer(this.#machine, { kill: () => this.#finish(0) });
+    this.#closers.push(() => this.#gdb?.close());
+    if (gdbWaits) this.#machine.hold.begin();
+    const port = await this.#gdb.listen(gdbPort);
+    this.#say(`for GDB: target remote :${port}`);
+  }
+
   #after(ms: number, callback: () => void): void {
     this.#closers.push(sleep(ms, callback));
   }
@@ -200,7 +214,9 @@ class Session {
     if (exit.kind === "reboot" && !this.#panicked && !this.#options.noReboot) {
       this.#machine.reset();
     } else {
-      this.#finish(this.#codeOf(exit));
+      const code = this.#codeOf(exit);
+      this.#gdb?.exited(code);
+      this.#finish(code);
     }
   }
 

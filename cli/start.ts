@@ -21,6 +21,8 @@ All options of the relay work too: npm run relay -- --help
 export interface Site {
   /** Where the page is. */
   readonly url: string;
+  /** Of 127.0.0.1, if a page may serve GDB. */
+  readonly gdbPort: number | undefined;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,9 @@ export async function startSite(root: string, argv: readonly string[]): Promise<
   const relay = await startRelay({ ...relayOptions, server });
   // The relay leaves alone what is not its own; nobody else here speaks WebSocket.
   server.on("upgrade", (request, socket) => {
-    if (!request.url?.startsWith("/lan/")) socket.destroy();
+    const { url = "" } = request;
+    const isForGdb = relay.gdbPort !== undefined && /^\/gdb(\?|$)/.test(url);
+    if (!url.startsWith("/lan/") && !isForGdb) socket.destroy();
   });
   try {
     await listen(server, port ?? DEFAULT_PORT, host ?? DEFAULT_HOST);
@@ -42,7 +46,7 @@ export async function startSite(root: string, argv: readonly string[]): Promise<
     await relay.close();
     throw error;
   }
-  return { url: urlOf(server), close: () => closeAll(server, relay) };
+  return { url: urlOf(server), gdbPort: relay.gdbPort, close: () => closeAll(server, relay) };
 }
 
 /** Runs until SIGINT or SIGTERM. @returns the exit code if there is nothing to run. */
@@ -57,6 +61,7 @@ export async function startMain(
       return 0;
     }
     process.stdout.write(`tabvisor is at ${site.url}\n`);
+    if (site.gdbPort !== undefined) process.stdout.write(`GDB at 127.0.0.1:${site.gdbPort}\n`);
     const stop = () => void site.close();
     process.once("SIGINT", stop);
     process.once("SIGTERM", stop);

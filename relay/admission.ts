@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 export const DEFAULT_LAN = "default";
 
 const LAN_PREFIX = "/lan/";
+const GDB_PATH = "/gdb";
 /** Long enough for any name that a person types, and safe in paths, logs and message subjects. */
 const LAN_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -17,6 +18,8 @@ export interface AdmissionRules {
   readonly token: string | undefined;
   /** Whether a path other than `/lan/<name>` means the default LAN. */
   readonly anyPath: boolean;
+  /** Whether there is a port for GDB; default: none. */
+  readonly hasGdb?: boolean;
 }
 
 export interface AdmissionRequest {
@@ -26,6 +29,8 @@ export interface AdmissionRequest {
 
 export type Admission =
   | { readonly kind: "admitted"; readonly lan: string }
+  /** A page that serves GDB. */
+  | { readonly kind: "gdb" }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string }
   /** The path belongs to somebody else. */
   | { readonly kind: "foreign" };
@@ -33,10 +38,12 @@ export type Admission =
 export function admit(request: AdmissionRequest, rules: AdmissionRules): Admission {
   const [path, query = ""] = (request.url ?? "/").split("?", 2);
   const named = path.startsWith(LAN_PREFIX);
-  if (!named && !rules.anyPath) return { kind: "foreign" };
+  const servesGdb = rules.hasGdb === true && path === GDB_PATH;
+  if (!named && !servesGdb && !rules.anyPath) return { kind: "foreign" };
   if (!isOriginAllowed(request.headers, rules)) return refuse(403, "origin not allowed");
   const given = new URLSearchParams(query).get("token") ?? "";
   if (rules.token !== undefined && !sameText(given, rules.token)) return refuse(401, "wrong token");
+  if (servesGdb) return { kind: "gdb" };
   const lan = named ? path.slice(LAN_PREFIX.length) : DEFAULT_LAN;
   if (!LAN_NAME.test(lan)) return refuse(400, "not a name of a LAN");
   return { kind: "admitted", lan };

@@ -18,6 +18,8 @@ Members of the LAN NAME connect to ws://HOST:PORT/lan/NAME, others to the LAN "d
                        "host" is this machine, which guests see as 10.0.2.2; may be repeated
   --resolver ADDRESS   ask that name server; may be repeated (default: this machine's)
   --max-rate BYTES     what each member may send in a second (default: no limit)
+  --gdb PORT           let a page serve GDB at that port of 127.0.0.1 (0: any): whoever can connect
+                       there controls the page's guest
   --no-gateway         switch frames between members only
   --help               print this
 `;
@@ -31,6 +33,7 @@ const OPTIONS = {
   allow: { type: "string", multiple: true },
   resolver: { type: "string", multiple: true },
   "max-rate": { type: "string" },
+  gdb: { type: "string" },
   "no-gateway": { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -49,6 +52,7 @@ export async function relayMain(argv: readonly string[]): Promise<number | undef
     }
     const relay = await startRelay(options);
     process.stdout.write(`relay listening on ${relay.url}\n`);
+    if (relay.gdbPort !== undefined) process.stdout.write(`GDB at 127.0.0.1:${relay.gdbPort}\n`);
     const stop = () => void relay.close();
     process.once("SIGINT", stop);
     process.once("SIGTERM", stop);
@@ -73,6 +77,7 @@ export function readOptions(argv: readonly string[]): RelayOptions | "help" {
     ...(origin === undefined ? {} : { origins: origin }),
     ...(allow === undefined ? {} : { allow }),
     ...(resolver === undefined ? {} : { resolvers: resolver }),
+    ...(values.gdb === undefined ? {} : { gdbPort: readNumber("--gdb", values.gdb, 0, 65_535) }),
     ...(values["max-rate"] === undefined
       ? {}
       : { maxBytesPerSecond: readNumber("--max-rate", values["max-rate"], 1, Infinity) }),

@@ -12,6 +12,7 @@ import { type AdmissionRules, admit } from "./admission.ts";
 import { systemClock } from "./clock.ts";
 import { createTotals } from "./gateway/gateway.ts";
 import { hostResolvers, parseResolver } from "./gateway/resolvers.ts";
+import { GdbDoor } from "./gdb-door.ts";
 import { LocalFabric, MAX_FRAME } from "./lan.ts";
 import { type LanStats, Lans } from "./lans.ts";
 import { WebSocketMember } from "./member.ts";
@@ -51,6 +52,8 @@ export interface RelayOptions {
   readonly allow?: readonly string[];
   /** Name servers, each `ADDRESS[:PORT]`. Default: the host's. */
   readonly resolvers?: readonly string[];
+  /** Port of 127.0.0.1 at which a page that connects to `/gdb` serves GDB; 0 is any. Default: none. */
+  readonly gdbPort?: number;
   readonly maxLans?: number;
   readonly maxMembersPerLan?: number;
   /** What one member may send in a second. Default: no limit. */
@@ -60,6 +63,8 @@ export interface RelayOptions {
 export interface Relay {
   /** Where clients connect: `ws://host:port/`. A shared server must be listening already. */
   readonly url: string;
+  /** For GDB. */
+  readonly gdbPort: number | undefined;
   stats(): LanStats[];
   /** Ends all connections, and the own server. A second call changes nothing. */
   close(): Promise<void>;
@@ -83,7 +88,9 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     // Compression costs more time than a LAN's bytes are worth.
     perMessageDeflate: false,
   });
-  const upgrade = upgradeHandler(options, lans, webSockets);
+  const door = options.gdbPort === undefined ? undefined : new GdbDoor();
+  const gdbPort = await door?.listen(options.gdbPort ?? 0);
+  const upgrade = upgradeHandler(options, lans, webSockets, door);
   server.on("upgrade", upgrade);
   if (options.server === undefined) await listen(server, options);
   const ownUrl = options.server === undefined ? urlOf(server) : undefined;
@@ -98,6 +105,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     for (const stop of stops) stop();
     await closeMembers(lans);
     lans.close();
+    door?.close();
     webSockets.close();
     if (options.server === undefined) await closeServer(server);
   };
@@ -106,6 +114,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     get url() {
       return ownUrl ?? urlOf(server);
     },
+    gdbPort,
     stats: () => lans.stats(),
     close: () => {
       closed ??= close();
@@ -137,6 +146,7 @@ function upgradeHandler(
   options: RelayOptions,
   lans: Lans,
   webSockets: WebSocketServer,
+  door: GdbDoor | undefined,
 ): UpgradeHandler {
   const rules: AdmissionRules = {
     origins: options.origins ?? [],
@@ -144,6 +154,7 @@ function upgradeHandler(
     token: options.token,
     // On a shared server other paths belong to others, such as the page's hot reloading.
     anyPath: options.server === undefined,
+    hasGdb: door !== undefined,
   };
   return (request, socket, head) => {
     const admission = admit(request, rules);
@@ -152,6 +163,9 @@ function upgradeHandler(
       if (options.server?.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found");
     } else if (admission.kind === "refused") {
       refuseUpgrade(socket, admission.status, admission.reason);
+    } else if (admission.kind === "gdb") {
+      if (door === undefined || door.isTaken) refuseUpgrade(socket, 503, "another page serves GDB");
+      else webSockets.handleUpgrade(request, socket, head, (page) => door.attach(page));
     } else if (!lans.hasRoom(admission.lan)) {
       refuseUpgrade(socket, 503, "no room");
     } else {

@@ -66,6 +66,7 @@ export class CodeCache {
     data.setUint16(slot + SLOT.end + ENTRY.op, SpecialOp.pageEnd, true);
     data.setUint32(slot + SLOT.host, host, true);
     data.setUint32(slot + SLOT.storesLeft, FIRST_STORES << this.#released[this.#page(host)], true);
+    data.setUint32(slot + SLOT.breakpoints, 0, true);
     data.setUint32(this.#mapWord(host), slot, true);
     this.#evictWrites(host);
     return slot;

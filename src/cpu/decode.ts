@@ -22,7 +22,7 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
-import { ENTRY, F_BASE, SCRATCH, SLOT, X_BASE, X_SINK } from "./layout.ts";
+import { BREAKPOINT_FILTER, ENTRY, F_BASE, SCRATCH, SLOT, X_BASE, X_SINK } from "./layout.ts";
 
 const PAGE_BYTES = 4096;
 const LAST_HALF = PAGE_BYTES - 2;
@@ -67,6 +67,12 @@ export function defineDecode(module: ModuleBuilder): DecodeFunctions {
           set(bits, i32.load(at)),
         ]),
         callVoid(decodeBits, entry, bits, offset),
+        when(i32.load(slot, SLOT.breakpoints), [
+          when(i32.load8_u(i32.shr_u(offset, 1), BREAKPOINT_FILTER.base), [
+            i32.store16(entry, i32.load16_u(entry, ENTRY.op), ENTRY.replaced),
+            i32.store16(entry, SpecialOp.breakpoint, ENTRY.op),
+          ]),
+        ]),
       ];
     },
     { export: true },

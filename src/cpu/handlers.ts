@@ -17,9 +17,11 @@ export const SpecialOp = {
   /** A four-byte instruction in the last half-word of a page. */
   straddle: 2,
   illegal: 3,
+  /** There may be a breakpoint: if not, the handler in `ENTRY.replaced` is the instruction's. */
+  breakpoint: 4,
 } as const;
 
-const FIRST_ROW_OP = 4;
+const FIRST_ROW_OP = 5;
 
 export interface Handler {
   readonly row: Row;

@@ -1,4 +1,5 @@
 /** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
+import type { DebugPoints } from "./debug-points.ts";
 import type { TranslatorStats } from "./jit/translator-stats.ts";
 import type { TlbStats } from "./tlb-stats.ts";
 
@@ -20,7 +21,9 @@ export type RunExit =
   /** WFI with no pending interrupt: nothing to do until a line rises or the next timer. */
   | "wfi"
   /** `requestStop` was called, from a device or the SBI. */
-  | "stop";
+  | "stop"
+  /** Before an instruction at a breakpoint, or one that accesses what is watched: see `HartDebug`. */
+  | "debug";
 
 export type PrivilegeMode = "U" | "S" | "M";
 
@@ -68,6 +71,23 @@ export interface HartPort {
   tlb(): TlbStats;
   /** What was translated; undefined if nothing is. */
   readonly translation: TranslatorStats | undefined;
+  /** Absent from a hart that cannot be debugged. */
+  readonly debug?: HartDebug;
+}
+
+/** What a debugger needs of a hart between two runs. */
+export interface HartDebug {
+  readonly points: DebugPoints;
+  /**
+   * Executes one instruction, or takes the exception that it raises, past whatever is set there. No
+   * interrupt is taken before it: it stays pending.
+   */
+  step(): RunExit;
+  setPc(value: bigint): void;
+  /** Raw bits of f0..f31. */
+  setF(index: number, value: bigint): void;
+  /** Writes a CSR as an M-mode instruction would; false if it does not exist or is read-only. */
+  pokeCsr(csr: number, value: bigint): boolean;
 }
 
 /** Answers an ECALL from S-mode in place of M-mode firmware; see `sbi.ts`. */

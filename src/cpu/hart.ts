@@ -2,8 +2,10 @@
 import type { AccessSize, Bus } from "../bus/bus.ts";
 import type { GuestMemory, RamRegion } from "../memory/guest-memory.ts";
 import { CodeCache } from "./code-cache.ts";
+import { DebugPoints } from "./debug-points.ts";
 import {
   type EcallHandler,
+  type HartDebug,
   type HartPort,
   type HartStart,
   Interrupt,
@@ -71,6 +73,7 @@ interface Exports {
   run(budget: number): number;
   flush_all(): void;
   csr_peek(row: number): void;
+  csr_poke(row: number, value: bigint): void;
   fill_csr_map(): void;
   decode(entry: number): void;
   update_contexts_now(): void;
@@ -80,14 +83,17 @@ const EXITS: Record<number, RunExit> = {
   [ExitCode.budget]: "budget",
   [ExitCode.wfi]: "wfi",
   [ExitCode.stop]: "stop",
+  [ExitCode.debug]: "debug",
 };
 
 export class Hart implements HartPort {
   readonly id: number;
+  readonly debug: HartDebug;
   readonly #options: HartOptions;
   readonly #data: DataView;
   readonly #code: CodeCache;
   readonly #pmp: PmpRegisters;
+  readonly #points: DebugPoints;
   #core: WebAssembly.Module | undefined;
   #exports: Exports;
   #table = newTable();
@@ -108,6 +114,14 @@ export class Hart implements HartPort {
     this.#data = new DataView(memory.buffer);
     this.#code = new CodeCache(memory.buffer, ram);
     this.#pmp = new PmpRegisters(this.#data, FIELD.pmpActive);
+    this.#points = new DebugPoints(memory.buffer, () => this.flushTlb());
+    this.debug = {
+      points: this.#points,
+      step: () => this.#stepOver(),
+      setPc: (value) => this.#goTo(value),
+      setF: (index, value) => this.setF(index, value),
+      pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
+    };
     options.guestMemory.observeWrites((gpa, length) => {
       const host = options.guestMemory.offsetOf(gpa, length);
       if (host >= 0) this.#code.written(host, length);
@@ -146,6 +160,7 @@ export class Hart implements HartPort {
     this.#setBig("interpretOnce", -1n);
     this.#exports.flush_all();
     this.#exports.update_contexts_now();
+    this.#points.restore();
     this.#executed = 0;
   }
 
@@ -203,8 +218,7 @@ export class Hart implements HartPort {
   }
 
   mode(): PrivilegeMode {
-    const mode = this.#get("mode");
-    return mode === Mode.U ? "U" : mode === Mode.S ? "S" : "M";
+    return modeOf(this.#get("mode"));
   }
 
   pc(): bigint {
@@ -257,6 +271,36 @@ export class Hart implements HartPort {
     this.#code.clear();
   }
 
+  #stepOver(): RunExit {
+    // WFI may end at any time, and a request to stop is for longer runs.
+    this.#set("waiting", 0);
+    this.#set("stopRequested", 0);
+    this.#set("interruptsHeld", 1);
+    this.#points.isPassing = true;
+    try {
+      return this.step(1);
+    } finally {
+      this.#points.isPassing = false;
+      this.#set("interruptsHeld", 0);
+    }
+  }
+
+  #goTo(pc: bigint): void {
+    this.setPc(pc);
+    // A hart that waits does so at the instruction behind its WFI.
+    this.#set("waiting", 0);
+  }
+
+  #pokeCsr(csr: number, value: bigint): boolean {
+    const row = this.#data.getUint8(CSR_MAP_BASE + (csr & 0xfff));
+    // The two highest bits of a number say that it is read-only (Privileged Architecture, 2.1).
+    if (row === 0 || csr >> 10 === 3) return false;
+    // Writes to counters make up for what is left of the budget: between runs nothing is.
+    this.#set("budget", 0);
+    this.#exports.csr_poke(row, BigInt.asIntN(64, value));
+    return true;
+  }
+
   /** Blocks of a window have appeared at `host`, or are gone if that is 0. */
   #mapWindow(gpa: number, length: number, host: number): void {
     const { base, blockBytes } = WINDOW_MAP;
@@ -302,6 +346,7 @@ export class Hart implements HartPort {
       ...this.#codeSpace(),
       renew: () => this.#renewCodeSpace(),
       now: this.#options.time,
+      points: this.#points,
       decode: (entry) => this.#exports.decode(entry),
     });
   }
@@ -322,7 +367,12 @@ export class Hart implements HartPort {
     const module = (exact ? undefined : this.#core) ?? this.#build(exact);
     if (!exact) this.#core = module;
     const instance = new WebAssembly.Instance(module, {
-      host: { memory: this.#options.memory, table: this.#table, ...this.#hostFunctions() },
+      host: {
+        memory: this.#options.memory,
+        table: this.#table,
+        ...this.#hostFunctions(),
+        ...this.#debugFunctions(),
+      },
     });
     return instance.exports as unknown as Exports;
   }
@@ -352,6 +402,17 @@ export class Hart implements HartPort {
       pmpWrite: (register) => this.#pmpWrite(register),
       ecall: () => ecall?.ecall(this),
       rawBits: (entry) => this.#code.rawBits(entry),
+    };
+  }
+
+  #debugFunctions(): Record<string, (...args: never[]) => unknown> {
+    const points = this.#points;
+    return {
+      markBreakpoints: (slot: number, page: bigint) => points.mark(slot >>> 0, page),
+      stopsAt: (pc: bigint) => points.stopsAt(pc),
+      stopsAccess: (...access: [bigint, number, number]) => points.stopsAccess(...access),
+      stopsAtomic: (...access: [bigint, number, number]) => points.stopsAtomic(...access),
+      dropsRegion: (record: number, page: bigint) => this.#translator?.dropsAt(record, page),
     };
   }
 
@@ -403,6 +464,9 @@ export class Hart implements HartPort {
     this.#data.setBigUint64(FIELD[field], BigInt.asUintN(64, value), true);
   }
 }
+
+const modeOf = (mode: number): PrivilegeMode =>
+  mode === Mode.U ? "U" : mode === Mode.S ? "S" : "M";
 
 const newTable = (): WebAssembly.Table =>
   new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });

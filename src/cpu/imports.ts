@@ -27,6 +27,16 @@ export interface HostFunctions {
   readonly ecall: Func<undefined>;
   /** The raw bits of the instruction whose entry is at this address. */
   readonly rawBits: Func<"i32">;
+  /** (slot, page address): a page is executed while there are breakpoints. */
+  readonly markBreakpoints: Func<undefined>;
+  /** (pc): nonzero if the hart is to stop before this instruction. */
+  readonly stopsAt: Func<"i32">;
+  /** (va, size, access): nonzero if it is to stop before this access. */
+  readonly stopsAccess: Func<"i32">;
+  /** The same for an atomic instruction or a cache block. */
+  readonly stopsAtomic: Func<"i32">;
+  /** (record, page address): whether a region has a breakpoint at that address, and so is dropped. */
+  readonly dropsRegion: Func<"i32">;
 }
 
 export function importHost(module: ModuleBuilder): HostFunctions {
@@ -44,5 +54,10 @@ export function importHost(module: ModuleBuilder): HostFunctions {
     pmpWrite: module.importFunction(host, "pmpWrite", ["i32"], undefined),
     ecall: module.importFunction(host, "ecall", [], undefined),
     rawBits: module.importFunction(host, "rawBits", ["i32"], "i32"),
+    markBreakpoints: module.importFunction(host, "markBreakpoints", ["i32", "i64"], undefined),
+    stopsAt: module.importFunction(host, "stopsAt", ["i64"], "i32"),
+    stopsAccess: module.importFunction(host, "stopsAccess", ["i64", "i32", "i32"], "i32"),
+    stopsAtomic: module.importFunction(host, "stopsAtomic", ["i64", "i32", "i32"], "i32"),
+    dropsRegion: module.importFunction(host, "dropsRegion", ["i32", "i64"], "i32"),
   };
 }

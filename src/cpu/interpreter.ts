@@ -23,6 +23,7 @@ import {
   label,
   loop,
   ret,
+  run,
   type Stmt,
   set,
   when,
@@ -45,12 +46,12 @@ import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runt
 import { ENTRY, HART_MEMORY_BYTES, MAX_REGIONS, WASM_PAGE } from "./layout.ts";
 import { defineMmu } from "./mmu.ts";
 import { definePmp } from "./pmp.ts";
-import { get, get32, put, put32, setBudgetAside } from "./state.ts";
+import { DEBUG_FLAG, get, get32, put, put32, recordFault, setBudgetAside } from "./state.ts";
 import { codeBaseOf, entryInSlot, tlbEntry } from "./tlb.ts";
 import { defineTraps } from "./traps.ts";
 
 /** What `run` returns. */
-export const ExitCode = { budget: 0, wfi: 1, stop: 2 } as const;
+export const ExitCode = { budget: 0, wfi: 1, stop: 2, debug: 3 } as const;
 
 /** What an out-of-line handler returns. */
 const Status = { next: 0, trap: 1, steer: 2 } as const;
@@ -107,6 +108,13 @@ export function buildInterpreter(options: InterpreterOptions): Uint8Array<ArrayB
     ["i32"],
     undefined,
     (id) => [put("scratch", call(core.csrs.read, id, 0))],
+    { export: true },
+  );
+  module.define(
+    "csr_poke",
+    ["i32", "i64"],
+    undefined,
+    (id, value) => [run(call(core.csrs.write, id, value))],
     { export: true },
   );
   module.define("fill_csr_map", [], undefined, () => fillCsrMap(rows), { export: true });
@@ -205,7 +213,7 @@ function defineRun(
             bump("instretAnchor", i64.extend_i32_s(get32("budgetHeld"))),
             put32("budgetHeld", 0),
           ]),
-          when(get32("attention"), [callVoid(core.traps.checkInterrupts)]),
+          when(get32("attention"), exact ? interruptsUnlessHeld(core) : interrupts(core)),
           when(get32("stopRequested"), leave(ExitCode.stop)),
           when(get32("waiting"), leave(ExitCode.wfi)),
           when(i32.le_s(budget, 0), leave(ExitCode.budget)),
@@ -228,6 +236,7 @@ function defineRun(
             // The instruction did not retire, but has used a unit of the budget.
             bump("instretAnchor", i64.const(-1)),
             put32("trapCount", i32.add(get32("trapCount"), 1)),
+            when(i32.and(get32("faultCause"), DEBUG_FLAG), leave(ExitCode.debug)),
             callVoid(core.traps.takeTrap),
             br(relook),
           ]),
@@ -238,6 +247,12 @@ function defineRun(
     { export: true },
   );
 }
+
+const interrupts = (core: CoreFunctions): Stmt[] => [callVoid(core.traps.checkInterrupts)];
+
+const interruptsUnlessHeld = (core: CoreFunctions): Stmt[] => [
+  when(i32.eqz(get32("interruptsHeld")), interrupts(core)),
+];
 
 interface LoopState {
   /** Address of the current entry. */
@@ -340,6 +355,11 @@ function specialBodies(core: CoreFunctions, s: LoopState): Stmt[][] {
     br(s.next),
   ];
   bodies[SpecialOp.illegal] = [...illegalInstruction(core, s.entry), br(s.trap)];
+  bodies[SpecialOp.breakpoint] = [
+    when(call(core.host.stopsAt, pcOf(s)), [...recordFault(DEBUG_FLAG, i64.const(0)), br(s.trap)]),
+    set(s.op, i32.load16_u(s.entry, ENTRY.replaced)),
+    br(s.redispatch),
+  ];
   return bodies;
 }
 

@@ -12,6 +12,8 @@
  *     0x0000_4000  log of TLB fills
  *     0x0000_6000  computed jumps that were taken
  *     0x0000_a000  functions that were called
+ *     0x0000_e000  filter of places in pages that have breakpoints
+ *     0x0000_f000  filter of pages that are watched
  *     0x0001_0000  map of the windows above RAM: for each block from the start of RAM, where it is
  *     0x0002_0000  TLB: four contexts of three tables (read, write, execute)
  *     0x0008_0000  ways into translated code
@@ -133,6 +135,10 @@ const NARROW = [
   "probing",
   /** TLB fills since the last flush. */
   "tlbFills",
+  /** Breakpoints there are. */
+  "breakpoints",
+  /** Nonzero while an instruction is stepped that no interrupt may come before. */
+  "interruptsHeld",
 ] as const;
 
 export type WideField = (typeof WIDE)[number];
@@ -178,7 +184,7 @@ export const ENTRY = {
   /** Register number, of the floating-point file. */
   rs3: 12,
   rm: 13,
-  /** The handler that `op` stood for before translated code took its place. */
+  /** The handler that `op` stood for before translated code or a breakpoint took its place. */
   replaced: 14,
 } as const;
 
@@ -210,6 +216,12 @@ export const CALL_LOG = { base: 0xa000, bytes: 8, count: 2048 } as const;
 
 /** A byte for each page number modulo 4096: whether a region was checked to rely on such a page. */
 export const EXECUTED_FILTER = { base: 0x3000, bytes: 4096 } as const;
+
+/** A byte for each half-word of a page: whether any page has a breakpoint there. */
+export const BREAKPOINT_FILTER = { base: 0xe000, bytes: 2048 } as const;
+
+/** A byte for each page number modulo 4096: whether such a page has bytes that are watched. */
+export const WATCH_FILTER = { base: 0xf000, bytes: 4096 } as const;
 
 /** For each TLB context, the number of its present mapping (i64). */
 export const GENERATIONS_BASE = 0xf00;
@@ -283,6 +295,8 @@ export const SLOT = {
   translated: 2048 * ENTRY.bytes + 20,
   /** Stores to the page before it gives its slot back. */
   storesLeft: 2048 * ENTRY.bytes + 24,
+  /** Nonzero if the page was looked up at an address where it has breakpoints. */
+  breakpoints: 2048 * ENTRY.bytes + 28,
   bytes: 2048 * ENTRY.bytes + 64,
   /**
    * Pages with decoded code at one time, oldest replaced first. A Linux boot touches some 700, a

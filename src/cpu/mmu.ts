@@ -39,11 +39,12 @@ import {
   SCRATCH,
   SLOT,
   TLB,
+  WATCH_FILTER,
   WINDOW_MAP,
   WRITTEN_MAP,
 } from "./layout.ts";
 import { Access, type PmpFunctions } from "./pmp.ts";
-import { Cause, get, get32, put, put32, recordFault } from "./state.ts";
+import { Cause, DEBUG_FLAG, get, get32, put, put32, recordFault } from "./state.ts";
 import {
   codeBaseOf,
   defineFlush,
@@ -109,7 +110,7 @@ export function defineMmu(
 
   /** Enters `address` for the page of `va`, if one permission holds for the whole page. */
   const fillTlb = (table: number, va: I64, address: I32): Stmt =>
-    when(get32("cacheable"), [
+    when(i32.gt_u(get32("cacheable"), isWatched(va)), [
       ...bind(tlbEntry(get32("dataTlb"), va), (entry) => [
         i64.store(entry, pageOf(va), table),
         i32.store(entry, i32.sub(address, i32.wrap_i64(va)), table + 8),
@@ -124,6 +125,11 @@ export function defineMmu(
     ret(zero),
   ];
   const zero = i32.const(0);
+  /** Leaves a slow path if a watchpoint stops the hart before the access. */
+  const stopIfWatched = (va: I64, size: Arg<"i32">, access: Arg<"i32">): Stmt =>
+    whenUnlikely(isWatched(va), [
+      when(call(host.stopsAccess, va, size, access), fault(DEBUG_FLAG, va, zero)),
+    ]);
 
   const loadSlow = module.define("load_slow", ["i64", "i32"], "i32", (va, size) => {
     const [pa, address] = [i64.local(), i32.local()];
@@ -131,6 +137,7 @@ export function defineMmu(
       when(i32.gt_u(i32.add(pageOffset(va), size), 4096), [ret(call(loadCrossing, va, size))]),
       set(pa, call(translate, va, size, Access.read, get32("dataMode"))),
       when(i64.eq(pa, -1), [ret(zero)]),
+      stopIfWatched(va, size, Access.read),
       set(address, ramHost(pa, size)),
       when(address, [fillTlb(TLB.read, va, address), ret(address)]),
       // Devices see aligned accesses only; emulating others in software could not help either.
@@ -152,6 +159,7 @@ export function defineMmu(
         set(at, i64.add(va, i64.extend_i32_u(k))),
         set(pa, call(translate, at, 1, Access.read, get32("dataMode"))),
         when(i64.eq(pa, -1), [ret(zero)]),
+        stopIfWatched(at, 1, Access.read),
         set(address, ramHost(pa, fixedSize(1))),
         when(i32.eqz(address), fault(Cause.loadAccess, at, zero)),
         i32.store8(k, i32.load8_u(address), FIELD.scratch),
@@ -170,6 +178,7 @@ export function defineMmu(
       ]),
       set(pa, call(translate, va, size, Access.write, get32("dataMode"))),
       when(i64.eq(pa, -1), [ret(zero)]),
+      stopIfWatched(va, size, Access.write),
       set(address, ramHost(pa, size)),
       when(address, [
         when(
@@ -208,6 +217,7 @@ export function defineMmu(
             set(at, i64.add(va, i64.extend_i32_u(k))),
             set(pa, call(translate, at, 1, Access.write, get32("dataMode"))),
             when(i64.eq(pa, -1), [ret(zero)]),
+            when(i32.eqz(pass), [stopIfWatched(at, 1, Access.write)]),
             set(address, ramHost(pa, fixedSize(1))),
             when(i32.eqz(address), fault(Cause.storeAccess, at, zero)),
             when(pass, [
@@ -235,6 +245,9 @@ export function defineMmu(
       return [
         set(pa, call(translate, va, size, access, get32("dataMode"))),
         when(i64.eq(pa, -1), [ret(zero)]),
+        whenUnlikely(isWatched(va), [
+          when(call(host.stopsAtomic, va, size, access), fault(DEBUG_FLAG, va, zero)),
+        ]),
         set(address, ramHost(pa, size)),
         // Atomics on devices are not supported: the PMA says so by an access fault (3.6.3).
         when(i32.eqz(address), fault(accessFault(access), va, zero)),
@@ -265,6 +278,9 @@ export function defineMmu(
     ];
     return [
       ...half(pc),
+      whenUnlikely(get32("breakpoints"), [
+        when(call(host.stopsAt, pc), fault(DEBUG_FLAG, pc, zero)),
+      ]),
       set(bits, i32.load16_u(address)),
       when(i32.eq(i32.and(bits, 3), 3), [
         ...bind(i64.add(pc, 2), (second) => half(second)),
@@ -294,6 +310,7 @@ export function defineMmu(
       whenUnlikely(i32.eqz(get32("cacheable")), [ret(call(fetchSingle, pc))]),
       set(slot, slotOf(address)),
       when(i32.eqz(slot), [set(slot, call(host.allocateSlot, i32.and(address, PAGE_MASK)))]),
+      whenUnlikely(get32("breakpoints"), [callVoid(host.markBreakpoints, slot, pageOf(pc))]),
       ...bind(tlbEntry(get32("fetchTlb"), pc), (entry) => [
         i64.store(entry, pageOf(pc)),
         i32.store(entry, slot, 8),
@@ -328,6 +345,10 @@ export function defineMmu(
     ...defineFlush(module),
   };
 }
+
+/** 1 if the page of `va`, or one that shares its place in the filter, has watched bytes; else 0. */
+const isWatched = (va: I64): I32 =>
+  i32.load8_u(i32.and(i32.wrap_i64(i64.shr_u(va, 12)), WATCH_FILTER.bytes - 1), WATCH_FILTER.base);
 
 /** (distance from the start of RAM): host address of a byte of a window, or 0 if none is there. */
 function defineWindowHost(module: ModuleBuilder): Func<"i32"> {

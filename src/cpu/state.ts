@@ -74,6 +74,9 @@ export const Cause = {
 /** `faultCause` has this bit for an interrupt. */
 export const INTERRUPT_FLAG = 0x8000_0000;
 
+/** `faultCause` has this bit if there is no fault: a breakpoint or watchpoint stops the hart. */
+export const DEBUG_FLAG = 0x4000_0000;
+
 /** Records a fault, to be raised by whoever called the slow path. */
 export const recordFault = (cause: Arg<"i32">, tval: Arg<"i64">): Stmt[] => [
   put32("faultCause", cause),

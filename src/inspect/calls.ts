@@ -2,6 +2,7 @@
  * Everything that an inspector can ask of a machine, or do to it. A call takes and gives what can be
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
+import { controlCalls } from "./control.ts";
 import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";
 import { faultCalls } from "./faults.ts";
@@ -14,6 +15,7 @@ import { symbolCalls } from "./symbols.ts";
 import { timelineCalls } from "./timeline.ts";
 
 export type { ConfigFieldView } from "./config-fields.ts";
+export type { DebugRegister, DebugView, Move, WatchpointView } from "./control.ts";
 export type {
   CpuView,
   CsrView,
@@ -58,6 +60,7 @@ export const createCalls = (subject: Subject) => ({
   ...memoryCalls(subject),
   ...faultCalls(subject),
   ...queueCalls(subject),
+  ...controlCalls(subject),
 });
 
 export type Calls = ReturnType<typeof createCalls>;

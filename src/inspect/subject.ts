@@ -4,6 +4,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { NetWire } from "../virtio/devices/net-wire.ts";
 import type { Report } from "../virtio/report.ts";
+import type { GdbRelay } from "./gdb/relay-link.ts";
 
 /** Calls back after so many ms; the returned function prevents that. */
 export type Sleep = (ms: number, callback: () => void) => () => void;
@@ -22,4 +23,6 @@ export interface Subject {
   readonly backends?: Backends;
   /** Where it is written down what was done to the machine. */
   readonly report?: Report;
+  /** A relay through which GDB may come; absent where there is none. */
+  readonly gdbRelay?: GdbRelay;
 }

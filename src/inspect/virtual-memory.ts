@@ -49,6 +49,34 @@ export class VirtualMemory {
     return bytes;
   }
 
+  /** As many of the bytes as there are before the first that is not RAM. */
+  readUpTo(va: bigint, length: number): Uint8Array<ArrayBuffer> {
+    const address = BigInt.asUintN(64, va);
+    for (let end = length; end > 0; end -= this.#lastPart(address, end)) {
+      const bytes = this.read(address, end);
+      if (bytes !== undefined) return bytes;
+    }
+    return new Uint8Array(0);
+  }
+
+  /** Writes RAM, read-only pages too; false, and nothing is written, if any of it is none. */
+  write(va: bigint, bytes: Uint8Array): boolean {
+    if (this.read(va, bytes.length) === undefined) return false;
+    for (let end = bytes.length; end > 0; ) {
+      const part = this.#lastPart(va, end);
+      const physical = this.translate(va + BigInt(end - part));
+      if (physical !== undefined) this.#memory.write(physical, bytes.subarray(end - part, end));
+      end -= part;
+    }
+    return true;
+  }
+
+  /** How many of `length` bytes from `va` on are on the last page. */
+  #lastPart(va: bigint, length: number): number {
+    const last = BigInt.asUintN(64, va + BigInt(length) - 1n);
+    return Math.min(length, Number(last % PAGE_BYTES) + 1);
+  }
+
   /** A little-endian halfword. */
   readU16(va: bigint): number | undefined {
     return this.#data(va, 2)?.getUint16(0, true);

@@ -18,6 +18,7 @@ import { ConsoleHub } from "./console-hub.ts";
 import { deviceTree, type InterruptControllerKind, type PlacedDevice } from "./device-tree.ts";
 import { writeFdt } from "./fdt.ts";
 import type { HartModel } from "./hart-model.ts";
+import { Hold } from "./hold.ts";
 import { Htif } from "./htif.ts";
 import { Interrupts } from "./interrupts.ts";
 import { LoadError } from "./load-error.ts";
@@ -32,7 +33,7 @@ import {
   MIN_RAM_BYTES,
   type Sampler,
 } from "./machine-types.ts";
-import { everyone, type MachineObserver } from "./observers.ts";
+import { type MachineObserver, Observers } from "./observers.ts";
 import { Platform, STDOUT_DEVICE } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
 import { riscvHart } from "./riscv-hart.ts";
@@ -61,6 +62,7 @@ export class Machine {
   readonly interrupts: Interrupts;
   readonly platform: Platform;
   readonly slots: VirtioSlots;
+  readonly hold: Hold;
 
   /** Looks at what the guest executes, now and then; undefined for nobody. */
   sampler: Sampler | undefined;
@@ -73,14 +75,17 @@ export class Machine {
   readonly #sbi: Sbi;
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
   readonly #harts: HartPort[] = [];
-  #observers: readonly MachineObserver[] = [];
+  readonly #observers = new Observers((all) => {
+    this.slots.tap.observer = all;
+    this.interrupts.distributor.observer = all;
+  });
   readonly #budget = new SliceBudget();
   /** When the slice under way ends, and when its present run began, in ms of the host's clock. */
   #sliceEnd = 0;
   #runStart = 0;
   #request: BootRequest | undefined;
   #htif: Htif | undefined;
-  #state: MachineSnapshot["state"] = "off";
+  #state: "off" | "running" | "idle" | "stopped" = "off";
   /** The tick at which timers were last evaluated. */
   #evaluatedAt = 0;
   #exit: MachineExit | undefined;
@@ -144,6 +149,12 @@ export class Machine {
       ecall: this.#sbi,
     });
     this.#harts.push(hart);
+    this.hold = new Hold({
+      timebase: this.timebase,
+      harts: this.#harts,
+      wake: () => options.events?.onWake?.(),
+      attempt: (work) => this.#step(work),
+    });
   }
 
   /**
@@ -198,20 +209,18 @@ export class Machine {
    * due after `msUntilWake()` or at the `onWake` event, and until then nothing would happen.
    */
   runSlice(maxMs: number): SliceResult {
-    if (this.#state === "off" || this.#state === "stopped") return "stopped";
-    this.#state = "running";
-    try {
+    if (this.#hasStopped()) return "stopped";
+    if (this.hold.isActive) return "held";
+    this.#attempt(() => {
+      this.#state = "running";
       this.#state = this.#run(this.#options.clock.nowMs() + maxMs);
-    } catch (error) {
-      this.#end({ kind: "error", error });
-    }
-    this.consoles.flush();
-    this.#reportExit();
-    return this.#state as SliceResult;
+    });
+    return this.#result();
   }
 
   /** Milliseconds until a timer or alarm of an idle guest is due; Infinity if only a device can. */
   msUntilWake(): number {
+    if (this.hold.isActive) return Number.POSITIVE_INFINITY;
     const timers = this.#harts.flatMap((hart) => [
       hart.nextTimerTick(),
       this.interrupts.aclint.nextTimerTick(hart.id),
@@ -229,15 +238,14 @@ export class Machine {
 
   /** Tells `observer` of requests and interrupts from now on, until what is returned is called. */
   observe(observer: MachineObserver): () => void {
-    this.#setObservers([...this.#observers, observer]);
-    return () => this.#setObservers(this.#observers.filter((other) => other !== observer));
+    return this.#observers.add(observer);
   }
 
   /** What the inspector shows; nothing changes. */
   inspect(): MachineSnapshot {
     const hart = this.#harts[BOOT_HART];
     return {
-      state: this.#state,
+      state: this.#state === "off" ? "off" : this.#result(),
       mode: hart?.mode() ?? "M",
       pc: hart?.pc() ?? 0n,
       instructions: hart?.instructionCount() ?? 0,
@@ -255,13 +263,6 @@ export class Machine {
   dispose(): void {
     this.#state = "stopped";
     for (const slot of this.slots.occupied) slot.detach();
-  }
-
-  #setObservers(observers: readonly MachineObserver[]): void {
-    this.#observers = observers;
-    const all = everyone(observers);
-    this.slots.tap.observer = all;
-    this.interrupts.distributor.observer = all;
   }
 
   #createSbi(): Sbi {
@@ -334,7 +335,39 @@ export class Machine {
     this.#options.report?.("info", "machine", start);
   }
 
-  #run(endMs: number): SliceResult {
+  /** Does what may end the machine, and tells of that. */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#end({ kind: "error", error });
+    }
+    this.consoles.flush();
+    this.#reportExit();
+  }
+
+  /** Has one instruction executed, as a slice has many. */
+  #step(work: () => void): void {
+    if (this.#hasStopped()) return;
+    this.#attempt(() => {
+      this.#state = "running";
+      this.slots.work.renew();
+      this.#evaluateTimers(this.#harts[BOOT_HART]);
+      work();
+      this.#htif?.poll();
+    });
+  }
+
+  #hasStopped(): boolean {
+    return this.#state === "off" || this.#state === "stopped";
+  }
+
+  #result(): SliceResult {
+    if (this.#state === "off" || this.#state === "stopped") return "stopped";
+    return this.hold.isActive ? "held" : this.#state;
+  }
+
+  #run(endMs: number): "running" | "idle" | "stopped" {
     const { clock } = this.#options;
     const hart = this.#harts[BOOT_HART];
     this.#sliceEnd = endMs;
@@ -342,6 +375,7 @@ export class Machine {
     for (;;) {
       this.slots.work.renew();
       this.#evaluateTimers(hart);
+      this.hold.pass(hart);
       const exit = hart.run(this.#budget.instructions);
       this.#htif?.poll();
       this.consoles.flush();
@@ -350,6 +384,9 @@ export class Machine {
         this.#end({ kind: "halt" });
         return "stopped";
       }
+      if (exit === "debug") this.hold.met(hart);
+      if (this.#hasStopped()) return "stopped";
+      if (this.hold.isActive) return "running";
       const now = clock.nowMs();
       if (exit !== "wfi" && this.#isSampleDue(now)) this.sampler?.sample(now);
       if (exit === "budget") this.#budget.measured(now - this.#runStart);

@@ -67,7 +67,23 @@ class Everyone implements MachineObserver {
   }
 }
 
-/** What to call for all of them; undefined for nobody. */
-export function everyone(observers: readonly MachineObserver[]): MachineObserver | undefined {
-  return observers.length > 1 ? new Everyone(observers) : observers[0];
+/** Those who watch; whenever they change, `apply` is given what to call for all of them. */
+export class Observers {
+  readonly #apply: (all: MachineObserver | undefined) => void;
+  #all: readonly MachineObserver[] = [];
+
+  constructor(apply: (all: MachineObserver | undefined) => void) {
+    this.#apply = apply;
+  }
+
+  /** The returned function ends it. */
+  add(observer: MachineObserver): () => void {
+    this.#set([...this.#all, observer]);
+    return () => this.#set(this.#all.filter((other) => other !== observer));
+  }
+
+  #set(all: readonly MachineObserver[]): void {
+    this.#all = all;
+    this.#apply(all.length > 1 ? new Everyone(all) : all[0]);
+  }
 }

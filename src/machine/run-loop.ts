@@ -5,7 +5,8 @@
  * `setImmediate`.
  */
 
-export type SliceResult = "running" | "idle" | "stopped";
+/** "held" is a machine that a debugger has stopped: nothing happens until it is woken. */
+export type SliceResult = "running" | "idle" | "held" | "stopped";
 
 /** What the loop needs of a machine. */
 export interface Sliced {
@@ -75,7 +76,7 @@ export class RunLoop {
       this.#running = false;
     } else if (result === "running") {
       this.wake();
-    } else {
+    } else if (result === "idle") {
       this.#sleep();
     }
   };

@@ -9,6 +9,7 @@ const STATE_NAMES: Record<MachineState, string> = {
   loading: "Loading",
   running: "Running",
   idle: "Idle",
+  held: "Held",
   stopped: "Stopped",
   panic: "Panic",
   failed: "Failed",
@@ -28,7 +29,7 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
   const { session, onOpen, onResetDisk, onGrowDisk } = props;
   const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
-  const isOn = state === "loading" || state === "running" || state === "idle" || state === "panic";
+  const isOn = state !== "stopped" && state !== "failed";
   return (
     <header class="toolbar">
       <h1 class="brand">tabvisor</h1>

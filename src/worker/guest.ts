@@ -17,6 +17,7 @@ import type { NetWire } from "../virtio/devices/net-wire.ts";
 import type { Report } from "../virtio/report.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
+import { MachineGdbRelay } from "./gdb-relay.ts";
 import { GuestConsole } from "./guest-console.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
@@ -55,6 +56,7 @@ export class Guest {
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
+  readonly #gdbRelay: MachineGdbRelay | undefined;
 
   /** @throws LoadError if the host has not that much memory, or a rule for virtio is none. */
   constructor(
@@ -90,11 +92,15 @@ export class Guest {
       },
       report,
     });
+    if (config.relay !== undefined) {
+      this.#gdbRelay = new MachineGdbRelay(config.relay, services.connect);
+    }
     this.subject = {
       machine: this.#machine,
       clock: services.clock,
       backends: { disks: this.#disks, wires: this.#wires, sleep: services.sleep },
       report,
+      ...(this.#gdbRelay && { gdbRelay: this.#gdbRelay }),
     };
     this.#loop = new RunLoop(
       { runSlice: (maxMs) => this.#slice(maxMs), msUntilWake: () => this.#machine.msUntilWake() },
@@ -168,11 +174,12 @@ export class Guest {
     this.#loop.stop();
     this.#machine.dispose();
     this.#net?.close();
+    this.#gdbRelay?.close();
     await Promise.all([this.#disk?.close(), this.#memory.close()]);
   }
 
-  /** What happened since the last call, and whether the guest has next to nothing to do. */
-  measure(): { stats: Stats; isIdle: boolean } {
+  /** What happened since the last call, and whether the guest has next to nothing to do or is held. */
+  measure(): { stats: Stats; isIdle: boolean; isHeld: boolean } {
     const { instructions } = this.#machine.inspect();
     const { isIdle, mips, busy, activity } = this.#meter.read(instructions);
     const diskBytes = this.#disk?.disk.storedBytes ?? 0;
@@ -188,7 +195,7 @@ export class Guest {
       unsavedBytes,
       ...(memory && { memory }),
     };
-    return { isIdle, stats };
+    return { isIdle, isHeld: this.#machine.hold.isActive, stats };
   }
 
   #slice(maxMs: number) {

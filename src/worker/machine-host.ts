@@ -386,7 +386,7 @@ export class MachineHost {
 
   #measure(): void {
     if (this.#guest === undefined) return;
-    const { stats, isIdle } = this.#guest.measure();
+    const { stats, isIdle, isHeld } = this.#guest.measure();
     if (this.#isUnstored && stats.unsavedBytes === 0) {
       this.#isUnstored = false;
       this.#services.post({ type: "notice" });
@@ -395,8 +395,8 @@ export class MachineHost {
     this.#quietReports = isQuiet ? this.#quietReports + 1 : 0;
     // The first quiet one puts the lights out.
     if (this.#quietReports % QUIET_REPORTS < 2) this.#services.post({ type: "stats", stats });
-    if (this.#state === "running" || this.#state === "idle") {
-      this.#enter(isIdle ? "idle" : "running");
+    if (this.#state === "running" || this.#state === "idle" || this.#state === "held") {
+      this.#enter(isHeld ? "held" : isIdle ? "idle" : "running");
     }
   }
 

@@ -183,8 +183,8 @@ export interface SharedFile {
   readonly file: File;
 }
 
-/** `idle` is a running guest that has next to nothing to do. */
-export type MachineState = "loading" | "running" | "idle" | "stopped" | "panic" | "failed";
+/** `idle` is a running guest that has next to nothing to do; `held` one that a debugger has stopped. */
+export type MachineState = "loading" | "running" | "idle" | "held" | "stopped" | "panic" | "failed";
 
 export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image";
 

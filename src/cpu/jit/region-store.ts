@@ -46,6 +46,8 @@ export interface Placed {
   readonly links: readonly number[];
   /** Host address of the code that it begins with. */
   readonly origin: number;
+  /** Where its code is, relative to that page: first place and end of each run, ascending. */
+  readonly ranges: Int32Array;
   /** The last generation when it was placed. */
   readonly placedAt: bigint;
 }
@@ -58,6 +60,7 @@ export class RegionStore {
   readonly #data: DataView;
   /** All that have a place, with their ways in; none while they are compiled. */
   readonly #placed = new Map<Placed, Ways>();
+  readonly #byIndex = new Map<number, Placed>();
   readonly #bySlot = new Map<number, Set<Placed>>();
   // Number 0 of these two stands for "not known yet".
   readonly #freeIndices = new NumberPool(1, MAX_REGIONS);
@@ -92,8 +95,7 @@ export class RegionStore {
 
   /** The region with an index in the function table. */
   at(index: number): Placed | undefined {
-    for (const placed of this.#placed.keys()) if (placed.index === index) return placed;
-    return undefined;
+    return this.#byIndex.get(index);
   }
 
   /** Gives a region its place; it is dropped from now on when a page that it is made from changes. */
@@ -105,9 +107,11 @@ export class RegionStore {
     const links = region.blocks.filter(isCall).flatMap(() => this.#freeLinks.take() ?? []);
     const placedAt = this.#data.getBigInt64(FIELD.lastGeneration, true);
     const entries = region.entries.map((block) => region.blocks[block].at);
-    const placed = { index, entries, pages: region.pages, slots, links, origin, placedAt };
+    const ranges = rangesOf(region);
+    const placed = { index, entries, pages: region.pages, slots, links, origin, ranges, placedAt };
     this.#writeRecord(placed);
     this.#placed.set(placed, []);
+    this.#byIndex.set(index, placed);
     for (const slot of slots) {
       const users = this.#bySlot.get(slot) ?? new Set();
       users.add(placed);
@@ -160,6 +164,7 @@ export class RegionStore {
       }
     }
     this.#placed.delete(placed);
+    this.#byIndex.delete(placed.index);
     this.dropped[reason]++;
     this.#garbage++;
   }
@@ -204,8 +209,8 @@ export class RegionStore {
     const data = this.#data;
     if (data.getUint16(entry + ENTRY.op, true) === SpecialOp.decode) this.#options.decode(entry);
     const op = data.getUint16(entry + ENTRY.op, true);
-    // An older region keeps its way in; page ends and straddling instructions cannot be one.
-    if (op >= TRANSLATION.firstOp || op <= SpecialOp.illegal) return undefined;
+    // An older region keeps its way in; page ends, straddling instructions and marks cannot be one.
+    if (op >= TRANSLATION.firstOp || op <= SpecialOp.breakpoint) return undefined;
     const row = this.#freeRows.take();
     if (row === undefined) return undefined;
     const at = TRANSLATION.base + row * TRANSLATION.rowBytes;
@@ -260,4 +265,21 @@ export class RegionStore {
     this.#data.setBigUint64(at, 0n, true);
     this.#data.setBigUint64(at + LINK.target, 0n, true);
   }
+}
+
+/** The places of a region's instructions, with what touches made one. */
+function rangesOf({ blocks }: Region): Int32Array {
+  const runs = blocks
+    .flatMap(({ at, instructions }) => {
+      const last = instructions.at(-1);
+      return last === undefined ? [] : [[at, last.at + last.decoded.length]];
+    })
+    .sort(([a], [b]) => a - b);
+  const ranges: number[] = [];
+  for (const [first, end] of runs) {
+    const previous = ranges.at(-1);
+    if (previous === undefined || first > previous) ranges.push(first, end);
+    else ranges[ranges.length - 1] = Math.max(previous, end);
+  }
+  return Int32Array.from(ranges);
 }

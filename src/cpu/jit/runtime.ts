@@ -144,7 +144,7 @@ export function defineRuntime(
   return {
     dispatch,
     resume: defineResume(module, dispatch),
-    validate: defineValidate(module, mmu),
+    validate: defineValidate(module, host, mmu),
     poll: definePoll(module, host),
     ...defineSlowAccess(module, mmu),
   };
@@ -219,7 +219,11 @@ function defineResume(module: ModuleBuilder, dispatch: Func<"i64">): Func<"i64">
   );
 }
 
-function defineValidate(module: ModuleBuilder, mmu: MmuFunctions): Func<"i32"> {
+function defineValidate(
+  module: ModuleBuilder,
+  host: HostFunctions,
+  mmu: MmuFunctions,
+): Func<"i32"> {
   return module.define(
     "validate",
     ["i32", "i64"],
@@ -231,6 +235,9 @@ function defineValidate(module: ModuleBuilder, mmu: MmuFunctions): Func<"i32"> {
       const refuse = [ret(i32.const(0))];
       return [
         when(i32.ne(i32.load(record, REGION_RECORD.dataTlb), get32("dataTlb")), refuse),
+        whenUnlikely(get32("breakpoints"), [
+          when(call(host.dropsRegion, record, pageBase), refuse),
+        ]),
         set(page, record),
         set(
           end,

@@ -10,6 +10,8 @@ export const DROP_REASONS = [
   "evicted",
   /** It did little but retreat to the interpreter. */
   "retreating",
+  /** It has a breakpoint. */
+  "breakpoint",
   /** All were: at a reset, or for the engine's memory. */
   "cleared",
 ] as const;

@@ -5,6 +5,7 @@
  * where it stops is a sample of where time is spent, and costs the interpreter nothing.
  */
 import { TIMEBASE_HZ } from "../../irq/timebase.ts";
+import type { DebugPoints } from "../debug-points.ts";
 import { SpecialOp } from "../handlers.ts";
 import {
   CALL_LOG,
@@ -91,6 +92,8 @@ export interface TranslatorOptions extends RegionStoreOptions {
   readonly compiler: RegionCompiler | undefined;
   /** Ticks of `TIMEBASE_HZ`. */
   readonly now: () => number;
+  /** Places that must be left to the interpreter. */
+  readonly points: DebugPoints;
 }
 
 export class Translator {
@@ -205,6 +208,15 @@ export class Translator {
     this.#store.dropSlot(slot);
   }
 
+  /** Drops the region with this record if it has a breakpoint where its first page is at `pageBase`. */
+  dropsAt(record: number, pageBase: bigint): boolean {
+    const placed = this.#store.at((record - REGION_RECORD.base) / REGION_RECORD.bytes);
+    if (placed === undefined) return true;
+    if (!this.#options.points.isWithin(placed.ranges, pageBase)) return false;
+    this.#store.drop(placed, "breakpoint");
+    return true;
+  }
+
   /** Notes a retreat of the region with this record. Regions that retreat often are made better. */
   retreated(record: number): void {
     this.#data.setUint32(record + REGION_RECORD.retreats, 0, true);
@@ -312,6 +324,9 @@ export class Translator {
     const origin = this.#originOf(start);
     if (this.#awaited.has(origin)) return "later";
     const slots = new Map<number, number>([[0, slot]]);
+    const { points } = this.#options;
+    const isBroken = (place: number): boolean =>
+      points.breakpoints.length > 0 && points.hasBreakpoint(base + BigInt(place));
     const eager = this.#options.policy === "eager";
     const offset = Number(pc - base);
     const region = discover(
@@ -323,6 +338,7 @@ export class Translator {
           return found === 0 ? 0 : this.#data.getUint32(found + SLOT.host, true);
         },
         isWanted: (distance, place) => {
+          if (isBroken(distance * PAGE_BYTES + place)) return false;
           const page = slots.get(distance) ?? 0;
           const op = this.#data.getUint16(page + (place / 2) * ENTRY.bytes, true);
           // Entries are decoded when they are first executed.

@@ -75,6 +75,7 @@ const REASONS: Record<keyof NonNullable<TranslationView["jit"]>["dropped"], stri
   replaced: "Replaced by a better one",
   evicted: "Evicted to make room",
   retreating: "Retreated too often",
+  breakpoint: "Given up for a breakpoint",
   cleared: "Cleared with all others",
 };
 

@@ -28,6 +28,11 @@ export const PANELS: readonly Panel[] = [
     load: async () => (await import("./cpu-panel.tsx")).CpuPanel,
   },
   {
+    id: "control",
+    title: "Control",
+    load: async () => (await import("./control-panel.tsx")).ControlPanel,
+  },
+  {
     id: "profile",
     title: "Profile",
     load: async () => (await import("./profile-panel.tsx")).ProfilePanel,

@@ -1,0 +1,59 @@
+import { execFile, spawnSync } from "node:child_process";
+import { promisify } from "node:util";
+import { startRelay } from "../relay/server.ts";
+import { expect, test } from "./fixtures.ts";
+
+const GDB = "gdb-multiarch";
+
+/** The kernel's trap handler, at which the CPU of any guest comes by all the time: stvec. */
+const COMMANDS = ["info threads", "hbreak *$stvec", "continue", "print $scause", "stepi", "detach"];
+
+test("a breakpoint in the Control panel holds the guest, and a step moves it", async ({
+  vm,
+  site,
+}) => {
+  await vm.boot(`${site}?disk=none&net=none#inspect=control`);
+  const { page } = vm;
+  const panel = page.getByRole("tabpanel");
+  await panel.getByRole("button", { name: "Hold" }).click();
+  await expect(page.getByLabel("Machine state")).toHaveText("Held");
+  const stvec = panel.getByRole("textbox", { name: "stvec" });
+  await expect(stvec).toHaveValue(/^0xf/);
+  const handler = await stvec.inputValue();
+  await panel.getByLabel("Address or symbol of a new breakpoint").fill(handler);
+  await page.keyboard.press("Enter");
+  await panel.getByRole("button", { name: "Continue" }).click();
+  const state = panel.locator(".control-state");
+  await expect(state).toContainText("at a breakpoint");
+  const at = await state.locator("code").textContent();
+  await page.keyboard.press("F11");
+  await expect(state).toContainText("after a step");
+  expect(await state.locator("code").textContent()).not.toBe(at);
+  await panel.getByRole("button", { name: /^Remove/ }).click();
+  await panel.getByRole("button", { name: "Continue" }).click();
+  expect(await vm.run("echo go on")).toContain("go on");
+});
+
+test("GDB reaches a page's guest through the relay", async ({ vm, site }) => {
+  test.skip(spawnSync(GDB, ["--version"]).status !== 0, "no gdb-multiarch");
+  const relay = await startRelay({ port: 0, gdbPort: 0, origins: [new URL(site).origin] });
+  try {
+    await vm.boot(`${site}?disk=none&relay=${relay.url}#inspect=control`);
+    const gdb = vm.page.getByRole("region", { name: "GDB" });
+    await gdb.getByRole("button", { name: "Serve" }).click();
+    await expect(gdb).toContainText("Waiting");
+    const target = `target remote :${relay.gdbPort}`;
+    const { stdout } = await promisify(execFile)(
+      GDB,
+      ["-nx", "-batch", ...[target, ...COMMANDS].flatMap((command) => ["-ex", command])],
+      { timeout: 30_000 },
+    );
+    expect(stdout).toContain("Thread 1 (Hart 0");
+    expect(stdout).toMatch(/Breakpoint 1, 0x\w+ in/);
+    expect(stdout).toContain("detached");
+    await expect(gdb).toContainText("Waiting");
+    expect(await vm.run("echo go on")).toContain("go on");
+  } finally {
+    await relay.close();
+  }
+});

@@ -1,0 +1,147 @@
+/** Lists of breakpoints and watchpoints, and how one is added. */
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren, JSX } from "preact";
+import type { WatchpointView } from "../../inspect/calls.ts";
+import { type Act, placeText } from "./control-act.ts";
+import { DataTable, Empty } from "./kit.tsx";
+
+interface Point {
+  readonly id: number;
+  readonly address: bigint;
+  readonly symbol?: string;
+  readonly isEnabled: boolean;
+  readonly hits: number;
+}
+
+export interface PointsProps<P extends Point> {
+  readonly label: string;
+  readonly points: readonly P[];
+  readonly describe: (point: P) => string;
+  readonly onEnable: (id: number, isOn: boolean) => Promise<void>;
+  readonly onRemove: (id: number) => Promise<void>;
+  readonly empty: ComponentChildren;
+}
+
+export function Points<P extends Point>(props: PointsProps<P>): JSX.Element {
+  const { label, points, describe, onEnable, onRemove, empty } = props;
+  if (points.length === 0) return <Empty>{empty}</Empty>;
+  return (
+    <DataTable
+      label={label}
+      rows={points}
+      keyOf={({ id }) => id}
+      columns={[
+        {
+          title: "On",
+          cell: ({ id, isEnabled, address, symbol }) => (
+            <input
+              type="checkbox"
+              aria-label={`${placeText(address, symbol)} is on`}
+              checked={isEnabled}
+              onChange={({ currentTarget }) => void onEnable(id, currentTarget.checked)}
+            />
+          ),
+        },
+        {
+          title: "Where",
+          cell: ({ address, symbol }) => <code>{placeText(address, symbol)}</code>,
+        },
+        { title: "What", cell: describe },
+        { title: "Met", align: "end", digits: 8, cell: ({ hits }) => hits },
+        {
+          title: "",
+          cell: ({ id, address, symbol }) => (
+            <button
+              type="button"
+              class="kit-link"
+              aria-label={`Remove ${placeText(address, symbol)}`}
+              onClick={() => void onRemove(id)}
+            >
+              Remove
+            </button>
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+const KINDS: readonly WatchpointView["kind"][] = ["write", "read", "access"];
+const DEFAULT_WATCHED_BYTES = 8;
+
+export interface PointFormProps {
+  readonly act: Act;
+  readonly kind: "breakpoint" | "watchpoint";
+}
+
+export function PointForm({ act, kind }: PointFormProps): JSX.Element {
+  const place = useSignal("");
+  const condition = useSignal("");
+  const access = useSignal<WatchpointView["kind"]>("write");
+  const length = useSignal(DEFAULT_WATCHED_BYTES);
+  const add = async (): Promise<void> => {
+    await act(async (m) => {
+      if (kind === "breakpoint") await m.addBreakpoint(place.value, condition.value);
+      else await m.addWatchpoint(place.value, length.value, access.value);
+      place.value = "";
+      condition.value = "";
+    });
+  };
+  return (
+    <form
+      class="control-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void add();
+      }}
+    >
+      <input
+        aria-label={`Address or symbol of a new ${kind}`}
+        placeholder="symbol or hex address"
+        spellcheck={false}
+        value={place.value}
+        onInput={({ currentTarget }) => {
+          place.value = currentTarget.value;
+        }}
+      />
+      {kind === "breakpoint" ? (
+        <input
+          aria-label="Condition"
+          placeholder="if, such as a2 > 0x1000"
+          spellcheck={false}
+          value={condition.value}
+          onInput={({ currentTarget }) => {
+            condition.value = currentTarget.value;
+          }}
+        />
+      ) : (
+        <>
+          <input
+            aria-label="Bytes"
+            class="control-bytes"
+            type="number"
+            min={1}
+            value={length.value}
+            onInput={({ currentTarget }) => {
+              length.value = currentTarget.valueAsNumber;
+            }}
+          />
+          <select
+            aria-label="Kind of access"
+            value={access.value}
+            onChange={({ currentTarget }) => {
+              access.value = KINDS[currentTarget.selectedIndex];
+            }}
+          >
+            {KINDS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </>
+      )}
+      <button type="submit" disabled={place.value.trim() === ""}>
+        Add
+      </button>
+    </form>
+  );
+}
