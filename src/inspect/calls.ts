@@ -13,7 +13,6 @@ export type {
   CpuView,
   CsrView,
   FloatView,
-  FrameView,
   RegisterView,
   TranslationView,
   WalkView,
@@ -22,9 +21,8 @@ export type { CodeLine } from "./disassembly.ts";
 export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
 export type { Mark } from "./memory-marks.ts";
 export type { AccessKind, PageTableEntry } from "./page-walk.ts";
-export type { FrameKind, PackedProfile, TopFunction } from "./profile-tree.ts";
+export type { PackedProfile, TopFunction } from "./profile-tree.ts";
 export type { ProfileView } from "./profiler.ts";
-export type { PlacedSymbol } from "./symbol-table.ts";
 export type { SymbolFile } from "./symbols.ts";
 
 export const createCalls = (subject: Subject) => ({

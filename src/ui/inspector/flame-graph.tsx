@@ -2,14 +2,11 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useId, useMemo } from "preact/hooks";
-import type { FrameKind, PackedProfile } from "../../inspect/calls.ts";
+import type { PackedProfile } from "../../inspect/calls.ts";
 import { countText, percentText } from "./address-text.ts";
 import { childrenOf, type FlameBox, findFrames, layOut } from "./flame-layout.ts";
 
 const ROW_PX = 20;
-
-/** As `FRAME_KINDS` of the profile has them. */
-const KINDS: readonly FrameKind[] = ["task", "kernel", "user", "machine"];
 
 export interface FlameGraphProps {
   readonly tree: PackedProfile;
@@ -117,7 +114,7 @@ function Frame({ id, box, tree, isCurrent, isFound, title, onOpen }: FrameProps)
       aria-selected={isCurrent}
       aria-label={title}
       title={title}
-      data-kind={node === 0 ? "all" : KINDS[tree.kind[node]]}
+      data-kind={node === 0 ? "all" : tree.kinds[tree.kind[node]]}
       data-found={isFound || undefined}
       style={{
         left: `${left * 100}%`,
