@@ -8,6 +8,9 @@ import { childrenOf, type FlameBox, findFrames, layOut } from "./flame-layout.ts
 
 const ROW_PX = 20;
 
+/** Of narrower boxes, in parts of the whole, the first letter would say nothing. */
+const MIN_TEXT_WIDTH = 0.025;
+
 export interface FlameGraphProps {
   readonly tree: PackedProfile;
   /** Marks the frames whose names have it. */
@@ -123,7 +126,7 @@ function Frame({ id, box, tree, isCurrent, isFound, title, onOpen }: FrameProps)
       }}
       onClick={onOpen}
     >
-      {tree.names[tree.name[node]]}
+      {width >= MIN_TEXT_WIDTH && tree.names[tree.name[node]]}
     </div>
   );
 }
