@@ -20,19 +20,19 @@ test("shows a kernel symbol in the code, and walks to its page", async ({ vm, si
   await expect(panel.getByText("S-mode may execute").locator("..")).toContainText("yes");
   await panel.getByText("Physical address").locator("..").getByRole("button").click();
   await expect(vm.page).toHaveURL(/#inspect=memory\/0x8/);
-  await expect(panel.getByLabel("Bytes", { exact: true }).locator("[data-goal]")).toHaveCount(1);
+  await expect(panel.getByLabel("Hex view").locator("[data-goal]")).toHaveCount(1);
   expect(vm.errors).toEqual([]);
 });
 
 test("goes to an address by a link, and finds text in memory", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=memory/0x80200000`);
   const panel = vm.page.getByRole("tabpanel");
-  await expect(panel.getByLabel("Bytes", { exact: true })).toContainText("0000000080200000");
+  await expect(panel.getByLabel("Hex view")).toContainText("0000000080200000");
   await panel.getByLabel(/^Search memory/).fill('"Linux version 6"');
   await panel.getByRole("button", { name: "Search" }).click();
   await expect(panel.getByText(/in all of memory/)).toBeVisible();
   await panel.getByRole("list", { name: "Places found" }).getByRole("button").first().click();
-  await expect(panel.getByLabel("Bytes", { exact: true })).toContainText("Linux");
+  await expect(panel.getByLabel("Hex view")).toContainText("Linux");
 });
 
 test("profiles a busy shell, and saves what it found", async ({ vm, site }) => {

@@ -53,7 +53,7 @@ export interface CsrView {
   readonly symbol?: string;
 }
 
-export interface FrameView {
+interface FrameView {
   readonly pc: bigint;
   readonly origin: FrameOrigin;
   readonly sp: bigint;

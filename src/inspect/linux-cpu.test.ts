@@ -39,7 +39,7 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
 
   it("has code with labels, and names where jumps lead", () => {
     const start = calls.resolveAddress("do_idle");
-    const lines = calls.cpuCode(start, 4, 40);
+    const lines = calls.cpuCode(start, 4, 80);
     const first = lines.findIndex(({ address }) => address === start);
     expect(first).toBe(4);
     expect(lines[first].label).toBe("do_idle");

@@ -33,7 +33,7 @@ export interface PageTableEntry {
   readonly kind: "table" | "page" | "fault";
 }
 
-export interface MappedPage {
+interface MappedPage {
   /** Physical address of the address that was asked for. */
   readonly physical: bigint;
   /** First physical address of the page, and its size in bytes: 64 KiB with Svnapot. */

@@ -86,6 +86,7 @@ describe("a profiler", () => {
     calls.startProfile();
     // Wakes up for an instant every 10 ms: a hundredth of the samples of a busy guest is about right.
     for (let k = 0; k < 1000; k++) {
+      machine.sampler!.idle();
       now += 10;
       for (let turn = 0; turn < 2; turn++) {
         now += 0.05;

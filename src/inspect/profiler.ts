@@ -27,6 +27,9 @@ import { VirtualMemory } from "./virtual-memory.ts";
 const SAMPLES_PER_S = 499;
 const INTERVAL_MS = 1000 / SAMPLES_PER_S;
 
+/** A sample is not later than the machine's look at the clock, unless the guest waited. */
+const MAX_TURN_MS = 0.2;
+
 /** Multiples of it are spread evenly over the interval from 0 to 1. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
@@ -57,6 +60,8 @@ export class Profiler implements Sampler {
   readonly #tasks: LinuxTasks;
   readonly #knownCode = new KnownCode();
   readonly #tree = new ProfileTree();
+  /** The guest has waited since the last sample. */
+  #hasWaited = false;
   /** Of the next sample after a wait, as a part of the interval. */
   #phase = 0;
   #startedMs = 0;
@@ -94,12 +99,19 @@ export class Profiler implements Sampler {
     this.#costMs = 0;
   }
 
+  idle(): void {
+    this.#hasWaited = true;
+  }
+
   sample(nowMs: number): void {
-    const isLate = nowMs - this.dueMs > INTERVAL_MS;
+    const late = nowMs - this.dueMs;
+    const hasWaited = this.#hasWaited && late > MAX_TURN_MS;
+    this.#hasWaited = false;
     this.#phase = (this.#phase + GOLDEN) % 1;
-    this.dueMs = isLate ? nowMs + this.#phase * INTERVAL_MS : this.dueMs + INTERVAL_MS;
-    // The guest has waited meanwhile. A sample now would count whatever it does first each time.
-    if (isLate) return;
+    if (hasWaited) this.dueMs = nowMs + this.#phase * INTERVAL_MS;
+    else this.dueMs = late > INTERVAL_MS ? nowMs + INTERVAL_MS : this.dueMs + INTERVAL_MS;
+    // It was due while the guest waited. One now would count whatever it does first each time.
+    if (hasWaited) return;
     for (const hart of this.#machine.harts) {
       const memory = new VirtualMemory(this.#machine.memory, translationState(hart));
       const frames = callStack(hart, memory, this.#symbols, this.#knownCode).map((frame) =>

@@ -83,7 +83,7 @@ function Jit({ view, rate }: { view: TranslationView; rate: Rate }): JSX.Element
   const { jit, runMs } = view;
   if (jit === undefined) return <Empty>This hart translates nothing.</Empty>;
   const time = (ms: number): string =>
-    `${countText(ms)} ms (${percentText(runMs === 0 ? 0 : ms / runMs)} of the time)`;
+    `${countText(ms)} ms (${percentText(runMs === 0 ? 0 : ms / runMs)})`;
   const perRegion = (amount: number): string =>
     jit.compiled === 0 ? "–" : countText(amount / jit.compiled);
   const reasons = Object.keys(REASONS) as (keyof typeof REASONS)[];

@@ -2,14 +2,14 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useId, useMemo } from "preact/hooks";
-import type { FrameKind, PackedProfile } from "../../inspect/calls.ts";
+import type { PackedProfile } from "../../inspect/calls.ts";
 import { countText, percentText } from "./address-text.ts";
 import { childrenOf, type FlameBox, findFrames, layOut } from "./flame-layout.ts";
 
 const ROW_PX = 20;
 
-/** As `FRAME_KINDS` of the profile has them. */
-const KINDS: readonly FrameKind[] = ["task", "kernel", "user", "machine"];
+/** Of narrower boxes, in parts of the whole, the first letter would say nothing. */
+const MIN_TEXT_WIDTH = 0.025;
 
 export interface FlameGraphProps {
   readonly tree: PackedProfile;
@@ -117,7 +117,7 @@ function Frame({ id, box, tree, isCurrent, isFound, title, onOpen }: FrameProps)
       aria-selected={isCurrent}
       aria-label={title}
       title={title}
-      data-kind={node === 0 ? "all" : KINDS[tree.kind[node]]}
+      data-kind={node === 0 ? "all" : tree.kinds[tree.kind[node]]}
       data-found={isFound || undefined}
       style={{
         left: `${left * 100}%`,
@@ -126,7 +126,7 @@ function Frame({ id, box, tree, isCurrent, isFound, title, onOpen }: FrameProps)
       }}
       onClick={onOpen}
     >
-      {tree.names[tree.name[node]]}
+      {width >= MIN_TEXT_WIDTH && tree.names[tree.name[node]]}
     </div>
   );
 }

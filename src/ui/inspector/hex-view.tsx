@@ -61,7 +61,7 @@ export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): 
     <div class="hex">
       <section
         class="hex-rows"
-        aria-label="Bytes"
+        aria-label="Hex view"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard.
         tabIndex={0}
         onWheel={onWheel}

@@ -71,13 +71,12 @@ export function ProfilePanel({ machine, session, go }: PanelProps): JSX.Element 
 }
 
 function Summary({ profile }: { profile: ProfileView }): JSX.Element {
-  const { samples, elapsedMs, intervalMs, costMs, isFull } = profile;
-  const share = (ms: number): string => (elapsedMs === 0 ? "–" : percentText(ms / elapsedMs));
+  const { samples, elapsedMs, costMs, isFull } = profile;
+  const cost = elapsedMs === 0 ? "–" : percentText(costMs / elapsedMs);
   return (
     <p class="profile-summary">
       <span>{`${countText(samples)} samples in ${(elapsedMs / 1000).toFixed(1)} s`}</span>
-      <span title="The rest of the time the guest waited">{`busy ${share(Math.min(samples * intervalMs, elapsedMs))}`}</span>
-      <span title="What taking the samples took">{`cost ${share(costMs)}`}</span>
+      <span title="What taking the samples took">{`cost ${cost}`}</span>
       {isFull && (
         <Badge tone="warn" title="Further stacks count where they part from the known ones">
           full
