@@ -46,11 +46,11 @@ export function queueCalls({ machine, clock }: Subject) {
     /** The devices that have queues, lowest slot first. */
     queues: (): DeviceQueues[] =>
       machine.slots.occupied.flatMap(({ slot, transport }) => {
-        const { name, type, queues } = transport.inspect();
+        const { name, type, driverFeatures, queues } = transport.inspect();
         if (queues.length === 0) return [];
         const named = queues.map(({ index, layout }) => ({
           index,
-          name: queueName(type, index, queues.length),
+          name: queueName(type, index, queues.length, driverFeatures),
           isInUse: layout !== undefined,
         }));
         return [{ slot, device: name, queues: named }];
