@@ -21,7 +21,7 @@ export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 export type { Field } from "./payload/payload.ts";
 export type { DescriptorView } from "./queue/descriptors.ts";
 export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
-export type { PlaceView, PositionView } from "./queue/ring.ts";
+export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {

@@ -9,6 +9,7 @@ import {
   viewChain,
   viewQueue,
 } from "./queue/queue-view.ts";
+import { type PlaceView, viewPlaces } from "./queue/ring.ts";
 import { QueueWatch } from "./queue/watch.ts";
 import type { Subject } from "./subject.ts";
 
@@ -30,24 +31,26 @@ export function queueCalls({ machine, clock }: Subject) {
     const occupied = machine.slots.occupied.find((other) => other.slot === slot);
     if (occupied === undefined) throw new Error(`There is no device in slot ${slot}.`);
     const { transport } = occupied;
-    const { name, type, driverFeatures: features, queues } = transport.inspect();
+    const inspected = transport.inspect();
+    const { name, type, driverFeatures: features, queues } = inspected;
     const queue = queues[index];
     if (queue === undefined) throw new Error(`${name} has no queue ${index}.`);
     const inFlight = [...transport.chainsInFlight(index)];
     const { memory } = machine;
     const done = watch.isOf(slot, index) ? watch.done : [];
-    return { memory, slot, name, type, features, queue, inFlight, done };
+    const { kicks } = inspected.transport;
+    return { memory, slot, name, type, features, kicks, queue, inFlight, done };
   };
 
   return {
     /** The devices that have queues, lowest slot first. */
     queues: (): DeviceQueues[] =>
       machine.slots.occupied.flatMap(({ slot, transport }) => {
-        const { name, type, queues } = transport.inspect();
+        const { name, type, driverFeatures, queues } = transport.inspect();
         if (queues.length === 0) return [];
         const named = queues.map(({ index, layout }) => ({
           index,
-          name: queueName(type, index, queues.length),
+          name: queueName(type, index, queues.length, driverFeatures),
           isInUse: layout !== undefined,
         }));
         return [{ slot, device: name, queues: named }];
@@ -59,6 +62,12 @@ export function queueCalls({ machine, clock }: Subject) {
       const view = viewQueue(subject);
       if (ring !== undefined) watch.look(slot, index, ring);
       return view;
+    },
+    /** What is in the places of its ring. */
+    queueEntries: (slot: number, index: number): PlaceView[] => {
+      const { memory, queue } = subjectOf(slot, index);
+      const ring = ringOf(queue);
+      return ring === undefined ? [] : viewPlaces(memory, ring, queue);
     },
     /** A chain of it with its bytes; `key` is that of a row. */
     queueChain: (slot: number, index: number, key: string): ChainDetail =>

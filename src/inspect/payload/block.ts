@@ -36,14 +36,15 @@ export const decodeBlock: Decoder = (exchange, payload) => {
   readRequest(exchange, payload.fields, (reader) => {
     type = reader.u32("type", named(TYPES));
     payload.op = OP_NAMES.get(type) ?? opOf(TYPES, type);
-    reader.u32("reserved");
+    // Linux has a field of its own there.
+    if (reader.u32("reserved") !== 0) reader.note("Linux's ioprio");
     const sector = reader.u64("sector");
     if (TRANSFERS.includes(type)) {
       reader.note(`byte ${sector * BigInt(SECTOR_SIZE)} of the disk`);
       const data =
         type === BlockType.OUT ? readable.length - BLOCK_HEADER_SIZE : written.length - 1;
       payload.summary = `sector ${sector}`;
-      if (data > 0) payload.summary += `, ${bytesText(data)}`;
+      if (data > 0 && data % SECTOR_SIZE === 0) payload.summary += `, ${bytesText(data)}`;
     }
     if (WITH_SEGMENTS.includes(type)) readSegments(reader);
     else reader.rest("data");

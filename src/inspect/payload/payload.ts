@@ -19,6 +19,9 @@ import { decodeVsock } from "./vsock.ts";
 
 export type { Field } from "./field.ts";
 
+/** Characters of a summary: it is one line, and a directory has many names. */
+const SUMMARY_MAX = 300;
+
 const DECODERS: ReadonlyMap<number, Decoder> = new Map([
   [DeviceType.NET, decodeNet],
   [DeviceType.BLOCK, decodeBlock],
@@ -51,6 +54,9 @@ export function decodePayload(
   const payload: Payload = { op: "", summary: "", fields: [] };
   (DECODERS.get(deviceType) ?? decodeBytes)(exchange, payload);
   if (payload.op === "") payload.op = "request";
+  if (payload.summary.length > SUMMARY_MAX) {
+    payload.summary = `${payload.summary.slice(0, SUMMARY_MAX)}…`;
+  }
   return payload;
 }
 

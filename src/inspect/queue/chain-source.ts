@@ -24,7 +24,7 @@ export interface ChainSource {
 }
 
 /** Where a chain begins in the table or ring that its descriptors are in. */
-export function startOf({ layout }: RingAreas, { id, position }: DescriptorChain): number {
+function startOf({ layout }: RingAreas, { id, position }: DescriptorChain): number {
   return layout === "split" ? id : position & 0x7fff;
 }
 

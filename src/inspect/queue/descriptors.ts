@@ -20,6 +20,8 @@ export interface DescriptorView {
   readonly flags: string;
   /** Where the chain goes on, of a split ring. */
   readonly next?: number;
+  /** The buffer id, of a packed ring: the last descriptor of a chain has it. */
+  readonly id?: number;
 }
 
 interface Range {
@@ -80,10 +82,10 @@ function read(
   const address = memory.readU64(at);
   const length = memory.readU32(at + 8);
   const flags = memory.readU16(at + (layout === "split" ? 12 : 14));
-  const hasNext = layout === "split" && (flags & DescriptorFlag.NEXT) !== 0;
-  const next = hasNext ? { next: memory.readU16(at + 14) } : {};
-  const names = flagNames(DescriptorFlag, flags);
-  return { view: { index, isIndirect, address, length, flags: names, ...next }, flags };
+  const view = { index, isIndirect, address, length, flags: flagNames(DescriptorFlag, flags) };
+  if (layout === "packed") return { view: { ...view, id: memory.readU16(at + 12) }, flags };
+  if ((flags & DescriptorFlag.NEXT) === 0) return { view, flags };
+  return { view: { ...view, next: memory.readU16(at + 14) }, flags };
 }
 
 class Follower {

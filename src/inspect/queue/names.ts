@@ -1,6 +1,7 @@
 /** What the specification calls the queues of each device (virtio 5). */
 import { CONTROL_RX, CONTROL_TX } from "../../virtio/devices/console.ts";
-import { DeviceType } from "../../virtio/spec.ts";
+import { NetFeature } from "../../virtio/devices/net-spec.ts";
+import { bit, DeviceType } from "../../virtio/spec.ts";
 
 const NAMES: ReadonlyMap<number, readonly string[]> = new Map([
   [DeviceType.BALLOON, ["inflateq", "deflateq", "statsq", "free_page_vq", "reporting_vq"]],
@@ -12,9 +13,11 @@ const NAMES: ReadonlyMap<number, readonly string[]> = new Map([
 ]);
 
 /** @param count of all queues of the device */
-export function queueName(type: number, index: number, count: number): string {
+export function queueName(type: number, index: number, count: number, features: bigint): string {
   if (type === DeviceType.NET) {
-    if (index === count - 1) return "controlq";
+    // It follows the pairs that the driver knows of (5.1.2).
+    const pairs = (features & bit(NetFeature.MQ)) === 0n ? 1 : (count - 1) / 2;
+    if (index === 2 * pairs) return "controlq";
     return `${index % 2 === 0 ? "receiveq" : "transmitq"}${1 + Math.floor(index / 2)}`;
   }
   if (type === DeviceType.CONSOLE) return consoleQueueName(index);

@@ -5,7 +5,7 @@ import type { QueueAddresses, QueueCounters, QueueSnapshot } from "../../virtio/
 import { decodePayload, type Field } from "../payload/payload.ts";
 import { type ChainSource, chainInMemory, takenChain } from "./chain-source.ts";
 import type { DescriptorView, RingAreas } from "./descriptors.ts";
-import { placesOf, type RingView, viewRing } from "./ring.ts";
+import { placesOf, type RingView, viewRing, waitingStarts } from "./ring.ts";
 import { DONE_MAX, type DoneChain } from "./watch.ts";
 
 /** Rows of each kind: a table that is read; how many more there are is said. */
@@ -22,6 +22,8 @@ export interface QueueSubject {
   /** Device ID of the virtio specification, chapter 5. */
   readonly type: number;
   readonly features: bigint;
+  /** Of all queues of the device. */
+  readonly kicks: number;
   readonly queue: QueueSnapshot;
   readonly inFlight: readonly DescriptorChain[];
   /** What was kept of those that were given back, newest last. */
@@ -33,7 +35,7 @@ export interface QueueSubject {
  * and these are its bytes as they were then; `used`: so says the used ring, and the bytes are what is
  * in memory now.
  */
-export type ChainState = "available" | "in flight" | "done" | "used";
+type ChainState = "available" | "in flight" | "done" | "used";
 
 export interface ChainRow {
   /** Names the chain to `viewChain`. */
@@ -47,7 +49,7 @@ export interface ChainRow {
   readonly readableLength: number;
   readonly writableLength: number;
   readonly usedLength?: number;
-  /** Why it is malformed. */
+  /** Why it is malformed; of one that is `used`, how one can see that its memory was used again. */
   readonly flaw?: string;
 }
 
@@ -66,6 +68,8 @@ export interface QueueView {
   readonly device: string;
   readonly queue: number;
   readonly counters: Readonly<QueueCounters>;
+  /** Of all queues of the device: nobody counts them by queue. */
+  readonly kicks: number;
   /** Chains that the device has, and those that it has not taken yet. */
   readonly inFlight: number;
   readonly waiting: number;
@@ -92,6 +96,7 @@ export function viewQueue(subject: QueueSubject): QueueView {
     device: name,
     queue: queue.index,
     counters: { chains, malformed, notified, suppressed },
+    kicks: subject.kicks,
     inFlight: queue.inFlight,
     lastMalformed,
   };
@@ -101,10 +106,11 @@ export function viewQueue(subject: QueueSubject): QueueView {
   const places = new Set(taken.flatMap((chain) => placesOf(ring, chain.position, chain.slots)));
   const { waiting, ...view } = viewRing(memory, ring, queue, features, places);
   const rows = [
-    ...waiting.slice(0, ROWS_MAX).map((place) => waitingRow(subject, ring, place)),
     ...taken.slice(0, ROWS_MAX).map((chain) => takenRow(subject, ring, chain)),
     ...done,
     ...usedRows(subject, ring, done.length),
+    // Last, because buffers that wait to be filled are many and say nothing.
+    ...waiting.slice(0, ROWS_MAX).map((place) => waitingRow(subject, ring, place)),
   ];
   const hidden = excess(waiting.length) + excess(taken.length);
   return { ...head, ...ring, waiting: waiting.length, ring: view, rows, hidden };
@@ -149,8 +155,10 @@ function sourceOf(
       if (chain.id === number) return takenChain(memory, ring, chain);
     }
   }
+  if (kind === "waiting" && waitingStarts(memory, ring, subject.queue.next).includes(number)) {
+    return waitingChain(subject, ring, number);
+  }
   if (number >= ring.addresses.size) return undefined;
-  if (kind === "waiting") return waitingChain(subject, ring, number);
   return kind === "used" && ring.layout === "split" ? usedChain(subject, ring, number) : undefined;
 }
 
@@ -203,7 +211,8 @@ function usedRows(subject: QueueSubject, ring: RingAreas, kept: number): ChainRo
     const source = usedChain(subject, ring, place);
     if (seen.has(source.id)) continue;
     seen.add(source.id);
-    rows.push(rowOf(subject, `used:${place}`, "used", source, []).row);
+    const { row } = rowOf(subject, `used:${place}`, "used", source, []);
+    rows.push(row.flaw === undefined ? row : { ...row, op: "", summary: "overwritten since" });
   }
   return rows;
 }
@@ -224,7 +233,9 @@ function rowOf(
   const { id, readableLength, writableLength, usedLength, readable, written } = source;
   const { type, features, queue } = subject;
   const { op, summary, fields } = decodePayload(type, queue.index, features, readable, written);
-  const flaw = source.flaw ?? source.chain.fault;
+  const isShort = usedLength !== undefined && usedLength > writableLength;
+  const flaw =
+    source.flaw ?? source.chain.fault ?? (isShort ? "shorter than what was used" : undefined);
   const row: ChainRow = {
     ...{ key, state, id, places, op, summary, readableLength, writableLength },
     ...(usedLength === undefined ? {} : { usedLength }),

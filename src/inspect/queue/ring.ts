@@ -25,9 +25,9 @@ const EVENTS = ["ENABLE", "DISABLE", "DESC", "reserved"];
 
 export type PlaceState = "free" | "available" | "in flight";
 
+/** What is in a place of a ring. */
 export interface PlaceView {
   readonly place: number;
-  readonly state: PlaceState;
   /** Of a split ring: what the driver wrote there, and what the device wrote. */
   readonly head?: number;
   readonly used?: { readonly id: number; readonly length: number };
@@ -47,9 +47,11 @@ export interface PositionView {
 
 export interface RingView {
   readonly positions: readonly PositionView[];
-  /** Who wants to be told of what, in words. */
+  /** Who wants to be told of what, in words; with EVENT_IDX a split ring has positions for that. */
   readonly suppression: readonly { readonly name: string; readonly value: string }[];
-  readonly places: readonly PlaceView[];
+  /** The first place that is looked at, and the states of those from there on, around the ring. */
+  readonly first: number;
+  readonly states: readonly PlaceState[];
   /** Chains that the driver has made available and the device has not taken: where each begins. */
   readonly waiting: readonly number[];
 }
@@ -66,11 +68,48 @@ export function viewRing(
   return view(memory, ring, snapshot, (features & bit(Feature.EVENT_IDX)) !== 0n, inFlight);
 }
 
+/** What is in the places that are looked at. */
+export function viewPlaces(
+  memory: GuestMemory,
+  ring: RingAreas,
+  { next }: QueueSnapshot,
+): PlaceView[] {
+  const { driver, device } = ring.addresses;
+  return shownPlaces(ring.addresses, next).map((place) => {
+    if (ring.layout === "packed") {
+      const descriptor = descriptorAt(memory, ring, place);
+      return { place, ...(descriptor === undefined ? {} : { descriptor }) };
+    }
+    const head = memory.readU16(driver + 4 + 2 * place);
+    const element = device + 4 + 8 * place;
+    const used = { id: memory.readU32(element), length: memory.readU32(element + 4) };
+    return { place, head, used };
+  });
+}
+
 /** The places to look at, in order. */
 function shownPlaces({ size }: QueueAddresses, next: number): number[] {
   const count = Math.min(size, PLACES_MAX);
-  const first = count === size ? 0 : next - count / 2 + size;
+  const first = count === size ? 0 : (next & POSITION) - count / 2 + size;
   return Array.from({ length: count }, (_, i) => (first + i) % size);
+}
+
+/** The states of these places. */
+function viewStates(
+  addresses: QueueAddresses,
+  next: number,
+  waiting: readonly number[],
+  inFlight: ReadonlySet<number>,
+) {
+  const places = shownPlaces(addresses, next);
+  const isWaiting = new Set(waiting);
+  return {
+    first: places[0],
+    states: places.map((place): PlaceState => {
+      if (inFlight.has(place)) return "in flight";
+      return isWaiting.has(place) ? "available" : "free";
+    }),
+  };
 }
 
 function viewSplit(
@@ -82,11 +121,7 @@ function viewSplit(
 ): RingView {
   const { size, driver, device } = addresses;
   const mask = size - 1;
-  const availIdx = memory.readU16(driver + 2);
-  // A driver that is further ahead has broken the ring.
-  const ahead = Math.min((availIdx - next) & 0xffff, size);
-  const waiting = Array.from({ length: ahead }, (_, i) => (next + i) & mask);
-  const isWaiting = new Set(waiting);
+  const waiting = splitWaiting(memory, addresses, next);
   const position = (name: string, side: PositionView["side"], value: number): PositionView => ({
     name,
     side,
@@ -94,7 +129,7 @@ function viewSplit(
     value: String(value),
   });
   const positions = [
-    position("avail.idx", "driver", availIdx),
+    position("avail.idx", "driver", waiting.end),
     position("taken", "device", next),
     position("used.idx", "device", used),
   ];
@@ -102,42 +137,32 @@ function viewSplit(
     positions.push(position("used_event", "driver", memory.readU16(driver + 4 + 2 * size)));
     positions.push(position("avail_event", "device", memory.readU16(device + 4 + 8 * size)));
   }
-  const noInterrupt = (memory.readU16(driver) & AVAIL_NO_INTERRUPT) !== 0;
-  const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
   return {
     positions,
-    waiting,
-    suppression: hasEvents
-      ? [
-          { name: "interrupt after", value: `used_event ${positions[3].value}` },
-          { name: "kick after", value: `avail_event ${positions[4].value}` },
-        ]
-      : [
-          { name: "interrupts", value: noInterrupt ? "NO_INTERRUPT" : "wanted" },
-          { name: "kicks", value: noNotify ? "NO_NOTIFY" : "wanted" },
-        ],
-    places: shownPlaces(addresses, next & mask).map((place) => ({
-      place,
-      state: stateOf(place, isWaiting, inFlight),
-      head: memory.readU16(driver + 4 + 2 * place),
-      used: {
-        id: memory.readU32(device + 4 + 8 * place),
-        length: memory.readU32(device + 8 + 8 * place),
-      },
-    })),
+    waiting: waiting.starts,
+    suppression: hasEvents ? [] : splitSuppression(memory, addresses),
+    ...viewStates(addresses, next, waiting.places, inFlight),
   };
+}
+
+/** Without EVENT_IDX a flag of either side says that it wants to hear nothing (2.7.6, 2.7.8). */
+function splitSuppression(memory: GuestMemory, { driver, device }: QueueAddresses) {
+  const noInterrupt = (memory.readU16(driver) & AVAIL_NO_INTERRUPT) !== 0;
+  const noNotify = (memory.readU16(device) & USED_NO_NOTIFY) !== 0;
+  return [
+    { name: "interrupts", value: noInterrupt ? "NO_INTERRUPT" : "wanted" },
+    { name: "kicks", value: noNotify ? "NO_NOTIFY" : "wanted" },
+  ];
 }
 
 function viewPacked(
   memory: GuestMemory,
-  ring: RingAreas,
+  { addresses }: RingAreas,
   { next, used }: QueueSnapshot,
   _hasEvents: boolean,
   inFlight: ReadonlySet<number>,
 ): RingView {
-  const { addresses } = ring;
   const waiting = packedWaiting(memory, addresses, next);
-  const isWaiting = new Set(waiting.places);
   return {
     positions: [
       packedPosition("avail", "driver", waiting.end),
@@ -149,21 +174,8 @@ function viewPacked(
       { name: "interrupts", value: eventText(memory.readU32(addresses.driver)) },
       { name: "kicks", value: eventText(memory.readU32(addresses.device)) },
     ],
-    places: shownPlaces(addresses, next & POSITION).map((place) => {
-      const descriptor = descriptorAt(memory, ring, place);
-      const state = stateOf(place, isWaiting, inFlight);
-      return { place, state, ...(descriptor === undefined ? {} : { descriptor }) };
-    }),
+    ...viewStates(addresses, next, waiting.places, inFlight),
   };
-}
-
-function stateOf(
-  place: number,
-  waiting: ReadonlySet<number>,
-  inFlight: ReadonlySet<number>,
-): PlaceState {
-  if (inFlight.has(place)) return "in flight";
-  return waiting.has(place) ? "available" : "free";
 }
 
 function packedPosition(name: string, side: PositionView["side"], position: number): PositionView {
@@ -171,8 +183,35 @@ function packedPosition(name: string, side: PositionView["side"], position: numb
   return { name, side, place, value: `${place} wrap ${position >>> 15}` };
 }
 
-/** Descriptors that are marked as available from `next` on (2.8.1), and where chains begin. */
-function packedWaiting(memory: GuestMemory, { desc, size }: QueueAddresses, next: number) {
+/** What the driver has made available beyond `next`, and where it would go on. */
+interface Waiting {
+  /** Where each chain begins. */
+  readonly starts: readonly number[];
+  readonly places: readonly number[];
+  readonly end: number;
+}
+
+/** The places at which a chain begins that the device has not taken. */
+export function waitingStarts(
+  memory: GuestMemory,
+  { layout, addresses }: RingAreas,
+  next: number,
+): readonly number[] {
+  const find = layout === "split" ? splitWaiting : packedWaiting;
+  return find(memory, addresses, next).starts;
+}
+
+function splitWaiting(memory: GuestMemory, addresses: QueueAddresses, next: number): Waiting {
+  const { size, driver } = addresses;
+  const end = memory.readU16(driver + 2);
+  // A driver that is further ahead has broken the ring.
+  const ahead = Math.min((end - next) & 0xffff, size);
+  const places = Array.from({ length: ahead }, (_, i) => (next + i) & (size - 1));
+  return { starts: places, places, end };
+}
+
+/** Descriptors that are marked as available from `next` on (2.8.1). */
+function packedWaiting(memory: GuestMemory, { desc, size }: QueueAddresses, next: number): Waiting {
   const starts: number[] = [];
   const places: number[] = [];
   let position = next;

@@ -30,7 +30,12 @@ export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
           </>
         }
       >
-        {chain.flaw !== undefined && <Fault what="Malformed:" reason={chain.flaw} />}
+        {chain.flaw !== undefined && (
+          <Fault
+            what={chain.state === "used" ? "Overwritten since:" : "Malformed:"}
+            reason={chain.flaw}
+          />
+        )}
         <p class="queue-note">{STATE_TEXTS[chain.state]}</p>
         <DataTable
           label="Descriptors"

@@ -1,7 +1,7 @@
 /** A virtqueue drawn as the ring that it is: its places, and how far either side has come. */
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import type { PlaceView, PositionView, QueueView } from "../../inspect/calls.ts";
+import type { PositionView, QueueView } from "../../inspect/calls.ts";
 
 export interface QueueRingProps {
   readonly view: QueueView;
@@ -17,16 +17,17 @@ const INNER = 82;
 const MARKERS = { driver: OUTER + 3, device: INNER - 3 };
 const MARKER_LENGTH = 9;
 const EXTENT = 126;
+/** Where places are numbered. */
+const QUARTERS = [0, 0.25, 0.5, 0.75];
 
 export function QueueRing({ view, selected, onPlace }: QueueRingProps): JSX.Element | null {
   const { ring, addresses } = view;
   if (ring === undefined || addresses === undefined) return null;
-  const { places, positions } = ring;
-  const [first] = places;
-  const turn = (place: number): number => {
-    const ahead = (place - first.place + addresses.size) % addresses.size;
-    return ahead / places.length;
-  };
+  const { first, states, positions } = ring;
+  const { size } = addresses;
+  const count = states.length;
+  const turn = (place: number): number => ((place - first + size) % size) / count;
+  const placeAt = (i: number): number => (first + i) % size;
   return (
     <figure class="queue-ring">
       <svg
@@ -34,28 +35,29 @@ export function QueueRing({ view, selected, onPlace }: QueueRingProps): JSX.Elem
         role="img"
         aria-label={ringText(view)}
       >
-        {places.map((place) => (
+        {states.map((state, i) => (
           // biome-ignore lint/a11y/noStaticElementInteractions: the table has the same by keyboard.
           <path
-            key={place.place}
+            key={placeAt(i)}
             class="place"
-            d={arc(turn(place.place), 1 / places.length)}
-            data-state={place.state}
-            data-selected={selected.includes(place.place) || undefined}
-            onClick={() => onPlace(place.place)}
+            d={arc(i / count, 1 / count)}
+            data-state={state}
+            data-selected={selected.includes(placeAt(i)) || undefined}
+            onClick={() => onPlace(placeAt(i))}
           >
-            <title>{placeText(place)}</title>
+            <title>{`place ${placeAt(i)}: ${state}`}</title>
           </path>
         ))}
-        {quarters(places).map((place) => (
-          <Label key={place} turn={turn(place) + 0.5 / places.length} text={String(place)} />
-        ))}
+        {QUARTERS.slice(0, count).map((quarter) => {
+          const i = Math.floor(quarter * count);
+          return <Label key={quarter} turn={(i + 0.5) / count} text={String(placeAt(i))} />;
+        })}
         {positions.map((position) => (
           <Marker
             key={position.name}
             position={position}
             turn={turn(position.place)}
-            size={places.length}
+            size={count}
           />
         ))}
         <text class="count" y="-2">
@@ -119,15 +121,6 @@ function Label({ turn, text }: { turn: number; text: string }): JSX.Element {
   );
 }
 
-/** The places that are written beside the ring. */
-function quarters(places: readonly PlaceView[]): number[] {
-  const count = Math.min(4, places.length);
-  return Array.from(
-    { length: count },
-    (_, i) => places[Math.floor((i * places.length) / count)].place,
-  );
-}
-
 /** A place: a piece of the ring that begins at `turn` and is `length` of a turn long. */
 function arc(turn: number, length: number): string {
   const gap = Math.min(length * 0.15, 0.004);
@@ -144,17 +137,6 @@ function arc(turn: number, length: number): string {
 function point(turn: number, radius: number): [x: string, y: string] {
   const angle = 2 * Math.PI * turn;
   return [(radius * Math.sin(angle)).toFixed(2), (-radius * Math.cos(angle)).toFixed(2)];
-}
-
-function placeText({ place, state, head, used, descriptor }: PlaceView): string {
-  const lines = [`place ${place}: ${state}`];
-  if (head !== undefined) lines.push(`avail.ring: head ${head}`);
-  if (used !== undefined) lines.push(`used.ring: id ${used.id}, length ${used.length}`);
-  if (descriptor !== undefined) {
-    const { address, length, flags } = descriptor;
-    lines.push(`0x${address.toString(16)} ${length} bytes ${flags}`);
-  }
-  return lines.join("\n");
 }
 
 function ringText({ layout, addresses, inFlight, waiting }: QueueView): string {

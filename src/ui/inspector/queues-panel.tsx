@@ -1,6 +1,6 @@
 /** The queues of the devices: one as a ring with its chains, and a chain with all that is in it. */
 import "./queues-panel.css";
-import { useSignal } from "@preact/signals";
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type {
@@ -10,9 +10,11 @@ import type {
   QueueView,
 } from "../../inspect/calls.ts";
 import { ChainDetail } from "./chain-detail.tsx";
+import { useHeldLook } from "./held-look.ts";
 import { Badge, type Column, DataTable, Empty, Facts, Fault, Hex, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { QueueRing } from "./queue-ring.tsx";
+import { RingEntries } from "./ring-entries.tsx";
 
 /** Which devices there are changes seldom, in ms. */
 const DEVICES_MS = 1000;
@@ -101,21 +103,20 @@ function QueueChooser({ devices, choice, onChoose }: QueueChooserProps): JSX.Ele
 function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
   const isFrozen = useSignal(false);
   const open = useSignal<string | undefined>(undefined);
-  const held = useRef<QueueView | undefined>(undefined);
-  const look = useLook(async () => {
-    if (!isFrozen.value || held.current === undefined) {
-      held.current = await machine.queue(slot, queue);
-    }
-    return held.current;
-  }, [slot, queue]);
-  // Nothing is kept for those who do not look.
-  useEffect(() => () => void machine.releaseQueue(), []);
-  const { value: view, error } = look.value;
+  const look = useHeldLook(
+    () => machine.queue(slot, queue),
+    () => isFrozen.value,
+    [slot, queue],
+  );
+  // Nothing is kept for those who do not look; a machine that is gone keeps nothing either.
+  const release = (): void => void machine.releaseQueue().catch(() => {});
+  useEffect(() => release, []);
+  const { value: view, error } = look;
   if (view === undefined) return <Empty>{error ?? ""}</Empty>;
   const row = view.rows.find(({ key }) => key === open.value);
   const freeze = (): void => {
     isFrozen.value = !isFrozen.value;
-    if (isFrozen.value) void machine.releaseQueue();
+    if (isFrozen.value) release();
   };
   const openPlace = (place: number): void => {
     open.value = view.rows.find(({ places }) => places.includes(place))?.key ?? open.value;
@@ -136,39 +137,46 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
         {view.ring === undefined ? (
           <Empty>The driver has not set this queue up, or has stopped it.</Empty>
         ) : (
-          <div class="queue-top">
-            <QueueRing view={view} selected={row?.places ?? []} onPlace={openPlace} />
-            <QueueFacts view={view} />
-          </div>
+          <>
+            <div class="queue-top">
+              <QueueRing view={view} selected={row?.places ?? []} onPlace={openPlace} />
+              <QueueFacts view={view} />
+            </div>
+            <RingEntries
+              view={view}
+              isFrozen={isFrozen}
+              ask={() => machine.queueEntries(slot, queue)}
+            />
+          </>
         )}
       </Section>
-      <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
-        {view.rows.length === 0 ? (
-          <Empty>
-            No chain so far: what the driver offers and the device gives back comes here.
-          </Empty>
-        ) : (
-          <DataTable
-            label="Chains"
-            columns={CHAIN_COLUMNS}
-            rows={view.rows}
-            keyOf={({ key }) => key}
-            onOpen={({ key }) => {
-              open.value = key;
-            }}
-            isOpen={({ key }) => key === open.value}
-            toneOf={({ flaw, state }) =>
-              flaw !== undefined && state !== "used" ? "bad" : undefined
-            }
-          />
-        )}
-      </Section>
+      <div class="queue-chains">
+        <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
+          {view.rows.length === 0 ? (
+            <Empty>No chain to show: what the device gives back from now on comes here.</Empty>
+          ) : (
+            <DataTable
+              label="Chains"
+              columns={CHAIN_COLUMNS}
+              rows={view.rows}
+              keyOf={({ key }) => key}
+              onOpen={({ key }) => {
+                open.value = key;
+              }}
+              isOpen={({ key }) => key === open.value}
+              toneOf={({ flaw, state }) =>
+                flaw !== undefined && state !== "used" ? "bad" : undefined
+              }
+            />
+          )}
+        </Section>
+      </div>
       {open.value !== undefined && (
         <OpenChain
           key={open.value}
           ask={(key) => machine.queueChain(slot, queue, key)}
           chain={open.value}
-          isFrozen={isFrozen.value}
+          isFrozen={isFrozen}
         />
       )}
     </>
@@ -178,22 +186,27 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
 interface OpenChainProps {
   readonly ask: (key: string) => Promise<Chain>;
   readonly chain: string;
-  readonly isFrozen: boolean;
+  readonly isFrozen: ReadonlySignal<boolean>;
 }
 
 /** Is asked for again while it may change; one that is gone stays as it was last. */
 function OpenChain({ ask, chain, isFrozen }: OpenChainProps): JSX.Element | null {
-  const held = useRef<Chain | undefined>(undefined);
-  const look = useLook(async () => {
-    const isFinal = held.current?.state === "done" || isFrozen;
-    if (held.current === undefined || !isFinal) held.current = await ask(chain);
-    return held.current;
-  }, [chain, isFrozen]);
-  const { error } = look.value;
-  if (held.current === undefined) {
+  const { value, error, last } = useHeldLook(
+    () => ask(chain),
+    ({ state }) => state === "done" || isFrozen.value,
+    [chain],
+  );
+  const place = useRef<HTMLDivElement>(null);
+  const isThere = value !== undefined;
+  useEffect(() => place.current?.scrollIntoView({ block: "nearest" }), [isThere]);
+  if (last === undefined) {
     return error === undefined ? null : <Fault what={error} reason="" />;
   }
-  return <ChainDetail chain={held.current} isGone={error !== undefined} />;
+  return (
+    <div class="queue-open" ref={place}>
+      <ChainDetail chain={last} isGone={error !== undefined} />
+    </div>
+  );
 }
 
 /** What the three areas are called, by layout (2.7, 2.8). */
@@ -223,6 +236,7 @@ function QueueFacts({ view }: { view: QueueView }): JSX.Element {
             value: counters.suppressed,
             title: "Used buffer notifications that the driver did not want",
           },
+          { name: "kicks", value: view.kicks, title: "Of all queues of the device" },
           { name: "malformed", value: counters.malformed, title: lastMalformed },
         ]}
       />
