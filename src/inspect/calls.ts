@@ -33,13 +33,13 @@ export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts"
 export type { Mark } from "./memory-marks.ts";
 export type { AccessKind, PageTableEntry } from "./page-walk.ts";
 export type { Field } from "./payload/payload.ts";
-export type { FrameKind, PackedProfile, TopFunction } from "./profile-tree.ts";
+export type { PackedProfile, TopFunction } from "./profile-tree.ts";
 export type { ProfileView } from "./profiler.ts";
 export type { DescriptorView } from "./queue/descriptors.ts";
 export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
 export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
-export type { PlacedSymbol } from "./symbol-table.ts";
+
 export type { SymbolFile } from "./symbols.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {

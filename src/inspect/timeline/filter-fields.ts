@@ -40,8 +40,16 @@ export const FIELDS: Readonly<Record<string, FilterField>> = {
     about: "what the request says: text:syn",
     read: (reader, seq) => [reader.decode(seq).summary],
   },
-  slot: { kind: "number", about: "slot", read: (reader, seq) => reader.slot(seq) },
-  queue: { kind: "number", about: "queue", read: (reader, seq) => reader.queue(seq) },
+  slot: {
+    kind: "number",
+    about: "slot of the device: slot=5",
+    read: (reader, seq) => reader.slot(seq),
+  },
+  queue: {
+    kind: "number",
+    about: "queue of the device: queue:0",
+    read: (reader, seq) => reader.queue(seq),
+  },
   chain: { kind: "number", about: "chain id", read: (reader, seq) => reader.chain(seq) },
   seq: { kind: "number", about: "number in the record", read: (_reader, seq) => seq },
   len: {

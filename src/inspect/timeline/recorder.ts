@@ -141,9 +141,10 @@ export class Recorder implements MachineObserver {
       return;
     }
     const outcome = flaw === undefined ? Outcome.IN_FLIGHT : Outcome.MALFORMED;
-    const seq = this.#add(source, queue, features, chain, outcome);
+    const tracked = this.#track(source);
+    const seq = this.#add(tracked, queue, features, chain, outcome);
     this.log.setTime(seq, Moment.POP, now);
-    this.log.setTime(seq, Moment.KICK, this.#track(source).kicks[queue] ?? Number.NaN);
+    this.log.setTime(seq, Moment.KICK, tracked.kicks[queue] ?? Number.NaN);
     if (flaw !== undefined) this.#keepFlaw(seq, flaw);
   }
 
@@ -155,8 +156,9 @@ export class Recorder implements MachineObserver {
     bytesWritten: number,
   ): void {
     // What was taken before the record began is first seen now.
+    const tracked = this.#track(source);
     const seq =
-      this.#inFlight.get(chain) ?? this.#add(source, queue, features, chain, Outcome.IN_FLIGHT);
+      this.#inFlight.get(chain) ?? this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
     this.#inFlight.delete(chain);
     if (!this.log.has(seq)) return;
     this.log.setTime(seq, Moment.PUSH, this.now());
@@ -166,9 +168,8 @@ export class Recorder implements MachineObserver {
       this.log.setOutcome(seq, Outcome.DONE);
       if (hasFailed(source.type, sample)) this.log.mark(seq, Mark.FAILED);
     }
-    const { pushed } = this.#track(source);
-    pushed[queue] ??= [];
-    keep(pushed[queue], [seq]);
+    tracked.pushed[queue] ??= [];
+    keep(tracked.pushed[queue], [seq]);
   }
 
   published(source: RequestSource, queue: number, isNotified: boolean): void {
@@ -233,16 +234,16 @@ export class Recorder implements MachineObserver {
   }
 
   #add(
-    source: RequestSource,
+    { index: source, source: { type } }: Tracked,
     queue: number,
     features: bigint,
     chain: DescriptorChain,
     outcome: Outcome,
   ): number {
-    const { readableLength, writableLength } = chain;
-    const taken = { queue, chain: chain.id, features, readableLength, writableLength, outcome };
-    const seq = this.log.add({ ...taken, source: this.#track(source).index });
-    this.samples.keepReadable(seq, source.type, chain);
+    const { id, readableLength, writableLength } = chain;
+    const taken = { source, queue, chain: id, features, readableLength, writableLength, outcome };
+    const seq = this.log.add(taken);
+    this.samples.keepReadable(seq, type, chain);
     this.#inFlight.set(chain, seq);
     return seq;
   }

@@ -9,7 +9,7 @@ import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 const ROW_PX = 24;
 
 /** Rows fetched beyond what is seen, above and below: half a second of fast scrolling. */
-const MARGIN = 100;
+const MARGIN = 160;
 
 /** Rows drawn beyond what is seen, so that none is missing while the next are drawn. */
 const OVERDRAW = 4;
@@ -176,10 +176,8 @@ function useRows({ machine, state, filter }: TimelineListProps, top: number, bot
     cache.current.clear();
   }, [machine, filter, state.revision]);
   useEffect(() => {
-    wanted.current = missing(cache.current, {
-      from: Math.max(state.first, top),
-      to: Math.min(state.end, bottom),
-    });
+    const seen = { from: Math.max(state.first, top), to: Math.min(state.end, bottom) };
+    wanted.current = missing(cache.current, seen, state);
     const ask = async (): Promise<void> => {
       isAsking.current = true;
       // Meanwhile the person may scroll on, and ask for others.
@@ -204,8 +202,16 @@ interface Range {
   readonly to: number;
 }
 
-/** What to fetch: more than is seen where a row is missing, and else only what may have changed. */
-function missing(cache: ReadonlyMap<number, TimelineRow>, seen: Range): Range | undefined {
+/** What to fetch: more than is seen if that will soon be missing, and else what may have changed. */
+function missing(
+  cache: ReadonlyMap<number, TimelineRow>,
+  seen: Range,
+  { first, end }: TimelineState,
+): Range | undefined {
+  const ahead = [Math.max(first, seen.from - MARGIN / 2), Math.min(end - 1, seen.to + MARGIN / 2)];
+  if (first < end && ahead.some((index) => !cache.has(index))) {
+    return { from: seen.from - MARGIN, to: seen.to + MARGIN };
+  }
   let hasUnsettled = false;
   for (let index = seen.from; index < seen.to; index++) {
     const row = cache.get(index);
