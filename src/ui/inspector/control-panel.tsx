@@ -58,7 +58,7 @@ export function ControlPanel({ machine }: PanelProps): JSX.Element {
       <p class="control-problem" role="status">
         {problem.value !== undefined && <Fault what="That was not done." reason={problem.value} />}
       </p>
-      {view.isHeld && <Code view={view} />}
+      <Code view={view} />
       <Section title="Breakpoints">
         <Points
           label="Breakpoints"
