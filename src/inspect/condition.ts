@@ -3,7 +3,7 @@
  * `a7 == 64 && a2 >= 0x1000`. Values are unsigned; `&` asks whether two have a bit in common.
  */
 import type { HartPort } from "../cpu/hart-port.ts";
-import { readRegister, registerNamed } from "./registers.ts";
+import { readRegister, registerNamed } from "./hart-registers.ts";
 
 type Operand = (hart: HartPort) => bigint;
 

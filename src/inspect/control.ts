@@ -5,7 +5,7 @@ import { parseNumber } from "./condition.ts";
 import { type Breakpoint, Debugger, type StopReason, type Watchpoint } from "./debugger.ts";
 import { type CodeLine, codeAround } from "./disassembly.ts";
 import { type GdbLinkState, RelayLink } from "./gdb/relay-link.ts";
-import { readRegister, registerNamed, writeRegister } from "./registers.ts";
+import { readRegister, registerNamed, writeRegister } from "./hart-registers.ts";
 import type { Subject } from "./subject.ts";
 import { symbolsOf } from "./symbols.ts";
 

@@ -6,8 +6,8 @@
 import type { WatchKind } from "../../cpu/debug-points.ts";
 import type { HartPort } from "../../cpu/hart-port.ts";
 import type { Debugger, StopReason } from "../debugger.ts";
+import { readRegister, writeRegister } from "../hart-registers.ts";
 import { translationState } from "../hart-state.ts";
-import { readRegister, writeRegister } from "../registers.ts";
 import { VirtualMemory } from "../virtual-memory.ts";
 import { monitor } from "./monitor.ts";
 import {

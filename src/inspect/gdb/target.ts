@@ -4,8 +4,8 @@
  */
 
 import { fName, xName } from "../../isa/disassembler.ts";
+import { type Register, registerNamed } from "../hart-registers.ts";
 import { CSR_LIST } from "../hart-state.ts";
-import { type Register, registerNamed } from "../registers.ts";
 
 const PC = 32;
 const FIRST_F = 33;
