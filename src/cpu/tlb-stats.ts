@@ -1,7 +1,7 @@
 /** What the TLB holds and has done, counted without a trace. */
 import { FIELD, TLB, TlbContext } from "./layout.ts";
 
-export interface TlbContextStats {
+interface TlbContextStats {
   readonly name: keyof typeof TlbContext;
   /** Entries in use of each of its tables. */
   readonly read: number;

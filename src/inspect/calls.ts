@@ -11,6 +11,21 @@ import type { Subject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 
 export type { DebugRegister, DebugView, Move, WatchpointView } from "./control.ts";
+export type {
+  CpuView,
+  CsrView,
+  FloatView,
+  RegisterView,
+  TranslationView,
+  WalkView,
+} from "./cpu.ts";
+export type { CodeLine } from "./disassembly.ts";
+export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
+export type { Mark } from "./memory-marks.ts";
+export type { AccessKind, PageTableEntry } from "./page-walk.ts";
+export type { PackedProfile, TopFunction } from "./profile-tree.ts";
+export type { ProfileView } from "./profiler.ts";
+export type { SymbolFile } from "./symbols.ts";
 
 export const createCalls = (subject: Subject) => ({
   ...deviceCalls(subject),

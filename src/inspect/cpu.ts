@@ -37,6 +37,10 @@ export interface CpuView {
   /** The Linux task that runs. */
   readonly task?: string;
   readonly instructions: number;
+  /** Around the pc. */
+  readonly code: readonly CodeLine[];
+  /** From the innermost function outwards. */
+  readonly stack: readonly FrameView[];
   readonly x: readonly RegisterView[];
   readonly f: readonly FloatView[];
 }
@@ -49,10 +53,10 @@ export interface CsrView {
   readonly symbol?: string;
 }
 
-export interface FrameView {
+interface FrameView {
   readonly pc: bigint;
   readonly origin: FrameOrigin;
-  readonly framePointer: bigint;
+  readonly sp: bigint;
   readonly symbol?: string;
 }
 
@@ -72,6 +76,10 @@ export interface TranslationView {
 }
 
 const REGISTERS = Array.from({ length: 32 }, (_, index) => index);
+
+/** Lines of code before the pc and after it: what a person sees at a glance. */
+const LINES_BEFORE = 8;
+const LINES_AFTER = 12;
 
 /** NaN-boxed singles have all ones above (21.2). */
 const BOX = 0xffff_ffff_0000_0000n;
@@ -95,9 +103,11 @@ export const cpuCalls = (subject: Subject) => {
     return symbol === undefined ? {} : { symbol };
   };
   return {
+    /** All of one moment: registers, code and callers. */
     cpuState: (id?: number): CpuView => {
       const of = hart(id);
-      const task = tasks.current(of, memory(of));
+      const view = memory(of);
+      const task = tasks.current(of, view);
       return {
         hart: of.id,
         mode: of.mode(),
@@ -105,6 +115,11 @@ export const cpuCalls = (subject: Subject) => {
         ...symbolOf(of.pc()),
         ...(task !== undefined && { task }),
         instructions: of.instructionCount(),
+        code: codeAround(view, symbols, of.pc(), LINES_BEFORE, LINES_AFTER),
+        stack: callStack(of, view, symbols).map((frame) => ({
+          ...frame,
+          ...symbolOf(frame.pc, isReturn(frame)),
+        })),
         x: REGISTERS.map((k) => {
           const value = of.getX(k);
           return { number: `x${k}`, name: xName(k), value, ...symbolOf(value) };
@@ -124,13 +139,6 @@ export const cpuCalls = (subject: Subject) => {
     cpuCode: (at: bigint | undefined, before: number, after: number, id?: number): CodeLine[] => {
       const of = hart(id);
       return codeAround(memory(of), symbols, at ?? of.pc(), before, after);
-    },
-    cpuStack: (id?: number): FrameView[] => {
-      const of = hart(id);
-      return callStack(of, memory(of), symbols).map((frame) => ({
-        ...frame,
-        ...symbolOf(frame.pc, isReturn(frame)),
-      }));
     },
     /** The way through the page tables for an address, a symbol or `symbol+offset`. */
     cpuWalk: (place: string, id?: number): WalkView => {

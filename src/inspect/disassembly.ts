@@ -79,12 +79,10 @@ function linesFrom(
 
 /** The bits of the instruction at an address: 16 of them if the others cannot be read. */
 export function bitsAt(memory: VirtualMemory, at: bigint): number | undefined {
-  const low = memory.read(at, 2);
-  if (low === undefined) return undefined;
-  const half = low[0] | (low[1] << 8);
-  if (instructionLength(half) === 2) return half;
-  const high = memory.read(at + 2n, 2);
-  return high === undefined ? undefined : half | (high[0] << 16) | (high[1] << 24);
+  const low = memory.readU16(at);
+  if (low === undefined || instructionLength(low) === 2) return low;
+  const high = memory.readU16(at + 2n);
+  return high === undefined ? undefined : low | (high << 16);
 }
 
 /** Where instructions before `at` begin, such that one of them ends there. */

@@ -13,6 +13,7 @@ const NAME_BYTES = 16;
 /** More than any configuration's `task_struct`. */
 const MAX_TASK_BYTES = 0x4000;
 
+const LATIN1 = new TextDecoder("latin1");
 const TP = 4;
 const KERNEL_HALF = 1n << 63n;
 
@@ -32,7 +33,7 @@ export class LinuxTasks {
     const task = hart.mode() === "S" ? hart.getX(TP) : csr(hart, "sscratch");
     if (nameAt === undefined || hart.mode() === "M" || task < KERNEL_HALF) return undefined;
     const bytes = memory.read(task + nameAt, NAME_BYTES);
-    const name = bytes && new TextDecoder("latin1").decode(bytes).split("\0")[0];
+    const name = bytes && LATIN1.decode(bytes).split("\0")[0];
     return name !== undefined && /^[\x20-\x7e]+$/.test(name) ? name : undefined;
   }
 
@@ -44,9 +45,9 @@ export class LinuxTasks {
     }
     const bytes = memory.read(first, MAX_TASK_BYTES);
     if (bytes === undefined) return undefined;
-    const at = new TextDecoder("latin1").decode(bytes).indexOf(`\0${FIRST_TASK.name}`);
+    const at = LATIN1.decode(bytes).indexOf(FIRST_TASK.name);
     this.#firstTask = first;
-    this.#nameAt = at < 0 ? undefined : BigInt(at + 1);
+    this.#nameAt = at < 0 ? undefined : BigInt(at);
     return this.#nameAt;
   }
 }

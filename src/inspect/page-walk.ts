@@ -33,7 +33,7 @@ export interface PageTableEntry {
   readonly kind: "table" | "page" | "fault";
 }
 
-export interface MappedPage {
+interface MappedPage {
   /** Physical address of the address that was asked for. */
   readonly physical: bigint;
   /** First physical address of the page, and its size in bytes: 64 KiB with Svnapot. */
@@ -118,19 +118,20 @@ function lookUp(
   const index = Number((va >> BigInt(12 + 9 * level)) & 0x1ffn);
   const address = table + BigInt(index * 8);
   const value = readEntry(memory, address);
-  const place = { level, table, index, address, value };
-  if (value === undefined) {
-    const entry = { ...place, flags: [], target: 0n, kind: "fault" } as const;
-    return {
-      entry,
-      problem: `there is no memory at the entry's address, 0x${address.toString(16)}`,
-    };
-  }
-  const problem = problemOf(value, level, has(state.menvcfg, Menvcfg.PBMTE));
-  const isPage = has(value, Pte.R | Pte.X);
-  const kind = problem !== undefined ? "fault" : isPage ? "page" : "table";
-  const target = ((value >> 10n) & PPN_MASK) << 12n;
-  const entry: PageTableEntry = { ...place, flags: flagsOf(value), target, kind };
+  const problem =
+    value === undefined
+      ? `there is no memory at the entry's address, 0x${address.toString(16)}`
+      : problemOf(value, level, has(state.menvcfg, Menvcfg.PBMTE));
+  const bits = value ?? 0n;
+  const entry: PageTableEntry = {
+    ...{ level, table, index, address, value },
+    // Only a person wants their names; a profiler walks thousands of times a second.
+    get flags() {
+      return flagsOf(bits);
+    },
+    target: ((bits >> 10n) & PPN_MASK) << 12n,
+    kind: problem !== undefined ? "fault" : has(bits, Pte.R | Pte.X) ? "page" : "table",
+  };
   return problem === undefined ? { entry } : { entry, problem };
 }
 

@@ -1,6 +1,6 @@
 /** Samples of call stacks, gathered in a tree: who called whom, and how often each was met. */
 
-export const FRAME_KINDS = ["task", "kernel", "user", "machine"] as const;
+const FRAME_KINDS = ["task", "kernel", "user", "machine"] as const;
 export type FrameKind = (typeof FRAME_KINDS)[number];
 
 export interface ProfileFrame {
@@ -31,7 +31,8 @@ export interface TopFunction extends ProfileFrame {
 export interface PackedProfile {
   readonly names: readonly string[];
   readonly name: Int32Array;
-  /** Places in `FRAME_KINDS`. */
+  readonly kinds: readonly FrameKind[];
+  /** Places in `names` and `kinds`. */
   readonly kind: Uint8Array;
   /** The root's is -1. */
   readonly parent: Int32Array;
@@ -95,6 +96,7 @@ export class ProfileTree {
     return {
       names: [...places.keys()],
       name,
+      kinds: FRAME_KINDS,
       kind: Uint8Array.from(nodes, ({ frame }) => FRAME_KINDS.indexOf(frame.kind)),
       parent: Int32Array.from(nodes, ({ parent }) => parent),
       self: Int32Array.from(nodes, ({ self }) => self),

@@ -9,7 +9,7 @@
 import type { Clock } from "../machine/clock.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Sampler } from "../machine/machine-types.ts";
-import { callStack, isReturn } from "./call-stack.ts";
+import { callStack, isReturn, KnownCode } from "./call-stack.ts";
 import { translationState } from "./hart-state.ts";
 import { LinuxTasks } from "./linux-task.ts";
 import {
@@ -24,8 +24,11 @@ import { type Symbols, symbolsOf } from "./symbols.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
 
 /** Samples per second: a prime, so that they do not keep time with the guest's own timers. */
-const SAMPLES_PER_S = 997;
+const SAMPLES_PER_S = 499;
 const INTERVAL_MS = 1000 / SAMPLES_PER_S;
+
+/** A sample is not later than the machine's look at the clock, unless the guest waited. */
+const MAX_TURN_MS = 0.2;
 
 /** Multiples of it are spread evenly over the interval from 0 to 1. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
@@ -55,7 +58,10 @@ export class Profiler implements Sampler {
   readonly #clock: Clock;
   readonly #symbols: Symbols;
   readonly #tasks: LinuxTasks;
+  readonly #knownCode = new KnownCode();
   readonly #tree = new ProfileTree();
+  /** The guest has waited since the last sample. */
+  #hasWaited = false;
   /** Of the next sample after a wait, as a part of the interval. */
   #phase = 0;
   #startedMs = 0;
@@ -93,15 +99,22 @@ export class Profiler implements Sampler {
     this.#costMs = 0;
   }
 
+  idle(): void {
+    this.#hasWaited = true;
+  }
+
   sample(nowMs: number): void {
-    const isLate = nowMs - this.dueMs > INTERVAL_MS;
+    const late = nowMs - this.dueMs;
+    const hasWaited = this.#hasWaited && late > MAX_TURN_MS;
+    this.#hasWaited = false;
     this.#phase = (this.#phase + GOLDEN) % 1;
-    this.dueMs = isLate ? nowMs + this.#phase * INTERVAL_MS : this.dueMs + INTERVAL_MS;
-    // The guest has waited meanwhile. A sample now would count whatever it does first each time.
-    if (isLate) return;
+    if (hasWaited) this.dueMs = nowMs + this.#phase * INTERVAL_MS;
+    else this.dueMs = late > INTERVAL_MS ? nowMs + INTERVAL_MS : this.dueMs + INTERVAL_MS;
+    // It was due while the guest waited. One now would count whatever it does first each time.
+    if (hasWaited) return;
     for (const hart of this.#machine.harts) {
       const memory = new VirtualMemory(this.#machine.memory, translationState(hart));
-      const frames = callStack(hart, memory, this.#symbols).map((frame) =>
+      const frames = callStack(hart, memory, this.#symbols, this.#knownCode).map((frame) =>
         this.#name(frame.pc, isReturn(frame), hart.mode() === "M"),
       );
       const task = this.#tasks.current(hart, memory);

@@ -67,6 +67,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   addi,
   jalr,
   jal,
+  add: unary("mv", ({ rs1 }) => rs1 === ZERO, "rs2"),
   addiw: unary("sext.w", ({ imm }) => imm === 0),
   xori: unary("not", ({ imm }) => imm === -1),
   sltiu: unary("seqz", ({ imm }) => imm === 1),

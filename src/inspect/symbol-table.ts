@@ -16,6 +16,9 @@ const MAX_OFFSET = 0x10_0000n;
 /** Names of mapping and local labels, which say nothing of what is there. */
 const NOISE = /^(\$|\.L|__pfx_|__UNIQUE_ID)/;
 
+/** Names of where sections begin and end: another symbol of the same address says more. */
+const MARKER = /^(_[se]?text|__(start|stop)_.*|.*_(start|end|begin))$/;
+
 /** Types of System.map that are addresses of code or data. */
 const PLACED = /^[bdgrstvw]$/i;
 
@@ -25,7 +28,7 @@ export interface PlacedSymbol {
 }
 
 export class SymbolTable {
-  /** By address; of several at one address the one that comes first in the file. */
+  /** By address; of several at one address the first that is no mere marker. */
   readonly #addresses: BigUint64Array;
   readonly #names: readonly string[];
   readonly #byName: ReadonlyMap<string, bigint>;
@@ -37,7 +40,8 @@ export class SymbolTable {
     this.#byName = byName;
     const order = symbols
       .filter(({ name }) => !NOISE.test(name))
-      .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+      .map((symbol) => ({ ...symbol, isMarker: MARKER.test(symbol.name) }))
+      .sort((a, b) => compare(a.address, b.address) || compare(a.isMarker, b.isMarker));
     const distinct = order.filter(
       (symbol, k) => k === 0 || symbol.address !== order[k - 1].address,
     );
@@ -89,6 +93,10 @@ export class SymbolTable {
     }
     for (let k = low; sorted[k]?.startsWith(prefix); k++) yield sorted[k];
   }
+}
+
+function compare<T extends bigint | boolean>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function fromElf(file: Uint8Array): PlacedSymbol[] {

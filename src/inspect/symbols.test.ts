@@ -28,9 +28,9 @@ const opened = () => {
 describe("symbols", () => {
   it("names an address by the nearest symbol before it", () => {
     const symbols = opened();
-    expect(symbols.text(0xffff_ffff_8000_1000n)).toBe("_text");
+    expect(symbols.text(0xffff_ffff_8000_1000n)).toBe("initcall_blacklisted");
     expect(symbols.text(0xffff_ffff_8000_108an)).toBe("do_one_initcall+0x4");
-    expect(symbols.text(0xffff_ffff_8000_1086n, true)).toBe("_text+0x86");
+    expect(symbols.text(0xffff_ffff_8000_1086n, true)).toBe("initcall_blacklisted+0x86");
     expect(symbols.text(0xffff_ffff_8000_3000n)).toBe("some_data");
     expect(symbols.text(0x1000n)).toBeUndefined();
     expect(symbols.text(0xffff_ffff_8100_0000n)).toBeUndefined();

@@ -12,6 +12,9 @@ const MAX_FILES = 16;
 /** Names that a search gives at most: what a list shows. */
 const MAX_FOUND = 50;
 
+/** Answers that are kept: the functions of a busy system and what calls them. */
+const MAX_KNOWN = 16_384;
+
 /** A kernel that is loaded elsewhere than it was linked is moved by a multiple of this (RISC-V Linux). */
 const RELOCATION_BYTES = 0x20_0000n;
 
@@ -46,6 +49,8 @@ interface OpenFile {
 export class Symbols {
   readonly #machine: Machine;
   #files: OpenFile[] = [];
+  /** Answers that were given: the same few addresses are asked for again and again. */
+  readonly #known = new Map<bigint, SymbolAt | "none">();
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -57,24 +62,35 @@ export class Symbols {
     const others = this.#files.filter((open) => open.name !== name);
     if (others.length >= MAX_FILES) throw new Error(`There are ${MAX_FILES} files already.`);
     this.#files = [...others, { name, table, relocation: 0n }];
+    this.#locate();
   }
 
   remove(name: string): void {
     this.#files = this.#files.filter((open) => open.name !== name);
+    this.#known.clear();
   }
 
   files(): SymbolFile[] {
+    this.#locate();
     return this.#files.map((file) => {
-      const { name, table, relocation } = this.#relocated(file);
+      const { name, table, relocation } = file;
       return { name, symbols: table.size, relocation, match: this.#match(file) };
     });
   }
 
   /** The symbol at an address or the nearest before it. */
   lookup(address: bigint): SymbolAt | undefined {
+    const known = this.#known.get(address);
+    if (known !== undefined) return known === "none" ? undefined : known;
+    const found = this.#find(address);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(address, found ?? "none");
+    return found;
+  }
+
+  #find(address: bigint): SymbolAt | undefined {
     let nearest: SymbolAt | undefined;
-    for (const file of this.#files) {
-      const { table, relocation } = this.#relocated(file);
+    for (const { table, relocation } of this.#files) {
       const found = table.lookup(BigInt.asUintN(64, address - relocation));
       if (found === undefined) continue;
       const at = BigInt.asUintN(64, found.address + relocation);
@@ -101,6 +117,7 @@ export class Symbols {
   resolve(text: string): bigint | undefined {
     const [, name, offset] = /^\s*(.+?)(?:\+(0x[0-9a-f]{1,16}|\d{1,18}))?\s*$/i.exec(text) ?? [];
     if (name === undefined) return undefined;
+    this.#locate();
     const base = this.address(name) ?? hexadecimal(name);
     return base === undefined ? undefined : BigInt.asUintN(64, base + BigInt(offset ?? 0));
   }
@@ -108,9 +125,7 @@ export class Symbols {
   address(name: string): bigint | undefined {
     for (const file of this.#files) {
       const address = file.table.address(name);
-      if (address !== undefined) {
-        return BigInt.asUintN(64, address + this.#relocated(file).relocation);
-      }
+      if (address !== undefined) return BigInt.asUintN(64, address + file.relocation);
     }
     return undefined;
   }
@@ -127,14 +142,17 @@ export class Symbols {
   }
 
   /** Takes note of where a Linux kernel has its trap vector: the sign of a relocation. */
-  #relocated(file: OpenFile): OpenFile {
-    const linked = file.table.address(TRAP_ENTRY);
+  #locate(): void {
+    this.#known.clear();
     const hart: HartPort | undefined = this.#machine.harts[0];
-    if (linked === undefined || hart === undefined) return file;
-    // The low bits of stvec are its mode. Before the kernel has set it up it is somewhere else.
-    const moved = BigInt.asIntN(64, (csr(hart, "stvec") & ~3n) - linked);
-    if (moved % RELOCATION_BYTES === 0n) file.relocation = moved;
-    return file;
+    if (hart === undefined) return;
+    for (const file of this.#files) {
+      const linked = file.table.address(TRAP_ENTRY);
+      if (linked === undefined) continue;
+      // The low bits of stvec are its mode. Before the kernel has set it up it is somewhere else.
+      const moved = BigInt.asIntN(64, (csr(hart, "stvec") & ~3n) - linked);
+      if (moved % RELOCATION_BYTES === 0n) file.relocation = moved;
+    }
   }
 
   #match({ table, relocation }: OpenFile): SymbolFile["match"] {

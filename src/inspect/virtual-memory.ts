@@ -2,17 +2,18 @@
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import { type TranslationState, walkPage } from "./page-walk.ts";
 
-const PAGE_BYTES = 4096n;
+const PAGE_SHIFT = 12n;
+const PAGE_BYTES = 1n << PAGE_SHIFT;
 
-/** Pages remembered: a stack and the code around a few places. Beyond it the oldest is forgotten. */
+/** Pages remembered: a stack and the code around a few places. Beyond it all are forgotten. */
 const MAX_PAGES = 64;
 
 /** Sees memory as a hart in one state; page tables may change, so it is made for one look. */
 export class VirtualMemory {
   readonly #memory: GuestMemory;
   readonly #state: TranslationState;
-  /** Physical addresses of pages by their virtual ones; -1 for what is not mapped. */
-  readonly #pages = new Map<bigint, number>();
+  /** Physical addresses of pages by their virtual numbers; -1 for what is not mapped. */
+  readonly #pages = new Map<number, number>();
 
   constructor(memory: GuestMemory, state: TranslationState) {
     this.#memory = memory;
@@ -22,14 +23,14 @@ export class VirtualMemory {
   /** The physical address; undefined if none is mapped, or none that a machine of ours has. */
   translate(va: bigint): number | undefined {
     const address = BigInt.asUintN(64, va);
-    const page = address & ~(PAGE_BYTES - 1n);
+    const page = Number(address >> PAGE_SHIFT);
     let physical = this.#pages.get(page);
     if (physical === undefined) {
-      physical = this.#walk(page);
-      if (this.#pages.size >= MAX_PAGES) this.#pages.delete(this.#pages.keys().next().value ?? 0n);
+      physical = this.#walk(address & ~(PAGE_BYTES - 1n));
+      if (this.#pages.size >= MAX_PAGES) this.#pages.clear();
       this.#pages.set(page, physical);
     }
-    return physical < 0 ? undefined : physical + Number(address - page);
+    return physical < 0 ? undefined : physical + Number(address & (PAGE_BYTES - 1n));
   }
 
   /** A copy of bytes, which may lie on several pages; undefined if any of them is not RAM. */
@@ -76,10 +77,26 @@ export class VirtualMemory {
     return Math.min(length, Number(last % PAGE_BYTES) + 1);
   }
 
+  /** A little-endian halfword. */
+  readU16(va: bigint): number | undefined {
+    return this.#data(va, 2)?.getUint16(0, true);
+  }
+
   /** A little-endian doubleword. */
   readU64(va: bigint): bigint | undefined {
-    const bytes = this.read(va, 8);
-    return bytes && new DataView(bytes.buffer).getBigUint64(0, true);
+    return this.#data(va, 8)?.getBigUint64(0, true);
+  }
+
+  /** A few bytes, in place if they lie on one page. */
+  #data(va: bigint, length: number): DataView | undefined {
+    const isCrossing = (va & (PAGE_BYTES - 1n)) > PAGE_BYTES - BigInt(length);
+    const physical = isCrossing ? undefined : this.translate(va);
+    const bytes = isCrossing
+      ? this.read(va, length)
+      : physical === undefined
+        ? undefined
+        : this.#memory.view(physical, length);
+    return bytes && new DataView(bytes.buffer, bytes.byteOffset, length);
   }
 
   #walk(page: bigint): number {

@@ -73,6 +73,8 @@ export interface Sampler {
   /** The next sample is due then, in ms of the machine's clock. */
   readonly dueMs: number;
   sample(nowMs: number): void;
+  /** The guest waits for an interrupt from now on. */
+  idle(): void;
 }
 
 export interface MachineSnapshot {

@@ -376,6 +376,7 @@ export class Machine {
       if (exit !== "wfi" && this.#isSampleDue(now)) this.sampler?.sample(now);
       if (exit === "budget") this.#budget.measured(now - this.#runStart);
       else if (exit === "wfi" && this.msUntilWake() > 0 && !this.slots.work.hasWaiting) {
+        this.sampler?.idle();
         return "idle";
       }
       if (now >= endMs) return "running";

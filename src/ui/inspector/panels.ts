@@ -12,4 +12,19 @@ export const PANELS: readonly Panel[] = [
     title: "Control",
     load: async () => (await import("./control-panel.tsx")).ControlPanel,
   },
+  {
+    id: "cpu",
+    title: "CPU",
+    load: async () => (await import("./cpu-panel.tsx")).CpuPanel,
+  },
+  {
+    id: "profile",
+    title: "Profile",
+    load: async () => (await import("./profile-panel.tsx")).ProfilePanel,
+  },
+  {
+    id: "memory",
+    title: "Memory",
+    load: async () => (await import("./memory-panel.tsx")).MemoryPanel,
+  },
 ];
