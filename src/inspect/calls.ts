@@ -39,7 +39,6 @@ export type { DescriptorView } from "./queue/descriptors.ts";
 export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
 export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
-
 export type { SymbolFile } from "./symbols.ts";
 export type { HistogramView } from "./timeline/histogram.ts";
 export type {

@@ -9,6 +9,7 @@ import { PointForm, Points } from "./control-points.tsx";
 import { ControlRegisters } from "./control-registers.tsx";
 import { Badge, Empty, Fault, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
+import { useSymbols } from "./symbol-source.ts";
 
 interface Control {
   readonly label: string;
@@ -33,7 +34,8 @@ const CONTROLS: readonly Control[] = [
   },
 ];
 
-export function ControlPanel({ machine }: PanelProps): JSX.Element {
+export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
+  useSymbols(machine, session);
   const asked = useSignal(0);
   const look = useLook(() => machine.debugState(), [machine, asked.value]);
   const problem = useSignal<string | undefined>(undefined);
@@ -58,7 +60,7 @@ export function ControlPanel({ machine }: PanelProps): JSX.Element {
       <p class="control-problem" role="status">
         {problem.value !== undefined && <Fault what="That was not done." reason={problem.value} />}
       </p>
-      {view.isHeld && <Code view={view} />}
+      <Code view={view} />
       <Section title="Breakpoints">
         <Points
           label="Breakpoints"
