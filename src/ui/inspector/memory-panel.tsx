@@ -38,7 +38,7 @@ export function MemoryPanel({ machine, session, place, go }: PanelProps): JSX.El
   const start = goal.value ?? (text === "" ? ramStart(map) : undefined);
   const toPhysical = (address: number): void => go(hex(address));
   return (
-    <div class="memory">
+    <div class="memory-panel">
       <Section
         title="Bytes"
         aside={<KindChoice kind={kind} onChoose={(to) => go(placeOf(to, text))} />}
