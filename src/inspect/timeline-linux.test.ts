@@ -19,10 +19,10 @@ describe.skipIf(!hasGuest)("the timeline of Linux (skipped until the guest is bu
 
   it("has a write from kick to complete, in order", { timeout: LIMIT_MS }, async () => {
     await session.command("dd if=/dev/zero of=/dev/vda bs=64k count=1 conv=fsync,notrunc");
-    const { first, end, mistake } = calls.timeline("dev:block len>4096 readable>4096");
+    const { first, end, revision, mistake } = calls.timeline("dev:block len>4096 readable>4096");
     expect(mistake).toBeUndefined();
     expect(end).toBeGreaterThan(first);
-    const [row] = calls.timelineRows(first, 1);
+    const [row] = calls.timelineRows(first, 1, revision);
     expect(row).toMatchObject({ device: "blk0", slot: 1, outcome: "done", written: 1 });
     const { kick, pop, push, used, pulse, claim, complete } = row.times;
     const moments = [kick, pop, push, used, pulse, claim, complete];
@@ -33,6 +33,8 @@ describe.skipIf(!hasGuest)("the timeline of Linux (skipped until the guest is bu
     expect(detail?.readable?.[0]).toBe(1);
     expect(detail?.written).toEqual(Uint8Array.of(0));
     expect(calls.timelineLatencies().phases.total.count).toBe(end - first);
+    calls.timeline("dev:entropy");
+    expect(calls.timelineRows(first, 1, revision)).toEqual([]);
   });
 
   it("records nothing while it is stopped", { timeout: LIMIT_MS }, async () => {

@@ -66,8 +66,8 @@ describe.skipIf(!hasGuest)("a watched Linux (skipped until the guest is built)",
     let slices = 0;
     let seen = 0;
     const look = (): void => {
-      const { first, end } = calls.timeline("dev:block or len>0");
-      const rows = calls.timelineRows(end - 50, 50);
+      const { first, end, revision } = calls.timeline("dev:block or len>0");
+      const rows = calls.timelineRows(end - 50, 50, revision);
       if (rows.length > 0) calls.timelineRequest(rows[0].seq);
       seen = Math.max(seen, end - first);
     };

@@ -21,8 +21,9 @@ export const timelineCalls = (subject: Subject) => {
   return {
     /** How far the record is, seen through a filter. The first look begins it. */
     timeline: (filter: string) => timeline().look(filter),
-    /** Requests by their index among those that the filter of the last look lets through. */
-    timelineRows: (from: number, count: number) => timeline().rows(from, count),
+    /** Requests by their index in a revision; none once there is another one. */
+    timelineRows: (from: number, count: number, revision: number) =>
+      timeline().rows(from, count, revision),
     /** All of one request by its number; undefined once it had to make room. */
     timelineRequest: (seq: number) => timeline().detail(seq),
     timelineLatencies: () => timeline().latencies(),

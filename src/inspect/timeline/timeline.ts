@@ -58,7 +58,7 @@ export interface TimelineState {
   /** Matches have indices from `first` to before `end`; the oldest go as new ones come. */
   readonly first: number;
   readonly end: number;
-  /** While it is the same, a match keeps its index. */
+  /** While it is the same, the filter is, and a match keeps its index. */
   readonly revision: number;
   /** The share of the record that the filter has been asked about, from 0 to 1. */
   readonly progress: number;
@@ -94,6 +94,8 @@ export class Timeline {
   readonly #reader: RequestReader;
   readonly #nowMs: () => number;
   #view: TimelineView;
+  /** Added to the view's own revisions, so that no two views have the same. */
+  #firstRevision = 0;
   #mistake: TimelineState["mistake"];
   #export: Generator<Uint8Array> | undefined;
 
@@ -116,14 +118,15 @@ export class Timeline {
     const end = this.#nowMs() + READ_MS;
     this.#view.update(() => this.#nowMs() >= end);
     const { log, isRecording } = this.recorder;
-    const { first, end: beyond, revision, progress } = this.#view;
-    const kept = log.end - log.first;
+    const { first, end: beyond, progress } = this.#view;
+    const [kept, revision] = [log.end - log.first, this.#revision];
     const state = { isRecording, kept, first, end: beyond, revision, progress };
     return this.#mistake === undefined ? state : { ...state, mistake: this.#mistake };
   }
 
-  /** Matches from index `from` on, as of the last look. */
-  rows(from: number, count: number): TimelineRow[] {
+  /** Matches from index `from` on; none if indices are not those of `revision` any more. */
+  rows(from: number, count: number, revision: number): TimelineRow[] {
+    if (revision !== this.#revision) return [];
     const first = Math.max(from, this.#view.first);
     const end = Math.min(from + Math.min(count, MAX_ROWS), this.#view.end);
     const rows: TimelineRow[] = [];
@@ -192,6 +195,10 @@ export class Timeline {
     return pieces.length === 0 ? undefined : joined(pieces, bytes);
   }
 
+  get #revision(): number {
+    return this.#firstRevision + this.#view.revision;
+  }
+
   /** Of a list made some time ago, what has not had to make room since. */
   *#kept(seqs: readonly number[]): Generator<number> {
     for (const seq of seqs) if (this.recorder.log.has(seq)) yield seq;
@@ -203,7 +210,9 @@ export class Timeline {
       return;
     }
     try {
-      this.#view = new TimelineView(filter, this.#reader);
+      const next = new TimelineView(filter, this.#reader);
+      this.#firstRevision = this.#revision + 1;
+      this.#view = next;
       this.#mistake = undefined;
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;

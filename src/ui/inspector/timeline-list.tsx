@@ -20,8 +20,6 @@ const MAX_CACHED = 4000;
 export interface TimelineListProps {
   readonly machine: Remote;
   readonly state: TimelineState;
-  /** Changes with the filter: what was fetched is of another list then. */
-  readonly filter: string;
   readonly selected: number | undefined;
   /** Of the selected request among the matches. */
   readonly selectedIndex: number | undefined;
@@ -167,14 +165,16 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
 }
 
 /** The rows of the window by their index, as far as they have come. */
-function useRows({ machine, state, filter }: TimelineListProps, top: number, bottom: number) {
+function useRows({ machine, state }: TimelineListProps, top: number, bottom: number) {
   const cache = useRef(new Map<number, TimelineRow>());
   const [, redraw] = useState(0);
   const isAsking = useRef(false);
   const wanted = useRef<Range | undefined>(undefined);
+  const revision = useRef(state.revision);
   useLayoutEffect(() => {
     cache.current.clear();
-  }, [machine, filter, state.revision]);
+    revision.current = state.revision;
+  }, [machine, state.revision]);
   useEffect(() => {
     const seen = { from: Math.max(state.first, top), to: Math.min(state.end, bottom) };
     wanted.current = missing(cache.current, seen, state);
@@ -184,7 +184,9 @@ function useRows({ machine, state, filter }: TimelineListProps, top: number, bot
       for (let next = wanted.current; next !== undefined; next = wanted.current) {
         wanted.current = undefined;
         const from = Math.max(state.first, next.from);
-        const rows = await machine.timelineRows(from, next.to - from).catch(() => []);
+        const rows = await machine
+          .timelineRows(from, next.to - from, revision.current)
+          .catch(() => []);
         if (cache.current.size > MAX_CACHED) cache.current.clear();
         for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
         redraw((count) => count + 1);
@@ -192,7 +194,7 @@ function useRows({ machine, state, filter }: TimelineListProps, top: number, bot
       isAsking.current = false;
     };
     if (!isAsking.current && wanted.current !== undefined) void ask();
-  }, [machine, state, filter, top, bottom]);
+  }, [machine, state, top, bottom]);
   return cache.current;
 }
 
@@ -253,7 +255,7 @@ function useStep(
     if (target === undefined || state.end === state.first) return;
     event.preventDefault();
     const index = Math.min(state.end - 1, Math.max(state.first, target));
-    void machine.timelineRows(index, 1).then(([row]) => row && onSelect(row.seq));
+    void machine.timelineRows(index, 1, state.revision).then(([row]) => row && onSelect(row.seq));
   };
 }
 

@@ -29,7 +29,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
   const step = async (by: number): Promise<void> => {
     if (detail?.index === undefined) return;
-    const [row] = await machine.timelineRows(detail.index + by, 1);
+    const [row] = await machine.timelineRows(detail.index + by, 1, state.revision);
     if (row !== undefined) open(row.seq);
   };
   if (value === undefined && error !== undefined) return <p class="empty">{error}</p>;
@@ -60,7 +60,6 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
       <TimelineList
         machine={machine}
         state={state}
-        filter={filter}
         selected={seq}
         selectedIndex={shown?.index}
         onSelect={open}
