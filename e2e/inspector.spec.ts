@@ -130,11 +130,11 @@ test("its line moves by keyboard, is remembered, and the guest hears of it", asy
 
 test("on a small screen it covers the terminal, with a way back", async ({ vm, site }) => {
   const { page } = vm;
-  await page.setViewportSize(SIZES[2]);
+  await page.setViewportSize(LOOKS[2].viewport);
   await vm.boot(`${site}?disk=none`);
   await vm.button("Inspector").click();
   const box = await page.locator(".inspector").boundingBox();
-  expect(box?.width).toBe(SIZES[2].width);
+  expect(box?.width).toBe(LOOKS[2].viewport.width);
   await vm.button("Back to the terminal").click();
   await expect(terminal(page)).toBeFocused();
   expect(await vm.run("echo fine")).toBe("fine");
