@@ -37,7 +37,7 @@ export default defineConfig({
   workers: 1,
   // A computer that does other work at the time may miss a deadline; a retry is listed as flaky.
   retries: 1,
-  timeout: 60_000,
+  timeout: 120_000,
   expect: { timeout: 20_000 },
   forbidOnly: process.env.CI !== undefined,
   reporter: "list",

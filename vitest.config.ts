@@ -10,7 +10,7 @@ export default defineConfig({
       "oracle/**/*.test.ts",
       "fuzz/**/*.test.ts",
     ],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     pool: "threads",
   },
 });

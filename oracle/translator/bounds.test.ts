@@ -127,7 +127,7 @@ done:`,
   expect(grown).toBeLessThan(SLACK);
 });
 
-test("more functions than there may be regions", { timeout: 120_000 }, () => {
+test("more functions than there may be regions", { timeout: 600_000 }, () => {
   const functions = MAX_REGIONS + 100;
   const returning = 100;
   // Each adds its number; they are called one after the other, and the first, long dropped, again.
