@@ -8,6 +8,7 @@
  * takes a slow path, which asks `stopsAccess`. Without any, what is left of this is a look at a word
  * where a TLB entry is filled.
  */
+import { unfuseBefore } from "./fusion.ts";
 import { SpecialOp } from "./handlers.ts";
 import { BREAKPOINT_FILTER, ENTRY, FIELD, SLOT, WATCH_FILTER } from "./layout.ts";
 import { Access } from "./pmp.ts";
@@ -179,6 +180,7 @@ export class DebugPoints {
     const base = BigInt.asUintN(64, pageBase);
     for (const address of this.#between(base, base + BigInt(PAGE_BYTES))) {
       this.#data.setUint32(slot + SLOT.breakpoints, 1, true);
+      unfuseBefore(this.#data, slot, halfOf(address));
       const op = slot + entryAt(address) + ENTRY.op;
       // To be decoded anew, and marked then.
       if (this.#data.getUint16(op, true) !== SpecialOp.breakpoint)

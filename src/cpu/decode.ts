@@ -21,8 +21,18 @@ import {
   when,
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
-import { ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
-import { BREAKPOINT_FILTER, ENTRY, F_BASE, SCRATCH, SLOT, X_BASE, X_SINK } from "./layout.ts";
+import { FIRST_FUSED_OP, FUSED_PAIRS } from "./fusion.ts";
+import { FIRST_ROW_OP, HANDLERS, ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
+import {
+  BREAKPOINT_FILTER,
+  ENTRY,
+  F_BASE,
+  SCRATCH,
+  SLOT,
+  TRANSLATION,
+  X_BASE,
+  X_SINK,
+} from "./layout.ts";
 
 const PAGE_BYTES = 4096;
 const LAST_HALF = PAGE_BYTES - 2;
@@ -47,6 +57,7 @@ export function defineDecode(module: ModuleBuilder): DecodeFunctions {
     undefined,
     (entry, bits, offset) => decodeBody(entry, bits, offset),
   );
+  const fuse = module.define("fuse", ["i32"], undefined, fuseBody);
   const decode = module.define(
     "decode",
     ["i32"],
@@ -71,8 +82,14 @@ export function defineDecode(module: ModuleBuilder): DecodeFunctions {
           when(i32.load8_u(i32.shr_u(offset, 1), BREAKPOINT_FILTER.base), [
             i32.store16(entry, i32.load16_u(entry, ENTRY.op), ENTRY.replaced),
             i32.store16(entry, SpecialOp.breakpoint, ENTRY.op),
+            ret(),
           ]),
         ]),
+        callVoid(fuse, entry),
+        when(i32.lt_u(offset, 2), [ret()]),
+        callVoid(fuse, i32.sub(entry, ENTRY.bytes)),
+        when(i32.lt_u(offset, 4), [ret()]),
+        callVoid(fuse, i32.sub(entry, 2 * ENTRY.bytes)),
       ];
     },
     { export: true },
@@ -84,6 +101,36 @@ export function defineDecode(module: ModuleBuilder): DecodeFunctions {
     i32.store(slot, bits, SCRATCH.bits),
   ]);
   return { decode, decodeScratch };
+}
+
+/** Fuses an instruction with the one behind it, if both are decoded and a pair. */
+function fuseBody(entry: Local<"i32">): Stmt[] {
+  const end = label("alone");
+  const [op, second, next] = [i32.local(), i32.local(), i32.local()];
+  const firsts = [...new Set(FUSED_PAIRS.map((pair) => pair.firstOp))];
+  const labels = firsts.map((first) => label(`first ${first}`));
+  const targets = HANDLERS.map((_, k) => labels[firsts.indexOf(FIRST_ROW_OP + k)] ?? end);
+  let inner: Stmt[] = [brTable(i32.sub(op, FIRST_ROW_OP), targets, end)];
+  for (const [k, first] of firsts.entries()) {
+    const pairs = FUSED_PAIRS.filter(({ firstOp }) => firstOp === first);
+    inner = [
+      block(labels[k], inner),
+      set(next, i32.add(entry, (pairs[0].first.length / 2) * ENTRY.bytes)),
+      set(second, i32.load16_u(next, ENTRY.op)),
+      when(i32.and(i32.ge_u(second, FIRST_FUSED_OP), i32.lt_u(second, TRANSLATION.firstOp)), [
+        set(second, i32.load16_u(next, ENTRY.replaced)),
+      ]),
+      ...pairs.map(({ secondOp, op: fused }) =>
+        when(i32.eq(second, secondOp), [
+          i32.store16(entry, op, ENTRY.replaced),
+          i32.store16(entry, fused, ENTRY.op),
+          ret(),
+        ]),
+      ),
+      br(end),
+    ];
+  }
+  return [set(op, i32.load16_u(entry, ENTRY.op)), block(end, inner)];
 }
 
 /** What the writing of an entry depends on: rows with the same one differ only in their handlers. */

@@ -53,6 +53,8 @@ export interface CoreFunctions extends DataFunctions {
 
 /** What a handler does when it does not simply go on to the next entry. */
 export interface Continuations {
+  /** Where a load or store that the TLB has no answer to is executed instead; undefined: here. */
+  readonly miss?: readonly Stmt[];
   /** An exception has been recorded. */
   readonly trap: readonly Stmt[];
   /** Something outside needs the main loop's attention soon; the instruction itself goes on. */
@@ -168,7 +170,9 @@ export class EntryTarget extends HartTarget {
 
   load(width: LoadWidth, address: I64, use: (value: I64) => readonly Stmt[]): Stmt[] {
     const size = BYTES[width];
+    const { miss } = this.#next;
     const slow = (va: I64): I32 => {
+      if (miss !== undefined) return i32.seq(miss, 0);
       const host = i32.local();
       const body = [
         set(host, call(this.core.mmu.loadSlow, va, size)),
@@ -192,7 +196,7 @@ export class EntryTarget extends HartTarget {
         whenLikely(
           hits(entry, va, size, TLB.write),
           [i64[width](hostOf(entry, va, TLB.write), value)],
-          [
+          this.#next.miss ?? [
             when(i32.eqz(call(this.core.mmu.storeSlow, va, size, value)), this.trap),
             when(get32("attention"), this.#next.attend),
           ],

@@ -21,7 +21,7 @@ export const SpecialOp = {
   breakpoint: 4,
 } as const;
 
-const FIRST_ROW_OP = 5;
+export const FIRST_ROW_OP = 5;
 
 export interface Handler {
   readonly row: Row;

@@ -380,9 +380,12 @@ export function storeBytes(address: I32, size: I32, value: I64): Stmt[] {
   ];
 }
 
+/** Half-words from where an instruction, or a pair of fused ones, begins to its last one. */
+const REACH = 3;
+
 /**
- * (address, size): forgets the decoded entries of the bytes about to be written. An instruction may
- * begin one half-word before them; one that begins on the page before is decoded at every execution.
+ * (address, size): forgets the decoded entries of the bytes about to be written. An instruction that
+ * begins on the page before is decoded at every execution.
  */
 function defineInvalidate(
   module: ModuleBuilder,
@@ -398,7 +401,7 @@ function defineInvalidate(
       when(i32.load(slot, SLOT.translated), [callVoid(host.dropTranslations, slot)]),
       set(half, i32.shr_u(offset, 1)),
       set(last, i32.shr_u(i32.add(offset, i32.sub(size, 1)), 1)),
-      when(half, [set(half, i32.sub(half, 1))]),
+      set(half, i32.select(i32.gt_u(half, REACH), i32.sub(half, REACH), 0)),
       loop(next, [
         i32.store16(i32.add(slot, i32.mul(half, ENTRY.bytes)), 0),
         set(half, i32.add(half, 1)),

@@ -1,7 +1,7 @@
 /** Lowers the statements of one function to the bytes of a code-section entry. */
 import { type Allocation, allocate } from "./allocate.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import type { Expr, Func, Label, Local, Signature, Stmt } from "./expr.ts";
+import type { Expr, Func, FuncTable, Label, Local, Signature, Stmt } from "./expr.ts";
 import { Op, TYPE_CODE, type ValType } from "./opcodes.ts";
 
 const EMPTY_BLOCK = 0x40;
@@ -21,6 +21,8 @@ export interface FunctionCode {
 export interface Indices {
   func(func: Func): number;
   type(signature: Signature): number;
+  /** Of a table of the module's own; undefined: the imported one. */
+  table(table: FuncTable | undefined): number;
 }
 
 /** @throws Error on a type mismatch or a branch to a label that does not enclose it. */
@@ -191,7 +193,7 @@ class Emitter {
         this.#expr(node.index);
         code.u8(Op.call_indirect);
         code.u32(this.#indices.type(node.signature));
-        code.u32(0);
+        code.u32(this.#indices.table(node.table));
         return;
       case "select":
         this.#expr(node.yes);

@@ -6,10 +6,10 @@
  * evaluated twice, so bind it with `bind` first.
  */
 import { binaryFolder, constant, foldStored, foldUnary } from "./fold.ts";
-import type { Expr, Func, I32, Label, Local, Signature, Stmt } from "./node.ts";
+import type { Expr, Func, FuncTable, I32, Label, Local, Signature, Stmt } from "./node.ts";
 import { LOADS, NUMERIC, STORES, type ValType, VECTOR } from "./opcodes.ts";
 
-export type { Expr, Func, I32, I64, Label, Local, Signature, Stmt } from "./node.ts";
+export type { Expr, Func, FuncTable, I32, I64, Label, Local, Signature, Stmt } from "./node.ts";
 
 /** What a constructor accepts for an operand: an expression or a literal of its type. */
 export type Arg<T extends ValType> = Expr<T> | number | bigint;
@@ -248,10 +248,21 @@ export function callIndirect<R extends ValType>(
   return {
     kind: "callIndirect",
     type: signature.result,
+    table: undefined,
     signature,
     index: arg("i32", index),
     args: callArgs(signature, args),
   };
+}
+
+/** The same for a table of the module's own. */
+export function callIn<R extends ValType>(
+  table: FuncTable,
+  signature: Signature<R>,
+  index: Arg<"i32">,
+  ...args: Arg<ValType>[]
+): Expr<R> {
+  return { ...callIndirect(signature, index, ...args), table } as Expr<R>;
 }
 
 /** `memory.fill`. */

@@ -1,14 +1,23 @@
 /** Assembles a WebAssembly module: imports, functions, exports and branch hints. */
 import { ByteWriter } from "./byte-writer.ts";
 import { type BranchHint, emitFunction } from "./emitter.ts";
-import type { Func, Local, Signature, Stmt } from "./expr.ts";
-import { TYPE_CODE, type ValType } from "./opcodes.ts";
+import type { Func, FuncTable, Local, Signature, Stmt } from "./expr.ts";
+import { Op, TYPE_CODE, type ValType } from "./opcodes.ts";
 
 const MAGIC_AND_VERSION = new Uint8Array([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
 
 const FUNCREF = 0x70;
 
-const SectionId = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const SectionId = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  export: 7,
+  element: 9,
+  code: 10,
+} as const;
 
 export interface MemoryImport {
   readonly module: string;
@@ -44,6 +53,7 @@ export class ModuleBuilder {
   readonly #types = new Map<string, { index: number; signature: Signature }>();
   #memory: MemoryImport | undefined;
   #table: TableImport | undefined;
+  readonly #tables: FuncTable[] = [];
 
   importMemory(memory: MemoryImport): void {
     this.#memory = memory;
@@ -83,6 +93,13 @@ export class ModuleBuilder {
     return func;
   }
 
+  /** A table that holds these functions, for `callIn`. */
+  defineTable(funcs: readonly Func[]): FuncTable {
+    const table: FuncTable = { funcs };
+    this.#tables.push(table);
+    return table;
+  }
+
   /** Exports a function that was defined without. */
   export(func: Func): void {
     this.#exports.add(func);
@@ -107,11 +124,30 @@ export class ModuleBuilder {
     section(out, SectionId.function, this.#definitions.length, (s, k) =>
       s.u32(this.#typeOf(this.#definitions[k].func)),
     );
+    section(out, SectionId.table, this.#tables.length, (s, k) => {
+      const { length } = this.#tables[k].funcs;
+      s.u8(FUNCREF);
+      s.u8(0x01);
+      s.u32(length);
+      s.u32(length);
+    });
     const exported = this.#definitions.filter((d) => this.#exports.has(d.func));
     section(out, SectionId.export, exported.length, (s, k) => {
       s.name(exported[k].func.name);
       s.u8(0x00);
       s.u32(this.#indexOf(exported[k].func));
+    });
+    section(out, SectionId.element, this.#tables.length, (s, k) => {
+      const { funcs } = this.#tables[k];
+      // Active, for a table that is named, with function indices (element kind 0).
+      s.u32(2);
+      s.u32(this.#tableOf(this.#tables[k]));
+      s.u8(Op.i32_const);
+      s.s32(0);
+      s.u8(Op.end);
+      s.u8(0x00);
+      s.u32(funcs.length);
+      for (const func of funcs) s.u32(this.#indexOf(func));
     });
     out.bytes(code.view());
     return out.finish();
@@ -122,6 +158,10 @@ export class ModuleBuilder {
     if (index === undefined) throw new Error(`${func.name} is not in this module`);
     return index;
   };
+
+  /** Imported tables come first. */
+  #tableOf = (table: FuncTable | undefined): number =>
+    table === undefined ? 0 : this.#tables.indexOf(table) + (this.#table === undefined ? 0 : 1);
 
   #typeOf = (signature: Signature): number => {
     const key = `${signature.params.join()}:${signature.result ?? ""}`;
@@ -178,7 +218,7 @@ export class ModuleBuilder {
   /** The code section and the hints that precede it. */
   #codeSections(): ByteWriter {
     const out = new ByteWriter();
-    const indices = { func: this.#indexOf, type: this.#typeOf };
+    const indices = { func: this.#indexOf, type: this.#typeOf, table: this.#tableOf };
     const hinted: { index: number; hints: readonly BranchHint[] }[] = [];
     const bodies = this.#definitions.map(({ func, locals, body }) => {
       const code = emitFunction(locals, func.result, body(), indices);

@@ -23,6 +23,11 @@ export interface Func<R extends ValType | undefined = ValType | undefined> exten
   readonly name: string;
 }
 
+/** A table of functions that a module fills in itself; its index is known when the module is encoded. */
+export interface FuncTable {
+  readonly funcs: readonly Func[];
+}
+
 interface Node<T extends ValType> {
   readonly type: T;
 }
@@ -61,6 +66,8 @@ interface Call<T extends ValType> extends Node<T> {
 
 interface CallIndirect<T extends ValType> extends Node<T> {
   readonly kind: "callIndirect";
+  /** Undefined: the imported table. */
+  readonly table: FuncTable | undefined;
   readonly signature: Signature;
   readonly index: Expr<"i32">;
   readonly args: readonly Expr[];

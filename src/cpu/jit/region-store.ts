@@ -2,6 +2,7 @@
  * Keeps the regions that are there: their places in the tables of `layout.ts`, the ways into them, and
  * what they were made from. It drops those that no longer hold, and the oldest to make room.
  */
+import { unfuseBefore, unfusedOp } from "../fusion.ts";
 import { SpecialOp } from "../handlers.ts";
 import { ENTRY, FIELD, LINK, MAX_REGIONS, REGION_RECORD, SLOT, TRANSLATION } from "../layout.ts";
 import type { Region } from "./discover.ts";
@@ -127,16 +128,19 @@ export class RegionStore {
     const entries = placed.entries.map((at, number) => {
       const page = Math.floor(at / PAGE_BYTES);
       const slot = slots[pages.indexOf(page)];
-      return { entry: slot + ((at - page * PAGE_BYTES) / 2) * ENTRY.bytes, number, page };
+      const half = (at - page * PAGE_BYTES) / 2;
+      return { entry: slot + half * ENTRY.bytes, slot, half, number, page };
     });
     this.#replace(entries[0].entry);
     const { memory } = this.#options;
     const { core, table } = this.#space;
     const instance = new WebAssembly.Instance(module, { host: { memory, table }, core });
     table.set(index, instance.exports.region);
-    const ways = entries.flatMap(({ entry, number, page }) => {
+    const ways = entries.flatMap(({ entry, slot, half, number, page }) => {
       const row = this.#enterHere(entry, index, number, page);
-      return row === undefined ? [] : [{ row, entry }];
+      if (row === undefined) return [];
+      unfuseBefore(this.#data, slot, half);
+      return [{ row, entry }];
     });
     this.#placed.set(placed, ways);
   }
@@ -208,7 +212,7 @@ export class RegionStore {
   #enterHere(entry: number, index: number, number: number, page: number): number | undefined {
     const data = this.#data;
     if (data.getUint16(entry + ENTRY.op, true) === SpecialOp.decode) this.#options.decode(entry);
-    const op = data.getUint16(entry + ENTRY.op, true);
+    const op = unfusedOp(data, entry);
     // An older region keeps its way in; page ends, straddling instructions and marks cannot be one.
     if (op >= TRANSLATION.firstOp || op <= SpecialOp.breakpoint) return undefined;
     const row = this.#freeRows.take();
