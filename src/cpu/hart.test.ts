@@ -21,7 +21,8 @@ describe("hart", () => {
     expect(hart.pc()).toBe(BigInt(RAM + 20));
     expect(hart.instructionCount()).toBe(302);
     expect(hart.run(1000)).toBe("budget");
-    expect(hart.peekCsr(0xb02)).toBe(1301n);
+    expect(hart.instructionCount()).toBe(1302);
+    expect(hart.peekCsr(0xb02)).toBe(1302n);
   });
 
   test("an ecall traps to mtvec with the cause and returns by mret", () => {
@@ -69,6 +70,24 @@ describe("hart", () => {
     hart.run(50);
     expect(calls).toBe(answered);
     if (mode === "M") expect(hart.peekCsr(0x342)).toBe(1n);
+  });
+
+  test("counters are right between runs too", () => {
+    const [MINSTRET, MCYCLE] = [0xb02, 0xb00];
+    const { hart, program } = bareMachine();
+    const counted = () => [hart.peekCsr(MINSTRET), hart.peekCsr(MCYCLE)];
+    program(RAM, [...Array(20).fill(encode("addi", { rd: 5, rs1: 5, imm: 1 })), encode("ebreak")]);
+    expect(counted()).toEqual([0n, 0n]);
+    hart.step(3);
+    expect(counted()).toEqual([3n, 3n]);
+    hart.debug.pokeCsr(MINSTRET, 100n);
+    expect(counted()).toEqual([100n, 3n]);
+    hart.step(2);
+    hart.debug.pokeCsr(MCYCLE, 7n);
+    expect(counted()).toEqual([102n, 7n]);
+    hart.run(1000);
+    hart.reset({ pc: RAM, mode: "M", a0: 0, a1: 0 });
+    expect(counted()).toEqual([0n, 0n]);
   });
 
   test("a program in shared memory", () => {

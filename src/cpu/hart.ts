@@ -40,6 +40,8 @@ export { HART_MEMORY_BYTES };
 
 const TWO_32 = 0x1_0000_0000;
 const STIP = 1 << 5;
+/** The budget between two runs: counters are read before an instruction that has been counted. */
+const IDLE_BUDGET = -1;
 /** pmpcfg of an entry that grants everything: NAPOT, RWX. */
 const PMP_ALL = 0x1fn;
 /** S-mode may use all CBO instructions; CBO.INVAL flushes, which reveals no old data. */
@@ -119,7 +121,6 @@ export class Hart implements HartPort {
       points: this.#points,
       step: () => this.#stepOver(),
       setPc: (value) => this.#goTo(value),
-      setF: (index, value) => this.setF(index, value),
       pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
     };
     options.guestMemory.observeWrites((gpa, length) => {
@@ -158,6 +159,7 @@ export class Hart implements HartPort {
     // The log of fills is gone: the flush touches all entries.
     this.#set("tlbFills", TLB_LOG.count);
     this.#setBig("interpretOnce", -1n);
+    this.#set("budget", IDLE_BUDGET);
     this.#exports.flush_all();
     this.#exports.update_contexts_now();
     this.#points.restore();
@@ -298,6 +300,7 @@ export class Hart implements HartPort {
     // Writes to counters make up for what is left of the budget: between runs nothing is.
     this.#set("budget", 0);
     this.#exports.csr_poke(row, BigInt.asIntN(64, value));
+    this.#set("budget", IDLE_BUDGET);
     return true;
   }
 
@@ -319,6 +322,7 @@ export class Hart implements HartPort {
     const exit = EXITS[code.run(maxInstructions)];
     this.#executed += maxInstructions + this.#granted - this.#data.getInt32(FIELD.budget, true);
     this.#executed -= this.#get("trapCount");
+    this.#set("budget", IDLE_BUDGET);
     if (exit === "stop") this.#set("stopRequested", 0);
     return exit;
   }

@@ -53,6 +53,7 @@ class FakeHart implements HartPort {
   getF(): bigint {
     return 0n;
   }
+  setF(): void {}
   tlb(): never {
     throw new Error("firmware does not ask");
   }

@@ -55,7 +55,7 @@ export function writeRegister(hart: HartPort, register: Register, value: bigint)
       hart.setX(register.index, value);
       return register.index !== 0;
     case "f":
-      debug.setF(register.index, value);
+      hart.setF(register.index, value);
       return true;
     case "csr":
       return debug.pokeCsr(register.index, value);
