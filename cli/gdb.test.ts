@@ -103,6 +103,43 @@ describe.skipIf(!hasGdb)("gdb-multiarch", () => {
     expect(output).toMatch(/detached/);
   });
 
+  it("interrupts a run, detaches, comes again, and ends the machine", {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const ended = once(vm, "exit");
+    const client = spawn(GDB, ["-nx", "-q"], { cwd: folder });
+    let output = "";
+    for (const stream of [client.stdout, client.stderr]) {
+      stream.on("data", (text) => {
+        output += text;
+      });
+    }
+    const say = (...lines: string[]) => client.stdin.write(`${lines.join("\n")}\n`);
+    const heard = (pattern: RegExp) =>
+      expect.poll(() => output, { timeout: LIMIT_MS / 4 }).toMatch(pattern);
+    say("set pagination off", "set confirm off", "file kernel.elf", `target remote :${port}`);
+    // By then the kernel has page tables.
+    say("break vfs_write", "continue", "delete", "continue");
+    await heard(/Breakpoint 1, [\s\S]*Continuing/);
+    await sleep(500);
+    client.kill("SIGINT");
+    await heard(/received signal SIGINT/);
+    say("x/gx 0", "x/4i $pc", 'printf "pc %d\\n", $minstret > 0');
+    say('eval "monitor translate %#lx", (long)&vfs_write');
+    say("maint packet qqemu.PhyMemMode", "detach");
+    await heard(/detached/);
+    expect(output).toMatch(/Cannot access memory at address 0x0/);
+    expect(output).toMatch(/^(\(gdb\) )?pc 1$/m);
+    expect(output).toMatch(/level 2: 0x\w+ at 0x\w+ V[\s\S]*Sv\d\d: 0x\w+/);
+    expect(output).toMatch(/received: "0"/);
+    output = "";
+    say(`target remote :${port}`, "info threads", "stepi", "monitor quit");
+    await heard(/bye/);
+    expect(output).toMatch(/Thread 1 \(Hart 0, [SU]-mode\)/);
+    expect((await ended)[0]).toBe(0);
+    client.kill();
+  });
+
   it("kills the machine", { timeout: LIMIT_MS }, async () => {
     const ended = once(vm, "exit");
     await gdb(["stepi", "kill"]);
