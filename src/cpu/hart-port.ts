@@ -85,6 +85,7 @@ export interface HartDebug {
    */
   step(): RunExit;
   setPc(value: bigint): void;
+  setMode(mode: PrivilegeMode): void;
   /** Writes a CSR as an M-mode instruction would; false if it does not exist or is read-only. */
   pokeCsr(csr: number, value: bigint): boolean;
 }

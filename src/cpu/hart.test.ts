@@ -90,6 +90,52 @@ describe("hart", () => {
     expect(counted()).toEqual([0n, 0n]);
   });
 
+  test.each([5, 2048, 3000])("a flush forgets all of %i pages, and the count goes on", (pages) => {
+    const { hart, program } = bareMachine({ ramBytes: 16 << 20 });
+    program(RAM, [
+      encode("auipc", { rd: 5, imm: 0 }),
+      encode("lui", { rd: 6, imm: 0x1000 }),
+      encode("add", { rd: 5, rs1: 5, rs2: 6 }),
+      encode("ld", { rd: 7, rs1: 5, imm: 0 }),
+      encode("addi", { rd: 8, rs1: 8, imm: -1 }),
+      encode("bne", { rs1: 8, rs2: 0, imm: -12 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    hart.setX(8, BigInt(pages));
+    const used = () =>
+      hart
+        .tlb()
+        .contexts.reduce((sum, { read, write, execute }) => sum + read + write + execute, 0);
+    const before = hart.tlb();
+    hart.run(2 + 4 * pages);
+    expect(used()).toBe(1 + Math.min(pages, before.entries));
+    expect(hart.tlb().fills).toBe(1 + pages);
+    hart.flushTlb();
+    expect(used()).toBe(0);
+    expect(hart.tlb()).toMatchObject({ fills: 1 + pages, flushes: before.flushes + 1 });
+    hart.run(2);
+    expect(hart.tlb().fills).toBe(2 + pages);
+  });
+
+  test("a debugger can change the mode", () => {
+    const { hart, program } = bareMachine();
+    const readStatus = encode("csrrs", { rd: 5, csr: 0x300 });
+    program(RAM, [readStatus, readStatus]);
+    hart.step(1);
+    expect([hart.pc(), hart.mode()]).toEqual([BigInt(RAM + 4), "M"]);
+    // Without PMP entries nothing else than M-mode may fetch anything.
+    hart.debug.setMode("U");
+    hart.step(1);
+    expect([hart.peekCsr(0x342), hart.peekCsr(0x341)]).toEqual([1n, BigInt(RAM + 4)]);
+    hart.reset({ pc: RAM, mode: "S", a0: 0, a1: 0 });
+    hart.step(1);
+    expect(hart.peekCsr(0x142)).toBe(2n);
+    hart.debug.setPc(BigInt(RAM));
+    hart.debug.setMode("M");
+    hart.step(1);
+    expect(hart.pc()).toBe(BigInt(RAM + 4));
+  });
+
   test("a program in shared memory", () => {
     const { hart, program } = bareMachine({ shared: true });
     program(RAM, [encode("addi", { rd: 5, imm: -1 }), encode("jal", { imm: 0 })]);

@@ -121,6 +121,7 @@ export class Hart implements HartPort {
       points: this.#points,
       step: () => this.#stepOver(),
       setPc: (value) => this.#goTo(value),
+      setMode: (mode) => this.#setMode(mode),
       pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
     };
     options.guestMemory.observeWrites((gpa, length) => {
@@ -157,10 +158,11 @@ export class Hart implements HartPort {
     if (start.mode === "S") this.#grantSupervisor();
     this.#pmp.update();
     // The log of fills is gone: the flush touches all entries.
-    this.#set("tlbFills", TLB_LOG.count);
+    this.#setBig("tlbFills", BigInt(TLB_LOG.count));
     this.#setBig("interpretOnce", -1n);
     this.#set("budget", IDLE_BUDGET);
     this.#exports.flush_all();
+    this.#setBig("tlbFilled", 0n);
     this.#exports.update_contexts_now();
     this.#points.restore();
     this.#executed = 0;
@@ -291,6 +293,12 @@ export class Hart implements HartPort {
     this.setPc(pc);
     // A hart that waits does so at the instruction behind its WFI.
     this.#set("waiting", 0);
+  }
+
+  #setMode(mode: PrivilegeMode): void {
+    this.#set("mode", Mode[mode]);
+    this.#set("attention", 1);
+    this.#exports.update_contexts_now();
   }
 
   #pokeCsr(csr: number, value: bigint): boolean {

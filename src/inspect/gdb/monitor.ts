@@ -41,6 +41,12 @@ function translate({ machine, hart }: Debugger, operand: string): string {
   return [...entries, `${walk.scheme}: ${end}`].join("\n");
 }
 
+function reset({ machine }: Debugger): string {
+  machine.hold.begin();
+  machine.reset();
+  return "reset: have GDB read the registers again, by maintenance flush register-cache";
+}
+
 const QUIT = "quit";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
@@ -53,15 +59,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ],
   [
     "reset",
-    {
-      help: "starts the guest again; it is held before its first instruction",
-      run: ({ machine }) => {
-        machine.hold.begin();
-        machine.reset();
-        return "reset: have GDB read the registers again, by maintenance flush register-cache";
-      },
-    },
+    { help: "starts the guest again; it is held before its first instruction", run: reset },
   ],
+  ["system_reset", { help: "the same, as QEMU calls it", run: reset }],
   [QUIT, { help: "as kill: ends a machine of the command line, leaves that of a page", run: bye }],
 ]);
 

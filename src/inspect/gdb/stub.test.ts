@@ -120,7 +120,9 @@ describe("a client", () => {
     expect(client.ask(`p${hex(65 + 0x140)}`)).toEqual([valueToHex(9n)]);
     expect(client.ask(`p${hex(65 + 0x7ff)}`)).toEqual(["x".repeat(16)]);
     expect(client.ask(`p${hex(65 + 4096)}`)).toEqual([valueToHex(1n)]);
-    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(3n)}`)).toEqual(["E16"]);
+    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(2n)}`)).toEqual(["E16"]);
+    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(3n)}`)).toEqual(["OK"]);
+    expect(machine.harts[0].mode()).toBe("M");
     expect([...client.ask("Pffff=00"), ...client.ask("G00"), ...client.ask("pzz")]).toEqual([
       ...["E16", "E16", "x".repeat(16)],
     ]);
