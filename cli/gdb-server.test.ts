@@ -86,6 +86,14 @@ it("serves the next client whatever peers have sent, and however they have gone"
   );
 });
 
+it("serves one client at a time", async () => {
+  const first = await connect();
+  await closed(await connect());
+  first.write(encodePacket("?"));
+  expect(String((await once(first, "data"))[0])).toMatch(STOPPED);
+  first.destroy();
+});
+
 it("cuts off a client that asks and does not read", { timeout: LIMIT_MS }, async () => {
   const peer = await connect();
   peer.pause();

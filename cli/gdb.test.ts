@@ -3,7 +3,6 @@ import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_proces
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -144,24 +143,5 @@ describe.skipIf(!hasGdb)("gdb-multiarch", () => {
     const ended = once(vm, "exit");
     await gdb(["stepi", "kill"]);
     expect((await ended)[0]).toBe(0);
-  });
-});
-
-describe("the port", () => {
-  it("serves one client at a time, and no browser", { timeout: LIMIT_MS }, async () => {
-    const connect = () => createConnection(Number(port), "127.0.0.1").on("error", () => {});
-    const closed = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
-    const first = connect();
-    await once(first, "connect");
-    const second = connect();
-    await closed(second);
-    first.write("GET / HTTP/1.1\r\n\r\n");
-    await closed(first);
-    // Until the other side has noticed.
-    await sleep(200);
-    const third = connect();
-    third.write("+$qC#b4");
-    expect(String((await once(third, "data"))[0])).toMatch(/^\+/);
-    third.destroy();
   });
 });
