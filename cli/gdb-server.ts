@@ -1,13 +1,8 @@
 /** Serves GDB at a TCP port of this host's loopback: one client at a time. */
-
-import type { AddressInfo } from "node:net";
-import { createServer, type Server, type Socket } from "node:net";
+import { type ClientHandler, LoopbackPort } from "../relay/loopback-port.ts";
 import { Debugger } from "../src/inspect/debugger.ts";
 import { GdbStub } from "../src/inspect/gdb/stub.ts";
 import type { Machine } from "../src/machine/machine.ts";
-
-/** Answers that may wait for a client to read them: one that asks and never reads is cut off. */
-const MAX_WAITING_BYTES = 1 << 20;
 
 export interface GdbServerEvents {
   /** A client has ordered the end of the machine. */
@@ -17,57 +12,42 @@ export interface GdbServerEvents {
 export class GdbServer {
   readonly #machine: Machine;
   readonly #events: GdbServerEvents;
-  readonly #server: Server;
-  #client: { readonly socket: Socket; readonly stub: GdbStub } | undefined;
+  readonly #port = new LoopbackPort(() => this.#welcome());
+  #stub: GdbStub | undefined;
 
   constructor(machine: Machine, events: GdbServerEvents) {
     this.#machine = machine;
     this.#events = events;
-    this.#server = createServer((socket) => this.#connected(socket));
   }
 
   /** Resolves to the port. Rejects if it is taken. */
   listen(port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ port, host: "127.0.0.1" }, () =>
-        resolve((this.#server.address() as AddressInfo).port),
-      );
-    });
+    return this.#port.listen(port);
   }
 
   /** The machine has ended with this exit code. */
   exited(code: number): void {
-    this.#client?.stub.exited(code);
-    this.#client?.socket.end();
+    this.#stub?.exited(code);
+    this.#port.end();
   }
 
   close(): void {
-    this.#server.close();
-    this.#client?.socket.destroy();
+    this.#port.close();
   }
 
-  #connected(socket: Socket): void {
-    if (this.#client !== undefined) {
-      socket.destroy();
-      return;
-    }
-    socket.setNoDelay(true);
+  #welcome(): ClientHandler {
     const stub = new GdbStub(Debugger.of(this.#machine), {
-      send: (bytes) => {
-        socket.write(bytes);
-        if (socket.writableLength > MAX_WAITING_BYTES) socket.destroy();
-      },
-      close: () => socket.end(),
+      send: (bytes) => this.#port.send(bytes),
+      close: () => this.#port.end(),
       kill: () => this.#events.kill(),
     });
-    this.#client = { socket, stub };
-    socket.on("data", (bytes) => stub.receive(bytes));
-    // What follows an error is the end.
-    socket.on("error", () => {});
-    socket.on("close", () => {
-      this.#client = undefined;
-      stub.close();
-    });
+    this.#stub = stub;
+    return {
+      receive: (bytes) => stub.receive(bytes),
+      closed: () => {
+        this.#stub = undefined;
+        stub.close();
+      },
+    };
   }
 }

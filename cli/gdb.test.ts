@@ -3,7 +3,6 @@ import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_proces
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -103,28 +102,46 @@ describe.skipIf(!hasGdb)("gdb-multiarch", () => {
     expect(output).toMatch(/detached/);
   });
 
+  it("interrupts a run, detaches, comes again, and ends the machine", {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const ended = once(vm, "exit");
+    const client = spawn(GDB, ["-nx", "-q"], { cwd: folder });
+    let output = "";
+    for (const stream of [client.stdout, client.stderr]) {
+      stream.on("data", (text) => {
+        output += text;
+      });
+    }
+    const say = (...lines: string[]) => client.stdin.write(`${lines.join("\n")}\n`);
+    const heard = (pattern: RegExp) =>
+      expect.poll(() => output, { timeout: LIMIT_MS / 4 }).toMatch(pattern);
+    say("set pagination off", "set confirm off", "file kernel.elf", `target remote :${port}`);
+    // By then the kernel has page tables.
+    say("break vfs_write", "continue", "delete", "continue");
+    await heard(/Breakpoint 1, [\s\S]*Continuing/);
+    await sleep(500);
+    client.kill("SIGINT");
+    await heard(/received signal SIGINT/);
+    say("x/gx 0", "x/4i $pc", 'printf "pc %d\\n", $minstret > 0');
+    say('eval "monitor translate %#lx", (long)&vfs_write');
+    say("maint packet qqemu.PhyMemMode", "detach");
+    await heard(/detached/);
+    expect(output).toMatch(/Cannot access memory at address 0x0/);
+    expect(output).toMatch(/^(\(gdb\) )?pc 1$/m);
+    expect(output).toMatch(/level 2: 0x\w+ at 0x\w+ V[\s\S]*Sv\d\d: 0x\w+/);
+    expect(output).toMatch(/received: "0"/);
+    output = "";
+    say(`target remote :${port}`, "info threads", "stepi", "monitor quit");
+    await heard(/bye/);
+    expect(output).toMatch(/Thread 1 \(Hart 0, [SU]-mode\)/);
+    expect((await ended)[0]).toBe(0);
+    client.kill();
+  });
+
   it("kills the machine", { timeout: LIMIT_MS }, async () => {
     const ended = once(vm, "exit");
     await gdb(["stepi", "kill"]);
     expect((await ended)[0]).toBe(0);
-  });
-});
-
-describe("the port", () => {
-  it("serves one client at a time, and no browser", { timeout: LIMIT_MS }, async () => {
-    const connect = () => createConnection(Number(port), "127.0.0.1").on("error", () => {});
-    const closed = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
-    const first = connect();
-    await once(first, "connect");
-    const second = connect();
-    await closed(second);
-    first.write("GET / HTTP/1.1\r\n\r\n");
-    await closed(first);
-    // Until the other side has noticed.
-    await sleep(200);
-    const third = connect();
-    third.write("+$qC#b4");
-    expect(String((await once(third, "data"))[0])).toMatch(/^\+/);
-    third.destroy();
   });
 });

@@ -27,7 +27,6 @@ interface CsrExclusion {
 
 const CSRS: readonly CsrExclusion[] = [
   { first: 0x24d, last: 0x24d, reason: "vstimecmp, which QEMU has even without the hypervisor" },
-  { first: 0x7a0, last: 0x7a4, reason: "debug triggers, which are an extension of their own" },
 ];
 
 export function differsByDesign(csr: number): boolean {
@@ -72,6 +71,15 @@ const CORRECTIONS: readonly Correction[] = [
   },
   {
     reason:
+      "The trap value of a CBO instruction that faults is the value of rs1 (Unprivileged ISA " +
+      "19.2.5); QEMU reports the start of the block.",
+    groups: /^cbo/,
+    apply(result, input) {
+      if (result[Word.mcause] === 7n) result[Word.mtval] = loadAddress(result, input);
+    },
+  },
+  {
+    reason:
       "The trap value of an illegal instruction is its bits, or zero for all of them (Privileged " +
       "Architecture 3.1.16); QEMU has zero for SINVAL.VMA alone.",
     groups: /^sinval/,
@@ -87,7 +95,7 @@ function bitsAt(result: BigUint64Array, input: BigUint64Array): number {
   return view.getUint32(8 * Word.code + Number(result[Word.mepc]) - CODE, true);
 }
 
-/** What the load at mepc accesses, if nothing before it has changed its base register. */
+/** What the load or CBO instruction at mepc accesses, if nothing before it has changed its base register. */
 function loadAddress(result: BigUint64Array, input: BigUint64Array): bigint {
   const d = newDecoded();
   decode(bitsAt(result, input), d);

@@ -6,29 +6,16 @@
  * Whoever can connect to the port controls the page's guest: it is opened only when asked for, and on
  * the loopback whatever address the relay listens on.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-
-/** Bytes that may wait for either side to take them: one that does not read is cut off. */
-const MAX_WAITING_BYTES = 1 << 20;
+import { type ClientHandler, LoopbackPort, MAX_WAITING_BYTES } from "./loopback-port.ts";
 
 export class GdbDoor {
-  readonly #server: Server;
+  readonly #port = new LoopbackPort(() => this.#welcome());
   #page: WebSocket | undefined;
-  #client: Socket | undefined;
-
-  constructor() {
-    this.#server = createServer((socket) => this.#enter(socket));
-  }
 
   /** Resolves to the port, which for 0 is any free one. Rejects if it cannot be had. */
   listen(port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ port, host: "127.0.0.1" }, () =>
-        resolve((this.#server.address() as AddressInfo).port),
-      );
-    });
+    return this.#port.listen(port);
   }
 
   get isTaken(): boolean {
@@ -43,44 +30,30 @@ export class GdbDoor {
     page.on("error", () => {});
     page.on("close", () => {
       this.#page = undefined;
-      this.#client?.destroy();
+      this.#port.cutOff();
     });
   }
 
   close(): void {
-    this.#server.close();
-    this.#client?.destroy();
+    this.#port.close();
     this.#page?.terminate();
   }
 
-  #enter(client: Socket): void {
+  #welcome(): ClientHandler | undefined {
     const page = this.#page;
-    if (page === undefined || this.#client !== undefined) {
-      client.destroy();
-      return;
-    }
-    this.#client = client;
-    client.setNoDelay(true);
+    if (page === undefined) return undefined;
     page.send("open");
-    client.on("data", (bytes) => {
-      page.send(bytes, { binary: true });
-      if (page.bufferedAmount > MAX_WAITING_BYTES) client.destroy();
-    });
-    client.on("error", () => {});
-    client.on("close", () => {
-      this.#client = undefined;
-      page.send("close", () => {});
-    });
+    return {
+      receive: (bytes) => {
+        page.send(bytes, { binary: true });
+        if (page.bufferedAmount > MAX_WAITING_BYTES) this.#port.cutOff();
+      },
+      closed: () => page.send("close", () => {}),
+    };
   }
 
   #fromPage(data: RawData, isBinary: boolean): void {
-    const client = this.#client;
-    if (client === undefined) return;
-    if (!isBinary) {
-      client.end();
-      return;
-    }
-    client.write(data as Buffer);
-    if (client.writableLength > MAX_WAITING_BYTES) client.destroy();
+    if (isBinary) this.#port.send(data as Buffer);
+    else this.#port.end();
   }
 }

@@ -63,6 +63,16 @@ function readOnly(s: Script): void {
   }
 }
 
+/** How programs ask for debug triggers: the only place that can be selected has none. */
+function triggers(s: Script): void {
+  s.emit("li t0, 1\n csrw tselect, t0\n csrr a0, tselect");
+  s.equal("a0", 0, "tselect");
+  s.emit("li t0, -1\n csrw tdata1, t0\n csrr a0, tdata1");
+  s.equal("a0", 0, "tdata1");
+  s.emit("csrr a0, tinfo");
+  s.equal("a0", 1, "tinfo");
+}
+
 export function csrTests(): Selftest[] {
   const s = new Script("CSR fields");
   legal(s);
@@ -70,8 +80,11 @@ export function csrTests(): Selftest[] {
   bits(own);
   const writes = new Script("writes to read-only CSRs");
   readOnly(writes);
+  const debug = new Script("no debug triggers");
+  triggers(debug);
   return [
     s.done(),
+    debug.done("it has triggers"),
     own.done("it keeps bit 0 of an epc, MPP = 2, VS, medeleg[11] and all bits of pmpaddr"),
     writes.done("it lets a set of no bits pass"),
   ];

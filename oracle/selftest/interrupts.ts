@@ -177,7 +177,11 @@ function waiting(s: Script): void {
 function supervisorTimer(s: Script): void {
   s.emit("li t0, 2\n csrw mcounteren, t0");
   s.attempt("S", "@: csrr a0, stimecmp", { cause: Cause.illegal, tval: 0x14d0_2573 }, "STCE clear");
+  s.emit(`li t0, ${1 << STI}\n csrs mip, t0\n csrr a0, mip\n and a0, a0, t0`);
+  s.equal("a0", 1 << STI, "STIP is software's without STCE");
   s.emit(`li t0, -1\n csrw stimecmp, t0\n li t0, ${STCE}\n csrs menvcfg, t0`);
+  s.emit(`li t0, ${1 << STI}\n csrr a0, mip\n and a0, a0, t0`);
+  s.equal("a0", 0, "STIP is the timer's with STCE, whatever it was");
   s.emit(`li t0, ${1 << STI}\n csrw mideleg, t0\n csrw mie, t0`);
   s.emit(`csrs mip, t0\n csrr a0, mip\n and a0, a0, t0`);
   s.equal("a0", 0, "STIP cannot be written with STCE");

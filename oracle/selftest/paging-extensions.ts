@@ -139,10 +139,9 @@ function cacheBlocks(s: Script): void {
   s.emit("li t0, 0xd0\n csrs menvcfg, t0\n csrs senvcfg, t0");
   markPages(s, 1);
   const at = WINDOW + 0x7c;
-  const block = WINDOW + 0x40;
   const cbo = (name: string): string => `li t0, ${at}\n @: cbo.${name} (t0)`;
   const map = (flags: bigint) => storeEntry(s, smallEntry(0), pteOf(PAGES, flags));
-  const fault = { cause: Cause.storePage, tval: block };
+  const fault = { cause: Cause.storePage, tval: at };
   map(PTE_ALL & ~Pte.W);
   s.attempt("S", cbo("zero"), fault, "cbo.zero on a page that is only read");
   for (const name of ["clean", "flush", "inval"]) {
@@ -173,11 +172,11 @@ function invalidations(s: Script): void {
   s.equal("a0", 0x701, "after sinval.vma");
 }
 
-function test(name: string, part: (s: Script) => void): Selftest {
+function test(name: string, part: (s: Script) => void, notOnQemu?: string): Selftest {
   const s = new Script(name);
   enablePaging(s);
   part(s);
-  return { ...s.done(), needsNewerQemu: true };
+  return { ...s.done(notOnQemu), needsNewerQemu: true };
 }
 
 export function pagingExtensionTests(): Selftest[] {
@@ -186,7 +185,11 @@ export function pagingExtensionTests(): Selftest[] {
     test("Svpbmt", memoryTypes),
     test("Sv48", (s) => moreLevels(s, 9n)),
     test("Sv57", (s) => moreLevels(s, 10n)),
-    test("cache blocks on pages", cacheBlocks),
+    test(
+      "cache blocks on pages",
+      cacheBlocks,
+      "it reports the start of the block as the trap value of a fault",
+    ),
     test("Svinval", invalidations),
   ];
 }

@@ -15,7 +15,7 @@ import {
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { TLB } from "./layout.ts";
 import { Access } from "./pmp.ts";
-import { Cause, get, get32, Menvcfg, Mode, put32, recordFault } from "./state.ts";
+import { Cause, get, get32, Menvcfg, Mode, put, put32, recordFault } from "./state.ts";
 import { hits, hostOf, tlbEntry } from "./tlb.ts";
 
 /** Bytes that a CBO instruction works on; the device tree says so too. */
@@ -28,6 +28,7 @@ export const CacheBlock = { inval: 0, clean: 1, flush: 2, zero: 3 } as const;
 export function defineCacheBlock(module: ModuleBuilder, atomicSlow: Func<"i32">): Func<"i32"> {
   const failed = ret(i32.const(0));
   const done = ret(i32.const(1));
+  /** Goes on behind itself after a fault. */
   const clear = (block: I64): Stmt[] => {
     const address = i32.local();
     const slow = call(atomicSlow, block, CACHE_BLOCK_BYTES, Access.write);
@@ -36,8 +37,10 @@ export function defineCacheBlock(module: ModuleBuilder, atomicSlow: Func<"i32">)
         const hit = hits(entry, block, CACHE_BLOCK_BYTES, TLB.write);
         return [set(address, i32.if(hit, hostOf(entry, block, TLB.write), slow))];
       }),
-      when(i32.eqz(address), [failed]),
-      ...Array.from({ length: CACHE_BLOCK_BYTES / 8 }, (_, k) => i64.store(address, 0, k * 8)),
+      when(address, [
+        ...Array.from({ length: CACHE_BLOCK_BYTES / 8 }, (_, k) => i64.store(address, 0, k * 8)),
+        done,
+      ]),
     ];
   };
   return module.define("cache_block", ["i32", "i64", "i32"], "i32", (operation, va, bits) => [
@@ -46,11 +49,14 @@ export function defineCacheBlock(module: ModuleBuilder, atomicSlow: Func<"i32">)
       failed,
     ]),
     ...bind(i64.and(va, -CACHE_BLOCK_BYTES), (block) => [
-      when(i32.eq(operation, CacheBlock.zero), [...clear(block), done]),
-      // There is no cache. A block that may be loaded is accepted; a fault counts as a store's.
-      when(call(atomicSlow, block, CACHE_BLOCK_BYTES, Access.read), [done]),
+      when(i32.eq(operation, CacheBlock.zero), clear(block), [
+        // There is no cache. A block that may be loaded is accepted; a fault counts as a store's.
+        when(call(atomicSlow, block, CACHE_BLOCK_BYTES, Access.read), [done]),
+        put32("faultCause", i32.add(get32("faultCause"), Cause.storePage - Cause.loadPage)),
+      ]),
     ]),
-    put32("faultCause", i32.add(get32("faultCause"), Cause.storePage - Cause.loadPage)),
+    // The trap value is what the program said, not the start of the block (19.2.5).
+    put("faultTval", va),
     failed,
   ]);
 }

@@ -147,7 +147,7 @@ export class CodeCache {
 
   /** From now on stores to this page must take the slow path, which keeps the slot true. */
   #evictWrites(host: number): void {
-    const fills = this.#data.getUint32(FIELD.tlbFills, true);
+    const fills = Number(this.#data.getBigUint64(FIELD.tlbFills, true));
     if (fills < TLB_LOG.count) {
       for (let k = 0; k < fills; k++) {
         this.#evictWrite(this.#data.getUint32(TLB_LOG.base + k * 4, true), host);

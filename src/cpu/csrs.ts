@@ -142,14 +142,8 @@ const floatRow = (
   number: number,
   name: string,
   read: () => I64,
-  write: CsrRow["write"],
-): CsrRow => ({
-  number,
-  name,
-  read,
-  ...(write === undefined ? {} : { write }),
-  guard: () => i32.ne(statusHas(Mstatus.FS), 0),
-});
+  write: (value: I64) => Stmt[],
+): CsrRow => ({ number, name, read, write, guard: () => i32.ne(statusHas(Mstatus.FS), 0) });
 
 /** Whether Sstc lets S-mode have stimecmp (Sstc 2). */
 const sstcEnabled = (): I32 => i64.ne(i64.and(get("menvcfg"), Menvcfg.STCE), 0);
@@ -322,6 +316,8 @@ function timerRows(host: HostFunctions, mmu: MmuFunctions): CsrRow[] {
           callVoid(mmu.flushAll),
         ]),
         put("menvcfg", i64.and(legalCbie(value, "menvcfg"), MENVCFG)),
+        // From now on STIP is the timer's alone, whatever software has set (Sstc 2).
+        when(sstcEnabled(), [put32("mipSoft", i32.and(get32("mipSoft"), ~STIP))]),
         callVoid(host.timerChanged),
       ],
       steers: true,
@@ -428,6 +424,9 @@ export function csrRows(host: HostFunctions, mmu: MmuFunctions, traps: TrapFunct
     ...timerRows(host, mmu),
     ...floatRows(traps),
     ...pmpRows(host),
+    // There are no triggers: type 0, which is bit 0 of tinfo, says so (Debug 1.0, 5.7).
+    ...["tselect", "tdata1", "tdata2", "tdata3"].map((name, k) => ignored(0x7a0 + k, name, 0)),
+    ignored(0x7a4, "tinfo", 1),
   ];
 }
 

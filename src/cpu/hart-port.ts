@@ -59,6 +59,7 @@ export interface HartPort {
   setX(index: number, value: bigint): void;
   /** Raw bits of floating-point register f0..f31. */
   getF(index: number): bigint;
+  setF(index: number, value: bigint): void;
   /** A CSR by number without side effects, or undefined if it does not exist. */
   peekCsr(csr: number): bigint | undefined;
   /** Sets `stimecmp`, for the SBI timer call. */
@@ -84,8 +85,7 @@ export interface HartDebug {
    */
   step(): RunExit;
   setPc(value: bigint): void;
-  /** Raw bits of f0..f31. */
-  setF(index: number, value: bigint): void;
+  setMode(mode: PrivilegeMode): void;
   /** Writes a CSR as an M-mode instruction would; false if it does not exist or is read-only. */
   pokeCsr(csr: number, value: bigint): boolean;
 }

@@ -21,7 +21,8 @@ describe("hart", () => {
     expect(hart.pc()).toBe(BigInt(RAM + 20));
     expect(hart.instructionCount()).toBe(302);
     expect(hart.run(1000)).toBe("budget");
-    expect(hart.peekCsr(0xb02)).toBe(1301n);
+    expect(hart.instructionCount()).toBe(1302);
+    expect(hart.peekCsr(0xb02)).toBe(1302n);
   });
 
   test("an ecall traps to mtvec with the cause and returns by mret", () => {
@@ -69,6 +70,70 @@ describe("hart", () => {
     hart.run(50);
     expect(calls).toBe(answered);
     if (mode === "M") expect(hart.peekCsr(0x342)).toBe(1n);
+  });
+
+  test("counters are right between runs too", () => {
+    const [MINSTRET, MCYCLE] = [0xb02, 0xb00];
+    const { hart, program } = bareMachine();
+    const counted = () => [hart.peekCsr(MINSTRET), hart.peekCsr(MCYCLE)];
+    program(RAM, [...Array(20).fill(encode("addi", { rd: 5, rs1: 5, imm: 1 })), encode("ebreak")]);
+    expect(counted()).toEqual([0n, 0n]);
+    hart.step(3);
+    expect(counted()).toEqual([3n, 3n]);
+    hart.debug.pokeCsr(MINSTRET, 100n);
+    expect(counted()).toEqual([100n, 3n]);
+    hart.step(2);
+    hart.debug.pokeCsr(MCYCLE, 7n);
+    expect(counted()).toEqual([102n, 7n]);
+    hart.run(1000);
+    hart.reset({ pc: RAM, mode: "M", a0: 0, a1: 0 });
+    expect(counted()).toEqual([0n, 0n]);
+  });
+
+  test.each([5, 2048, 3000])("a flush forgets all of %i pages, and the count goes on", (pages) => {
+    const { hart, program } = bareMachine({ ramBytes: 16 << 20 });
+    program(RAM, [
+      encode("auipc", { rd: 5, imm: 0 }),
+      encode("lui", { rd: 6, imm: 0x1000 }),
+      encode("add", { rd: 5, rs1: 5, rs2: 6 }),
+      encode("ld", { rd: 7, rs1: 5, imm: 0 }),
+      encode("addi", { rd: 8, rs1: 8, imm: -1 }),
+      encode("bne", { rs1: 8, rs2: 0, imm: -12 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    hart.setX(8, BigInt(pages));
+    const used = () =>
+      hart
+        .tlb()
+        .contexts.reduce((sum, { read, write, execute }) => sum + read + write + execute, 0);
+    const before = hart.tlb();
+    hart.run(2 + 4 * pages);
+    expect(used()).toBe(1 + Math.min(pages, before.entries));
+    expect(hart.tlb().fills).toBe(1 + pages);
+    hart.flushTlb();
+    expect(used()).toBe(0);
+    expect(hart.tlb()).toMatchObject({ fills: 1 + pages, flushes: before.flushes + 1 });
+    hart.run(2);
+    expect(hart.tlb().fills).toBe(2 + pages);
+  });
+
+  test("a debugger can change the mode", () => {
+    const { hart, program } = bareMachine();
+    const readStatus = encode("csrrs", { rd: 5, csr: 0x300 });
+    program(RAM, [readStatus, readStatus]);
+    hart.step(1);
+    expect([hart.pc(), hart.mode()]).toEqual([BigInt(RAM + 4), "M"]);
+    // Without PMP entries nothing else than M-mode may fetch anything.
+    hart.debug.setMode("U");
+    hart.step(1);
+    expect([hart.peekCsr(0x342), hart.peekCsr(0x341)]).toEqual([1n, BigInt(RAM + 4)]);
+    hart.reset({ pc: RAM, mode: "S", a0: 0, a1: 0 });
+    hart.step(1);
+    expect(hart.peekCsr(0x142)).toBe(2n);
+    hart.debug.setPc(BigInt(RAM));
+    hart.debug.setMode("M");
+    hart.step(1);
+    expect(hart.pc()).toBe(BigInt(RAM + 4));
   });
 
   test("a program in shared memory", () => {

@@ -40,6 +40,8 @@ export { HART_MEMORY_BYTES };
 
 const TWO_32 = 0x1_0000_0000;
 const STIP = 1 << 5;
+/** The budget between two runs: counters are read before an instruction that has been counted. */
+const IDLE_BUDGET = -1;
 /** pmpcfg of an entry that grants everything: NAPOT, RWX. */
 const PMP_ALL = 0x1fn;
 /** S-mode may use all CBO instructions; CBO.INVAL flushes, which reveals no old data. */
@@ -119,7 +121,7 @@ export class Hart implements HartPort {
       points: this.#points,
       step: () => this.#stepOver(),
       setPc: (value) => this.#goTo(value),
-      setF: (index, value) => this.setF(index, value),
+      setMode: (mode) => this.#setMode(mode),
       pokeCsr: (csr, value) => this.#pokeCsr(csr, value),
     };
     options.guestMemory.observeWrites((gpa, length) => {
@@ -156,9 +158,11 @@ export class Hart implements HartPort {
     if (start.mode === "S") this.#grantSupervisor();
     this.#pmp.update();
     // The log of fills is gone: the flush touches all entries.
-    this.#set("tlbFills", TLB_LOG.count);
+    this.#setBig("tlbFills", BigInt(TLB_LOG.count));
     this.#setBig("interpretOnce", -1n);
+    this.#set("budget", IDLE_BUDGET);
     this.#exports.flush_all();
+    this.#setBig("tlbFilled", 0n);
     this.#exports.update_contexts_now();
     this.#points.restore();
     this.#executed = 0;
@@ -291,6 +295,12 @@ export class Hart implements HartPort {
     this.#set("waiting", 0);
   }
 
+  #setMode(mode: PrivilegeMode): void {
+    this.#set("mode", Mode[mode]);
+    this.#set("attention", 1);
+    this.#exports.update_contexts_now();
+  }
+
   #pokeCsr(csr: number, value: bigint): boolean {
     const row = this.#data.getUint8(CSR_MAP_BASE + (csr & 0xfff));
     // The two highest bits of a number say that it is read-only (Privileged Architecture, 2.1).
@@ -298,6 +308,7 @@ export class Hart implements HartPort {
     // Writes to counters make up for what is left of the budget: between runs nothing is.
     this.#set("budget", 0);
     this.#exports.csr_poke(row, BigInt.asIntN(64, value));
+    this.#set("budget", IDLE_BUDGET);
     return true;
   }
 
@@ -319,6 +330,7 @@ export class Hart implements HartPort {
     const exit = EXITS[code.run(maxInstructions)];
     this.#executed += maxInstructions + this.#granted - this.#data.getInt32(FIELD.budget, true);
     this.#executed -= this.#get("trapCount");
+    this.#set("budget", IDLE_BUDGET);
     if (exit === "stop") this.#set("stopRequested", 0);
     return exit;
   }

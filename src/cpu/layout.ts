@@ -81,8 +81,10 @@ const WIDE = [
   "lastGeneration",
   /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
   "interpretOnce",
-  /** TLB entries filled, flushes of all entries, and of one page's, since reset. */
+  /** TLB entries filled since the last flush of all of them, and before it since reset. */
+  "tlbFills",
   "tlbFilled",
+  /** Flushes of all entries, and of one page's, since reset. */
   "tlbFlushes",
   "tlbPageFlushes",
   /** Where RAM is for the guest, and its size in bytes; it lies at `HART_MEMORY_BYTES` of the memory. */
@@ -133,8 +135,6 @@ const NARROW = [
   "regionExit",
   /** Nonzero while a page walk must leave no trace. */
   "probing",
-  /** TLB fills since the last flush. */
-  "tlbFills",
   /** Breakpoints there are. */
   "breakpoints",
   /** Nonzero while an instruction is stepped that no interrupt may come before. */

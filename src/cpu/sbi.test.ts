@@ -53,6 +53,7 @@ class FakeHart implements HartPort {
   getF(): bigint {
     return 0n;
   }
+  setF(): void {}
   tlb(): never {
     throw new Error("firmware does not ask");
   }
@@ -183,7 +184,13 @@ describe("hart state management", () => {
     expect(sbi.isStarted(0)).toBe(false);
     expect(harts[0].log).toEqual(["stop"]);
     expect(call(E.hsm, 3, 0)[0]).toBe(0n);
-    expect(call(E.hsm, 3, 0x8000_0000)[0]).toBe(SbiError.notSupported);
+    // As the calling convention has 32 bits, too.
+    for (const nonRetentive of [0x8000_0000, -0x8000_0000]) {
+      expect(call(E.hsm, 3, nonRetentive)[0]).toBe(SbiError.notSupported);
+    }
+    for (const reserved of [1, 0x1000_0000, 0x8000_0001]) {
+      expect(call(E.hsm, 3, reserved)[0]).toBe(SbiError.invalidParam);
+    }
   });
 });
 
@@ -200,6 +207,7 @@ describe("system reset", () => {
   it("refuses reserved types and reasons", () => {
     expect(call(E.reset, 0, 3, 0)[0]).toBe(SbiError.invalidParam);
     expect(call(E.reset, 0, 0, 2)[0]).toBe(SbiError.invalidParam);
+    expect(call(E.reset, 0, 0, -0x8000_0000)[0]).toBe(SbiError.invalidParam);
     expect(call(E.reset, 0, 0xf000_0001, 0)[0]).toBe(SbiError.notSupported);
     expect(resets).toEqual([]);
   });

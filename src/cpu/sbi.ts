@@ -42,8 +42,11 @@ const IMPLEMENTED: readonly number[] = Object.values(SbiExtension);
 /** HSM hart states (9). */
 const HartState = { started: 0n, stopped: 1n } as const;
 
-/** Suspend types (9.4): the default retentive one keeps all state. */
-const RETENTIVE_SUSPEND = 0n;
+/** Suspend types (9.4): the default ones, of which the retentive one keeps all state. */
+const Suspend = { retentive: 0n, nonRetentive: 0x8000_0000n } as const;
+
+/** An argument of 32 bits: the calling convention has its top bit repeated above it, signed or not. */
+const word = (value: bigint): bigint => BigInt.asUintN(32, value);
 
 /**
  * Bytes that one DBCN call moves at most. The guest may name all of RAM; a partial transfer is
@@ -203,8 +206,7 @@ export class Sbi implements EcallHandler {
         return ok(this.isStarted(target.id) ? HartState.started : HartState.stopped);
       }
       case 3:
-        // Waking at once is allowed ("platform-specific wake-up"); kernels idle with WFI instead.
-        return hart.getX(10) === RETENTIVE_SUSPEND ? ok() : NOT_SUPPORTED;
+        return suspend(word(hart.getX(10)));
       default:
         return NOT_SUPPORTED;
     }
@@ -224,8 +226,8 @@ export class Sbi implements EcallHandler {
   }
 
   #systemReset(hart: HartPort): Answer {
-    const type = hart.getX(10);
-    const reason = hart.getX(11);
+    const type = word(hart.getX(10));
+    const reason = word(hart.getX(11));
     const SHUTDOWN = 0n;
     const WARM_REBOOT = 2n;
     const SYSTEM_FAILURE = 1n;
@@ -265,6 +267,12 @@ export class Sbi implements EcallHandler {
         return NOT_SUPPORTED;
     }
   }
+}
+
+function suspend(type: bigint): Answer {
+  // Waking at once is allowed ("platform-specific wake-up"); kernels idle with WFI instead.
+  if (type === Suspend.retentive) return ok();
+  return type === Suspend.nonRetentive ? NOT_SUPPORTED : INVALID_PARAM;
 }
 
 function base(hart: HartPort, fn: number): Answer {

@@ -21,7 +21,7 @@ export interface TlbStats {
 
 /** Counts in the hart's part of the linear memory. */
 export function tlbStats(data: DataView): TlbStats {
-  const counter = (field: "tlbFilled" | "tlbFlushes" | "tlbPageFlushes"): number =>
+  const counter = (field: "tlbFills" | "tlbFilled" | "tlbFlushes" | "tlbPageFlushes"): number =>
     Number(data.getBigUint64(FIELD[field], true));
   const names = Object.keys(TlbContext) as (keyof typeof TlbContext)[];
   return {
@@ -35,7 +35,7 @@ export function tlbStats(data: DataView): TlbStats {
         execute: inUse(data, base + TLB.execute),
       };
     }),
-    fills: counter("tlbFilled"),
+    fills: counter("tlbFills") + counter("tlbFilled"),
     flushes: counter("tlbFlushes"),
     pageFlushes: counter("tlbPageFlushes"),
   };

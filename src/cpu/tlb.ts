@@ -22,7 +22,7 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { EXECUTED_FILTER, GENERATIONS_BASE, TLB, TLB_LOG } from "./layout.ts";
-import { get, get32, Mode, put, put32 } from "./state.ts";
+import { get, get32, Mode, put } from "./state.ts";
 
 /** Clears the bits of an address within its page. */
 export const PAGE_MASK = -4096;
@@ -57,19 +57,17 @@ export const codeBaseOf = (pc: I64, slot: I32): I64 =>
 export const entryInSlot = (slot: I32, pc: I64): I32 =>
   i32.add(slot, i32.shl(i32.and(i32.wrap_i64(pc), 0xffe), 3));
 
-const count = (field: "tlbFilled" | "tlbFlushes" | "tlbPageFlushes"): Stmt =>
-  put(field, i64.add(get(field), 1));
+const count = (field: "tlbFilled" | "tlbFlushes" | "tlbPageFlushes", by: Arg<"i64"> = 1): Stmt =>
+  put(field, i64.add(get(field), by));
 
 /** Notes that the entry at `address` was filled, for the next flush. */
-export const logFill = (address: I32): Stmt[] => [
-  count("tlbFilled"),
-  ...bind(get32("tlbFills"), (fills) => [
-    when(i32.lt_u(fills, TLB_LOG.count), [
-      i32.store(i32.shl(fills, 2), address, TLB_LOG.base),
-      put32("tlbFills", i32.add(fills, 1)),
+export const logFill = (address: I32): Stmt[] =>
+  bind(get("tlbFills"), (fills) => [
+    when(i64.lt_u(fills, TLB_LOG.count), [
+      i32.store(i32.shl(i32.wrap_i64(fills), 2), address, TLB_LOG.base),
     ]),
-  ]),
-];
+    put("tlbFills", i64.add(fills, 1)),
+  ]);
 
 /** The byte of the filter of executed pages for `va`. */
 const filterByte = (va: I64): I32 =>
@@ -95,9 +93,10 @@ export function defineFlush(module: ModuleBuilder): FlushFunctions {
       const next = label("next");
       return [
         count("tlbFlushes"),
-        set(fills, get32("tlbFills")),
+        count("tlbFilled", get("tlbFills")),
+        set(fills, i32.wrap_i64(get("tlbFills"))),
         when(
-          i32.eq(fills, TLB_LOG.count),
+          i64.ge_u(get("tlbFills"), TLB_LOG.count),
           [fill(TLB.base, 0xff, TLB.contexts * TLB.contextBytes)],
           [
             set(k, 0),
@@ -110,7 +109,7 @@ export function defineFlush(module: ModuleBuilder): FlushFunctions {
             ]),
           ],
         ),
-        put32("tlbFills", 0),
+        put("tlbFills", 0),
         put("superpageLow", -1),
         put("superpageHigh", 0),
         callVoid(renew),

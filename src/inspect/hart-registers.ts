@@ -5,12 +5,14 @@ import { CSR_LIST } from "./hart-state.ts";
 
 const FRAME_POINTER = 8;
 
-/** `priv` is the mode, by the number that `mstatus.MPP` has for it: it can only be read. */
+/** `priv` is the mode, by the number that `mstatus.MPP` has for it. */
 export type Register =
   | { readonly kind: "x" | "f" | "csr"; readonly index: number }
   | { readonly kind: "pc" | "priv" };
 
 const PRIVILEGE: Readonly<Record<PrivilegeMode, bigint>> = { U: 0n, S: 1n, M: 3n };
+
+const MODES = Object.keys(PRIVILEGE) as PrivilegeMode[];
 
 const BY_NAME = new Map<string, Register>([
   ["pc", { kind: "pc" }],
@@ -55,7 +57,7 @@ export function writeRegister(hart: HartPort, register: Register, value: bigint)
       hart.setX(register.index, value);
       return register.index !== 0;
     case "f":
-      debug.setF(register.index, value);
+      hart.setF(register.index, value);
       return true;
     case "csr":
       return debug.pokeCsr(register.index, value);
@@ -63,7 +65,10 @@ export function writeRegister(hart: HartPort, register: Register, value: bigint)
       // Instructions are at even addresses.
       debug.setPc(value & ~1n);
       return true;
-    case "priv":
-      return false;
+    case "priv": {
+      const mode = MODES.find((name) => PRIVILEGE[name] === value);
+      if (mode !== undefined) debug.setMode(mode);
+      return mode !== undefined;
+    }
   }
 }

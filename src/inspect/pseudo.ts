@@ -1,6 +1,6 @@
 /** Instructions as programmers write them: the pseudoinstructions of the assembly manual. */
 import type { Decoded } from "../isa/decoder.ts";
-import { type CsrNames, fName, targetOf, xName } from "../isa/disassembler.ts";
+import { type CsrNames, csrText, fName, targetText, xName } from "../isa/disassembler.ts";
 
 /** Text for a decoded instruction, or undefined where it does not apply. */
 type Rule = (d: Decoded, where: Where) => string | undefined;
@@ -13,8 +13,8 @@ interface Where {
 const ZERO = 0;
 const RA = 1;
 
-const target = (d: Decoded, { pc }: Where): string => `0x${(targetOf(d, pc) ?? 0n).toString(16)}`;
-const csr = (d: Decoded, { csrName }: Where): string => csrName(d.imm) ?? `0x${d.imm.toString(16)}`;
+const target = (d: Decoded, { pc }: Where): string => targetText(d, pc);
+const csr = (d: Decoded, { csrName }: Where): string => csrText(d, csrName);
 
 const addi: Rule = ({ rd, rs1, imm }) => {
   if (rd === ZERO && rs1 === ZERO && imm === 0) return "nop";

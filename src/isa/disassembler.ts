@@ -31,9 +31,9 @@ function operandText(d: Decoded, operand: string, pc: bigint, csrName: CsrNames)
     return register[1] === "r" ? xName(index) : fName(index);
   }
   if (operand === "zimm") return String(d.rs1);
-  if (operand === "csr") return csrName(d.imm) ?? hex(d.imm);
+  if (operand === "csr") return csrText(d, csrName);
   const name = d.row?.name ?? "";
-  if (PC_RELATIVE.has(name)) return hex(targetOf(d, pc) ?? 0n);
+  if (PC_RELATIVE.has(name)) return targetText(d, pc);
   if (name === "lui" || name === "auipc") return hex(d.imm >>> 12);
   return String(d.imm);
 }
@@ -41,6 +41,10 @@ function operandText(d: Decoded, operand: string, pc: bigint, csrName: CsrNames)
 /** Where a jump or branch at `pc` leads, if the instruction itself says so. */
 export const targetOf = (d: Decoded, pc: bigint): bigint | undefined =>
   PC_RELATIVE.has(d.row?.name ?? "") ? BigInt.asUintN(64, pc + BigInt(d.imm)) : undefined;
+
+/** The operands of those, and of instructions that access a CSR. */
+export const targetText = (d: Decoded, pc: bigint): string => hex(targetOf(d, pc) ?? 0n);
+export const csrText = (d: Decoded, csrName: CsrNames): string => csrName(d.imm) ?? hex(d.imm);
 
 /** One instruction at `pc`; an illegal one as `.2byte` or `.4byte`. Names are the base rows'. */
 export function disassemble(bits: number, pc = 0n): string {

@@ -1,9 +1,13 @@
 /** What `monitor COMMAND` does in GDB: questions and orders that the protocol has no packet for. */
 import type { Debugger } from "../debugger.ts";
+import { translationState } from "../hart-state.ts";
+import { walkPage } from "../page-walk.ts";
 
 interface Command {
+  /** What stands behind the name. */
+  readonly operand?: string;
   readonly help: string;
-  readonly run: (debug: Debugger) => string;
+  readonly run: (debug: Debugger, operand: string) => string;
 }
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
@@ -24,34 +28,73 @@ function status(debug: Debugger): string {
   ].join("\n");
 }
 
+/** The entries on the way, and where it ends. */
+function translate({ machine, hart }: Debugger, operand: string): string {
+  if (!/^(0x)?[0-9a-f]{1,16}$/i.test(operand)) return `“${operand}” is no address`;
+  const address = BigInt(`0x${operand.replace(/^0x/i, "")}`);
+  const walk = walkPage(machine.memory, translationState(hart), address);
+  const entries = walk.entries.map(
+    ({ level, address: at, value, flags }) =>
+      `level ${level}: ${value === undefined ? "none" : hex(value)} at ${hex(at)} ${flags.join(" ")}`,
+  );
+  const end = walk.page === undefined ? walk.fault : hex(walk.page.physical);
+  return [...entries, `${walk.scheme}: ${end}`].join("\n");
+}
+
+function reset({ machine }: Debugger): string {
+  machine.hold.begin();
+  machine.reset();
+  return "reset: have GDB read the registers again, by maintenance flush register-cache";
+}
+
+const QUIT = "quit";
+
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["help", { help: "this list", run: help }],
   ["info devices", { help: "the virtio slots that are taken", run: devices }],
   ["info status", { help: "what the machine does", run: status }],
   [
-    "reset",
-    {
-      help: "starts the guest again; it is held before its first instruction",
-      run: ({ machine }) => {
-        machine.hold.begin();
-        machine.reset();
-        return "reset: have GDB read the registers again, by flushregs";
-      },
-    },
+    "translate",
+    { operand: "ADDRESS", help: "what the page tables of satp make of it", run: translate },
   ],
+  [
+    "reset",
+    { help: "starts the guest again; it is held before its first instruction", run: reset },
+  ],
+  ["system_reset", { help: "the same, as QEMU calls it", run: reset }],
+  [QUIT, { help: "as kill: ends a machine of the command line, leaves that of a page", run: bye }],
 ]);
 
-function help(): string {
-  return [...COMMANDS].map(([name, command]) => `${name}: ${command.help}`).join("\n");
+function bye(): string {
+  return "bye";
 }
 
-/** The answer, with a line feed at its end. */
-export function monitor(debug: Debugger, text: string): string {
-  const command = COMMANDS.get(text.trim().replace(/\s+/g, " "));
-  if (command === undefined) return "There is no such command: try monitor help.\n";
+function help(): string {
+  return [...COMMANDS]
+    .map(([name, { operand, help }]) => `${operand ? `${name} ${operand}` : name}: ${help}`)
+    .join("\n");
+}
+
+export interface MonitorAnswer {
+  /** With a line feed at its end. */
+  readonly text: string;
+  /** The client is done with the machine. */
+  readonly isEnd: boolean;
+}
+
+export function monitor(debug: Debugger, text: string): MonitorAnswer {
+  const line = text.trim().replace(/\s+/g, " ");
+  const [name, command] =
+    [...COMMANDS].find(([key, { operand }]) =>
+      operand === undefined ? line === key : line.startsWith(`${key} `),
+    ) ?? [];
+  if (name === undefined || command === undefined) {
+    return { text: "There is no such command: try monitor help.\n", isEnd: false };
+  }
   try {
-    return `${command.run(debug)}\n`;
+    const answer = command.run(debug, line.slice(name.length + 1));
+    return { text: `${answer}\n`, isEnd: name === QUIT };
   } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n`;
+    return { text: `${error instanceof Error ? error.message : String(error)}\n`, isEnd: false };
   }
 }

@@ -3,7 +3,14 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Machine } from "../../machine/machine.ts";
 import { Debugger } from "../debugger.ts";
 import { AT, COUNTER, KERNEL, loopingMachine, untilHeld } from "../testing/looping-machine.ts";
-import { encodePacket, MAX_PAYLOAD_BYTES, PacketReader, toHex, valueToHex } from "./packets.ts";
+import {
+  encodePacket,
+  fromHex,
+  MAX_PAYLOAD_BYTES,
+  PacketReader,
+  toHex,
+  valueToHex,
+} from "./packets.ts";
 import { GdbStub } from "./stub.ts";
 
 /** A client that has what it was sent read by the same reader. */
@@ -113,7 +120,9 @@ describe("a client", () => {
     expect(client.ask(`p${hex(65 + 0x140)}`)).toEqual([valueToHex(9n)]);
     expect(client.ask(`p${hex(65 + 0x7ff)}`)).toEqual(["x".repeat(16)]);
     expect(client.ask(`p${hex(65 + 4096)}`)).toEqual([valueToHex(1n)]);
-    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(3n)}`)).toEqual(["E16"]);
+    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(2n)}`)).toEqual(["E16"]);
+    expect(client.ask(`P${hex(65 + 4096)}=${valueToHex(3n)}`)).toEqual(["OK"]);
+    expect(machine.harts[0].mode()).toBe("M");
     expect([...client.ask("Pffff=00"), ...client.ask("G00"), ...client.ask("pzz")]).toEqual([
       ...["E16", "E16", "x".repeat(16)],
     ]);
@@ -161,6 +170,35 @@ describe("a client", () => {
     expect(client.ask("Z0,1,2")).toEqual(["E1c"]);
   });
 
+  it("inserts a bounded number of points, however it names them", () => {
+    const answers = Array.from({ length: 1100 }, (_, length) =>
+      client.ask(`Z0,${hex(AT.leaf)},${hex(length)}`),
+    ).flat();
+    expect(answers.indexOf("E1c")).toBe(1024 + 64);
+    expect(answers.lastIndexOf("OK")).toBe(1024 + 64 - 1);
+    client.stub.close();
+    expect(machine.harts[0].debug?.points.breakpoints).toEqual([]);
+  });
+
+  it("sees physical memory if it says so", () => {
+    // Sv39 with an empty table: no virtual address is mapped.
+    machine.harts[0].debug?.pokeCsr(0x180, (8n << 60n) | (BigInt(KERNEL) >> 12n));
+    expect(client.ask(`m${hex(COUNTER)},1`)).toEqual(["E0e"]);
+    expect(client.ask("qqemu.PhyMemMode")).toEqual(["0"]);
+    expect(client.ask("Qqemu.PhyMemMode:1")).toEqual(["OK"]);
+    expect(client.ask("qqemu.PhyMemMode")).toEqual(["1"]);
+    expect(client.ask(`m${hex(COUNTER)},1`)).toEqual(["00"]);
+    expect(client.ask("Qqemu.PhyMemMode:0")).toEqual(["OK"]);
+    expect(client.ask(`m${hex(COUNTER)},1`)).toEqual(["E0e"]);
+  });
+
+  it("goes on only in ways that there are", () => {
+    expect(client.ask("vCont?")).toEqual(["vCont;c;C;s;S"]);
+    expect(client.ask("vCont;t")).toEqual(["E16"]);
+    expect(client.ask("vCont;S05:1;c")).toEqual(["T05thread:1;"]);
+    expect(machine.harts[0].pc()).toBe(BigInt(KERNEL + 4));
+  });
+
   it("interrupts what runs", () => {
     client.ask("c");
     machine.runSlice(2);
@@ -181,6 +219,30 @@ describe("a client", () => {
     order("reset");
     expect(machine.harts[0].pc()).toBe(BigInt(KERNEL));
     expect(client.ask("qRcmd,0")).toEqual(["E16"]);
+  });
+
+  it("has the monitor translate addresses", () => {
+    const order = (text: string) => {
+      const [output] = client.ask(`qRcmd,${toHex(new TextEncoder().encode(text))}`);
+      return new TextDecoder().decode(fromHex(output.slice(1)));
+    };
+    expect(order("translate 0x80001234")).toBe("Bare: 0x80001234\n");
+    expect(order("translate")).toMatch(/no such command/);
+    expect(order("translate 0xg")).toMatch(/no address/);
+    // A gigabyte of its own in the first entry of a table.
+    machine.memory.writeU32(KERNEL, 0xdf);
+    machine.memory.writeU32(KERNEL + 4, 0);
+    machine.harts[0].debug?.pokeCsr(0x180, (8n << 60n) | (BigInt(KERNEL) >> 12n));
+    expect(order("translate 0x1234")).toBe(
+      `level 2: 0xdf at 0x${hex(KERNEL)} V R W X U A D\nSv39: 0x1234\n`,
+    );
+    expect(order("translate ffffffff80001234")).toMatch(/^level 2: 0x0 at .*\nSv39: .*not valid/);
+  });
+
+  it("is done by an order to the monitor", () => {
+    const [text, end] = client.ask(`qRcmd,${toHex(new TextEncoder().encode("quit"))}`);
+    expect([text, end]).toEqual([`O${toHex(new TextEncoder().encode("bye\n"))}`, "OK"]);
+    expect([client.isKilled, client.isClosed]).toEqual([true, true]);
   });
 
   it("leaves nothing behind when it detaches or is gone", () => {

@@ -3,7 +3,7 @@
  * bytes. All-stop: while the machine runs a client waits for it to stop, or interrupts it. Harts are
  * threads, numbered from 1.
  */
-import type { WatchKind } from "../../cpu/debug-points.ts";
+import { MAX_BREAKPOINTS, MAX_WATCHPOINTS, type WatchKind } from "../../cpu/debug-points.ts";
 import type { HartPort } from "../../cpu/hart-port.ts";
 import type { Debugger, StopReason } from "../debugger.ts";
 import { readRegister, writeRegister } from "../hart-registers.ts";
@@ -41,6 +41,9 @@ const MAX_MEMORY_BYTES = MAX_PAYLOAD_BYTES / 2;
 
 /** Bytes of text in a packet with output for the person: `O` and hexadecimal. */
 const MAX_OUTPUT_BYTES = MAX_PAYLOAD_BYTES / 2 - 1;
+
+/** Each place can be named with many lengths: what a client has inserted has a bound of its own. */
+const MAX_POINTS = MAX_BREAKPOINTS + MAX_WATCHPOINTS;
 
 const WATCH_KINDS: Readonly<Record<string, WatchKind>> = { 2: "write", 3: "read", 4: "access" };
 const WATCH_NAMES: Readonly<Record<WatchKind, string>> = {
@@ -84,6 +87,8 @@ export class GdbStub {
   #isClient = false;
   /** For `g`, `p` and memory. */
   #thread = 1;
+  /** Addresses of memory are physical ones, as QEMU's clients can have them. */
+  #isPhysical = false;
 
   /** Somebody has connected. The machine is held, as clients expect, once it turns out to be one. */
   constructor(debug: Debugger, host: GdbHost) {
@@ -180,8 +185,13 @@ export class GdbStub {
       return hart && toHex(new TextEncoder().encode(`Hart ${hart.id}, ${hart.mode()}-mode`));
     },
     symbols: () => "OK",
+    physicalMode: () => (this.#isPhysical ? "1" : "0"),
+    setPhysicalMode: (args) => {
+      this.#isPhysical = args === "1";
+      return "OK";
+    },
     continueActions: () => "vCont;c;C;s;S",
-    continueWith: (args) => this.#resume(/^[sS]/.test(args)),
+    continueWith: (args) => (/^[cCsS]/.test(args) ? this.#resume(/^s/i.test(args)) : Errno.EINVAL),
     why: () => this.#describe(this.#debug.stop ?? { kind: "request" }),
     registers: () => this.#readRegisters(),
     setRegisters: (args) => this.#writeRegisters(args),
@@ -229,7 +239,10 @@ export class GdbStub {
 
   /** As the hart sees it now. */
   get #memory(): VirtualMemory {
-    return new VirtualMemory(this.#debug.machine.memory, translationState(this.#hart));
+    const state = translationState(this.#hart);
+    // Those of M-mode are physical.
+    const seen = this.#isPhysical ? { ...state, mode: "M" as const } : state;
+    return new VirtualMemory(this.#debug.machine.memory, seen);
   }
 
   #hartOf(thread: string): HartPort | undefined {
@@ -335,6 +348,7 @@ export class GdbStub {
     if (address === undefined || length === undefined) return Errno.EINVAL;
     // A client may say it twice, after it was told that its packet was damaged.
     if (this.#points.has(key)) return "OK";
+    if (this.#points.size >= MAX_POINTS) return Errno.ENOSPC;
     const remove = this.#place(type, address, Number(length));
     if (remove === undefined) return "";
     this.#points.set(key, remove);
@@ -361,14 +375,15 @@ export class GdbStub {
     return "OK";
   }
 
-  #monitor(args: string): string {
+  #monitor(args: string): string | undefined {
     const bytes = fromHex(args);
     if (bytes === undefined) return Errno.EINVAL;
-    const output = new TextEncoder().encode(monitor(this.#debug, new TextDecoder().decode(bytes)));
+    const { text, isEnd } = monitor(this.#debug, new TextDecoder().decode(bytes));
+    const output = new TextEncoder().encode(text);
     for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES) {
       this.#reply(`O${toHex(output.subarray(at, at + MAX_OUTPUT_BYTES))}`);
     }
-    return "OK";
+    return isEnd ? this.#handlers.killProcess("") : "OK";
   }
 }
 
@@ -384,6 +399,8 @@ const HANDLERS = [
   ["qsThreadInfo", "threadsEnd"],
   ["qThreadExtraInfo,", "threadInfo"],
   ["qSymbol:", "symbols"],
+  ["qqemu.PhyMemMode", "physicalMode"],
+  ["Qqemu.PhyMemMode:", "setPhysicalMode"],
   ["vCont?", "continueActions"],
   ["vCont;", "continueWith"],
   ["vKill", "killProcess"],

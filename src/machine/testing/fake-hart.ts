@@ -58,6 +58,7 @@ export class FakeHart implements HartPort {
   getF(): bigint {
     return 0n;
   }
+  setF(): void {}
   peekCsr(): undefined {}
   setTimer(tick: bigint): void {
     this.timerTick = Number(tick);
