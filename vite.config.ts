@@ -10,9 +10,14 @@ const isolation = {
 
 /**
  * Lets the browser fetch the page's code and the Worker's while it still reads the HTML: each is
- * otherwise found only after the one before it has run.
+ * otherwise found only after the one before it has run. The Worker's is not to be compiled for the
+ * page, which `modulepreload` does.
  */
 function preloadEverything(): Plugin {
+  const HINTS = [
+    { name: /^(app|terminal|worker)-.*\.js$/, rel: "modulepreload" },
+    { name: /^browser-.*\.js$/, rel: "prefetch" },
+  ];
   return {
     name: "preload-everything",
     apply: "build",
@@ -20,13 +25,16 @@ function preloadEverything(): Plugin {
       order: "post",
       handler: (_html, { bundle }) => {
         const names = Object.keys(bundle ?? {});
-        const wanted = names.filter((name) => /^(app|worker|browser)-.*\.js$/.test(basename(name)));
-        return wanted.map(
-          (name): HtmlTagDescriptor => ({
-            tag: "link",
-            attrs: { rel: "modulepreload", crossorigin: true, href: `./${name}` },
-            injectTo: "head",
-          }),
+        return HINTS.flatMap(({ name, rel }) =>
+          names
+            .filter((file) => name.test(basename(file)))
+            .map(
+              (file): HtmlTagDescriptor => ({
+                tag: "link",
+                attrs: { rel, crossorigin: true, href: `./${file}` },
+                injectTo: "head",
+              }),
+            ),
         );
       },
     },
@@ -60,6 +68,10 @@ function prebuiltInterpreter(): Plugin {
   };
 }
 
+/** What `src/ui/main.ts` runs before anything else. */
+const START =
+  /ui\/(main|boot-config|config-error|links-config|memory-config|machine-link|next-task)\.ts$|preload-helper/;
+
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
@@ -68,5 +80,10 @@ export default defineConfig({
   server: { headers: isolation },
   preview: { headers: isolation },
   worker: { format: "es", plugins: () => [prebuiltInterpreter()] },
-  build: { target: "es2023", modulePreload: { polyfill: false } },
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    // Of the code that starts the machine each file would be one more to wait for.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "start", test: START }] } } },
+  },
 });

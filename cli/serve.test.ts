@@ -98,7 +98,24 @@ describe("files", () => {
 });
 
 describe("gzip files", () => {
-  const gzip = { "Accept-Encoding": "br, gzip;q=0.8" };
+  const local = { "Accept-Encoding": "br, gzip;q=0.8" };
+  const gzip = { ...local, Via: "1.1 proxy" };
+
+  it("are sent unpacked on the same computer", async () => {
+    const { headers, body } = await get("/kernel.gz", local);
+    expect(headers["content-encoding"]).toBeUndefined();
+    expect(headers).toMatchObject({
+      "content-type": "application/octet-stream",
+      "content-length": "6000",
+      vary: "Accept-Encoding",
+    });
+    expect(body).toBe("kernel".repeat(1000));
+    const again = await get("/kernel.gz", { ...local, "If-None-Match": headers.etag });
+    expect(again.status).toBe(304);
+    const packed = await get("/kernel.gz", { ...gzip, "If-None-Match": headers.etag });
+    expect(packed.status).toBe(200);
+    expect((await get("/kernel.gz", local, "HEAD")).headers["content-length"]).toBe("6000");
+  });
 
   it("are unpacked by the client on the way if it can", async () => {
     const { headers } = await get("/kernel.gz", gzip);
