@@ -21,7 +21,7 @@ import {
   when,
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
-import { ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
+import { type RowOps, rowOps, SpecialOp } from "./handlers.ts";
 import { BREAKPOINT_FILTER, ENTRY, F_BASE, SCRATCH, SLOT, X_BASE, X_SINK } from "./layout.ts";
 
 const PAGE_BYTES = 4096;
@@ -95,11 +95,12 @@ interface Format extends Pick<Candidate, "extracts" | "constants"> {
 /** `offset` is the place in the page. */
 function decodeBody(entry: Local<"i32">, bits: Local<"i32">, offset: Local<"i32">): Stmt[] {
   const formats = new Map<string, Format>();
+  const opsOf = rowOps();
   const illegal = label("illegal");
   const op = i32.local();
   const pick = (candidate: Candidate): Stmt => {
     const { extracts, constants, compressed, row } = candidate;
-    const found = ROW_OPS.get(row);
+    const found = opsOf.get(row);
     if (found === undefined) throw new Error(`${row.name} has no handler`);
     const { far, near, ...ops } = found;
     const width = compressed === undefined ? 1 : 0;

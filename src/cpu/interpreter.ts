@@ -40,7 +40,7 @@ import {
   illegalInstruction,
 } from "./entry-target.ts";
 import { defineFpu } from "./fpu/index.ts";
-import { HANDLERS, type Handler, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
+import { type Handler, handlers, isInline, needsHart, SpecialOp, usesFloat } from "./handlers.ts";
 import { importHost } from "./imports.ts";
 import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runtime.ts";
 import { ENTRY, HART_MEMORY_BYTES, MAX_REGIONS, WASM_PAGE } from "./layout.ts";
@@ -131,7 +131,7 @@ export function buildInterpreter(options: InterpreterOptions): Uint8Array<ArrayB
 /** Rows that are functions: (entry, codeBase) to a status. */
 function defineOutOfLine(module: ModuleBuilder, core: CoreFunctions): Map<Row, Func<"i32">> {
   const functions = new Map<Row, Func<"i32">>();
-  for (const { row } of HANDLERS) {
+  for (const { row } of handlers()) {
     if (isInline(row) || functions.has(row)) continue;
     const func = module.define(`op_${row.name}`, ["i32", "i64"], "i32", (entry, codeBase) => {
       const status = (code: number): Stmt[] => [ret(i32.const(code))];
@@ -312,7 +312,7 @@ function dispatch(
 ): Stmt[] {
   const bodies = [
     ...specialBodies(core, s),
-    ...HANDLERS.map((h) => handlerBody(core, s, h, outOfLine)),
+    ...handlers().map((h) => handlerBody(core, s, h, outOfLine)),
   ];
   const labels = bodies.map((_, k) => label(`op${k}`));
   const translated = label("translated");
