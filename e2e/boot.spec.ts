@@ -15,6 +15,34 @@ test("boots to a prompt and runs commands typed by hand", async ({ vm, site }) =
   expect(vm.errors).toEqual([]);
 });
 
+/** One event of a trace of Chromium; times in µs, those of `tdur` on the processor. */
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args: { readonly beginData?: { readonly url?: string } };
+}
+
+/** Longer than this, keys and pictures wait noticeably. Of the processor: on the clock others count too. */
+const MAX_TASK_MS = 50;
+
+test("leaves the page's thread free while the machine starts", async ({ vm, site, browser }) => {
+  test.skip(browser.browserType().name() !== "chromium", "Chromium alone tells");
+  await browser.startTracing(vm.page, { categories: ["toplevel", "devtools.timeline"] });
+  await vm.boot(site);
+  const { traceEvents } = JSON.parse(`${await browser.stopTracing()}`);
+  const events = traceEvents as TraceEvent[];
+  const page = events.find(
+    ({ name, args }) => name === "ParseHTML" && args.beginData?.url === site,
+  );
+  const tasks = events
+    .filter(({ name, pid, tid }) => name === "RunTask" && pid === page?.pid && tid === page.tid)
+    .map(({ tdur = Number.POSITIVE_INFINITY }) => tdur / 1000);
+  expect(tasks.length).toBeGreaterThan(10);
+  expect(Math.max(...tasks)).toBeLessThan(MAX_TASK_MS);
+});
+
 test("comes to rest when the guest has nothing to do", async ({ vm, site }) => {
   await vm.boot(site);
   await expect(vm.page.getByLabel("Machine state")).toHaveText("Idle");
