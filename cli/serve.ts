@@ -154,14 +154,15 @@ class UnpackedFiles {
   #room = MAX_KEPT_BYTES;
 
   /** Undefined if it does not fit any more, or is no gzip file. */
-  get({ path, etag }: Found): Promise<Buffer | undefined> {
-    const key = `${path} ${etag}`;
-    const bytes = this.#files.get(key) ?? this.#unpack(path);
+  get(file: Found): Promise<Buffer | undefined> {
+    const key = `${file.path} ${file.etag}`;
+    const bytes = this.#files.get(key) ?? this.#unpack(file);
     this.#files.set(key, bytes);
     return bytes;
   }
 
-  async #unpack(path: string): Promise<Buffer | undefined> {
+  async #unpack({ path, size }: Found): Promise<Buffer | undefined> {
+    if (size > this.#room) return undefined;
     try {
       const bytes = await unzip(await readFile(path), { maxOutputLength: MAX_KEPT_BYTES });
       if (bytes.length > this.#room) return undefined;
