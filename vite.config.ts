@@ -9,32 +9,27 @@ const isolation = {
 };
 
 /**
- * Lets the browser fetch the page's code and the Worker's while it still reads the HTML: each is
- * otherwise found only after the one before it has run. The Worker's is not to be compiled for the
- * page, which `modulepreload` does.
+ * Lets the browser fetch the page's code and the Worker's first while it still reads the HTML: each is
+ * otherwise found only after the one before it has run. The machine's code comes before the kernel anyway,
+ * which is asked for at the same time, and would be compiled for the page as well.
  */
-function preloadEverything(): Plugin {
-  const HINTS = [
-    { name: /^(app|terminal|worker)-.*\.js$/, rel: "modulepreload" },
-    { name: /^browser-.*\.js$/, rel: "prefetch" },
-  ];
+function preloadScripts(): Plugin {
   return {
-    name: "preload-everything",
+    name: "preload-scripts",
     apply: "build",
     transformIndexHtml: {
       order: "post",
       handler: (_html, { bundle }) => {
         const names = Object.keys(bundle ?? {});
-        return HINTS.flatMap(({ name, rel }) =>
-          names
-            .filter((file) => name.test(basename(file)))
-            .map(
-              (file): HtmlTagDescriptor => ({
-                tag: "link",
-                attrs: { rel, crossorigin: true, href: `./${file}` },
-                injectTo: "head",
-              }),
-            ),
+        const wanted = names.filter((name) =>
+          /^(app|terminal|worker)-.*\.js$/.test(basename(name)),
+        );
+        return wanted.map(
+          (name): HtmlTagDescriptor => ({
+            tag: "link",
+            attrs: { rel: "modulepreload", crossorigin: true, href: `./${name}` },
+            injectTo: "head",
+          }),
         );
       },
     },
@@ -76,7 +71,7 @@ export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   // The development server asks only these for the Worker's modules too.
-  plugins: [preloadEverything(), prebuiltInterpreter()],
+  plugins: [preloadScripts(), prebuiltInterpreter()],
   server: { headers: isolation },
   preview: { headers: isolation },
   worker: { format: "es", plugins: () => [prebuiltInterpreter()] },
