@@ -47,8 +47,9 @@ export function openMachine(config: BootConfig): MachineLink {
   return link;
 }
 
-function addressesOf({ kernel, initrd, firmware }: BootConfig): string[] {
-  return [kernel, initrd, firmware].flatMap((source) =>
+/** The seed is three kilobytes, and a disk that is there does not need it: to know that takes longer. */
+function addressesOf({ kernel, initrd, firmware, disk }: BootConfig): string[] {
+  return [kernel, initrd, firmware, disk?.seed].flatMap((source) =>
     source?.kind === "url" ? [source.url] : [],
   );
 }
