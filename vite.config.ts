@@ -9,18 +9,21 @@ const isolation = {
 };
 
 /**
- * Lets the browser fetch the page's code and the Worker's while it still reads the HTML: each is
- * otherwise found only after the one before it has run.
+ * Lets the browser fetch the page's code and the Worker's first while it still reads the HTML: each is
+ * otherwise found only after the one before it has run. The machine's code comes before the kernel anyway,
+ * which is asked for at the same time, and would be compiled for the page as well.
  */
-function preloadEverything(): Plugin {
+function preloadScripts(): Plugin {
   return {
-    name: "preload-everything",
+    name: "preload-scripts",
     apply: "build",
     transformIndexHtml: {
       order: "post",
       handler: (_html, { bundle }) => {
         const names = Object.keys(bundle ?? {});
-        const wanted = names.filter((name) => /^(app|worker|browser)-.*\.js$/.test(basename(name)));
+        const wanted = names.filter((name) =>
+          /^(app|terminal|worker)-.*\.js$/.test(basename(name)),
+        );
         return wanted.map(
           (name): HtmlTagDescriptor => ({
             tag: "link",
@@ -60,13 +63,22 @@ function prebuiltInterpreter(): Plugin {
   };
 }
 
+/** What `src/ui/main.ts` runs before anything else. */
+const START =
+  /ui\/(main|boot-config|config-error|links-config|memory-config|machine-link|next-task)\.ts$|preload-helper/;
+
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   // The development server asks only these for the Worker's modules too.
-  plugins: [preloadEverything(), prebuiltInterpreter()],
+  plugins: [preloadScripts(), prebuiltInterpreter()],
   server: { headers: isolation },
   preview: { headers: isolation },
   worker: { format: "es", plugins: () => [prebuiltInterpreter()] },
-  build: { target: "es2023", modulePreload: { polyfill: false } },
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    // Of the code that starts the machine each file would be one more to wait for.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "start", test: START }] } } },
+  },
 });

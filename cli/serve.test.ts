@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CONTENT_SECURITY_POLICY, staticFiles } from "./serve.ts";
+import { CONTENT_SECURITY_POLICY, MAX_KEPT_BYTES, staticFiles } from "./serve.ts";
 
 let folder: string;
 let server: Server;
@@ -22,6 +22,7 @@ beforeAll(async () => {
   await writeFile(join(root, "disk.img"), "0123456789");
   await writeFile(join(root, "empty.img"), "");
   await writeFile(join(root, "kernel.gz"), gzipSync("kernel".repeat(1000)));
+  await writeFile(join(root, "large.gz"), gzipSync(Buffer.alloc(MAX_KEPT_BYTES + 1)));
   await writeFile(join(root, "short.gz"), "too short");
   await writeFile(join(root, "assets", "a-1f2e.wasm"), "wasm");
   await writeFile(join(root, "a b+ü.json"), "{}");
@@ -98,7 +99,25 @@ describe("files", () => {
 });
 
 describe("gzip files", () => {
-  const gzip = { "Accept-Encoding": "br, gzip;q=0.8" };
+  const local = { "Accept-Encoding": "br, gzip;q=0.8" };
+  const gzip = { ...local, Via: "1.1 proxy" };
+
+  it("are sent unpacked on the same computer", async () => {
+    const { headers, body } = await get("/kernel.gz", local);
+    expect(headers["content-encoding"]).toBeUndefined();
+    expect(headers).toMatchObject({
+      "content-type": "application/octet-stream",
+      "content-length": "6000",
+      vary: "Accept-Encoding",
+    });
+    expect(body).toBe("kernel".repeat(1000));
+    const again = await get("/kernel.gz", { ...local, "If-None-Match": headers.etag });
+    expect(again.status).toBe(304);
+    const packed = await get("/kernel.gz", { ...gzip, "If-None-Match": headers.etag });
+    expect(packed.status).toBe(200);
+    expect((await get("/large.gz", local)).headers["content-encoding"]).toBe("gzip");
+    expect((await get("/kernel.gz", local, "HEAD")).headers["content-length"]).toBe("6000");
+  });
 
   it("are unpacked by the client on the way if it can", async () => {
     const { headers } = await get("/kernel.gz", gzip);

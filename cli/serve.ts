@@ -3,10 +3,13 @@
  * that it may use shared memory, and that let it run nothing but its own code.
  */
 import { createReadStream } from "node:fs";
-import { open, realpath, stat } from "node:fs/promises";
+import { open, readFile, realpath, stat } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { BlockList } from "node:net";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 
 /**
  * Scripts come from this server alone and nothing is evaluated, WebAssembly excepted. The terminal
@@ -25,6 +28,14 @@ export const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
+
+const unzip = promisify(gunzip);
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+const PROXY_HEADERS = ["forwarded", "via", "x-forwarded-for"] as const;
 
 const COMMON_HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -64,6 +75,12 @@ const MIN_GZIP_BYTES = 20;
 /** Of a response with an encoding: the bytes that come out of it. `worker/images.ts` reads it. */
 const UNPACKED_LENGTH = "X-Unpacked-Length";
 
+/** What may be kept unpacked, in bytes: of the embedded guest 15 MB are asked for. */
+export const MAX_KEPT_BYTES = 64 << 20;
+
+/** At once, from a file to the network: a guest is megabytes. */
+const PART_BYTES = 1 << 20;
+
 interface Found {
   readonly path: string;
   readonly size: number;
@@ -72,8 +89,9 @@ interface Found {
 
 /** Answers requests with the files under `root`. */
 export function staticFiles(root: string): RequestListener {
+  const kept = new UnpackedFiles();
   return (request, response) => {
-    answer(root, request, response).catch(() => {
+    answer(root, kept, request, response).catch(() => {
       // The client went away, or the file while it was being read.
       response.destroy();
     });
@@ -82,6 +100,7 @@ export function staticFiles(root: string): RequestListener {
 
 async function answer(
   root: string,
+  kept: UnpackedFiles,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -98,14 +117,17 @@ async function answer(
   const isHashed = urlPath.startsWith(HASHED_FOLDER);
   response.setHeader("Cache-Control", isHashed ? CACHE_FOR_EVER : REVALIDATE);
   const isEncoded = isUnpackedOnTheWay(request, file);
-  // As two encodings of one thing the two have tags of their own (RFC 9110, 8.8.3.3).
-  const etag = isEncoded ? file.etag.replace(/"$/, '-gzip"') : file.etag;
+  const plain = isEncoded && isOnThisHost(request) ? await kept.get(file) : undefined;
+  // As encodings of one thing they have tags of their own (RFC 9110, 8.8.3.3).
+  const encoding = plain ? '-plain"' : isEncoded ? '-gzip"' : '"';
+  const etag = file.etag.replace(/"$/, encoding);
   response.setHeader("ETag", etag);
   if (request.headers["if-none-match"] === etag) {
     response.writeHead(304).end();
     return;
   }
-  if (isEncoded) await sendEncoded(request, response, file);
+  if (plain) sendUnpacked(request, response, plain);
+  else if (isEncoded) await sendEncoded(request, response, file);
   else await send(request, response, file);
 }
 
@@ -116,6 +138,48 @@ async function answer(
 function isUnpackedOnTheWay({ headers }: IncomingMessage, { path, size }: Found): boolean {
   if (extname(path) !== ".gz" || size < MIN_GZIP_BYTES || headers.range !== undefined) return false;
   return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${headers["accept-encoding"] ?? ""}`);
+}
+
+/** On one computer it takes longer to unpack a file than to send all that is in it. */
+function isOnThisHost({ socket, headers }: IncomingMessage): boolean {
+  // A proxy on this host has clients elsewhere.
+  if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) return false;
+  const { remoteAddress: address = "" } = socket;
+  return LOOPBACK.check(address, address.includes(":") ? "ipv6" : "ipv4");
+}
+
+/** What is in gzip files that were asked for, as long as there is room. */
+class UnpackedFiles {
+  readonly #files = new Map<string, Promise<Buffer | undefined>>();
+  #room = MAX_KEPT_BYTES;
+
+  /** Undefined if it does not fit any more, or is no gzip file. */
+  get(file: Found): Promise<Buffer | undefined> {
+    const key = `${file.path} ${file.etag}`;
+    const bytes = this.#files.get(key) ?? this.#unpack(file);
+    this.#files.set(key, bytes);
+    return bytes;
+  }
+
+  async #unpack({ path, size }: Found): Promise<Buffer | undefined> {
+    if (size > this.#room) return undefined;
+    try {
+      const bytes = await unzip(await readFile(path), { maxOutputLength: MAX_KEPT_BYTES });
+      if (bytes.length > this.#room) return undefined;
+      this.#room -= bytes.length;
+      return bytes;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Sends what is in a gzip file. */
+function sendUnpacked(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
+  response.setHeader("Vary", "Accept-Encoding");
+  response.setHeader("Content-Type", "application/octet-stream");
+  response.setHeader("Content-Length", bytes.length);
+  response.end(request.method === "HEAD" ? undefined : bytes);
 }
 
 /** Sends a gzip file as an encoding of what is in it. */
@@ -131,7 +195,7 @@ async function sendEncoded(
   // Browsers do not tell how much of the encoded bytes has come: this is what progress is counted in.
   response.setHeader(UNPACKED_LENGTH, await unpackedLength(path, size));
   if (request.method === "HEAD") response.end();
-  else await pipeline(createReadStream(path), response);
+  else await pipeline(createReadStream(path, { highWaterMark: PART_BYTES }), response);
 }
 
 /** What a gzip file says that it unpacks to, in its last four bytes (RFC 1952, 2.3.1). */
@@ -168,7 +232,8 @@ async function send(
     response.end();
     return;
   }
-  await pipeline(createReadStream(file.path, { start, end }), response);
+  const stream = createReadStream(file.path, { start, end, highWaterMark: PART_BYTES });
+  await pipeline(stream, response);
 }
 
 /** The decoded path of a request, starting with "/"; undefined if it is malformed. */

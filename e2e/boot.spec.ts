@@ -15,6 +15,36 @@ test("boots to a prompt and runs commands typed by hand", async ({ vm, site }) =
   expect(vm.errors).toEqual([]);
 });
 
+/** One event of a trace of Chromium; times in µs, those of `tdur` on the processor. */
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args: { readonly beginData?: { readonly url?: string } };
+}
+
+const TASKS = ["devtools.timeline", "disabled-by-default-devtools.timeline"];
+
+/** Tasks of 50 ms are noticed. Of the processor, since on the clock others count too, and with room for that. */
+const MAX_TASK_MS = 30;
+
+test("leaves the page's thread free while the machine starts", async ({ vm, site, browser }) => {
+  test.skip(browser.browserType().name() !== "chromium", "Chromium alone tells");
+  await browser.startTracing(vm.page, { categories: TASKS });
+  await vm.boot(site);
+  const { traceEvents } = JSON.parse(`${await browser.stopTracing()}`);
+  const events = traceEvents as TraceEvent[];
+  const page = events.find(
+    ({ name, args }) => name === "ParseHTML" && args.beginData?.url === site,
+  );
+  const tasks = events
+    .filter(({ name, pid, tid }) => name === "RunTask" && pid === page?.pid && tid === page.tid)
+    .map(({ tdur = Number.POSITIVE_INFINITY }) => tdur / 1000);
+  expect(tasks.length).toBeGreaterThan(10);
+  expect(Math.max(...tasks)).toBeLessThan(MAX_TASK_MS);
+});
+
 test("comes to rest when the guest has nothing to do", async ({ vm, site }) => {
   await vm.boot(site);
   await expect(vm.page.getByLabel("Machine state")).toHaveText("Idle");

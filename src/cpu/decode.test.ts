@@ -4,8 +4,10 @@ import { decode, instructionLength, newDecoded } from "../isa/decoder.ts";
 import { COMPRESSED_ROWS, ROWS } from "../isa/table.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { defineDecode } from "./decode.ts";
-import { ROW_OPS, SpecialOp } from "./handlers.ts";
+import { rowOps, SpecialOp } from "./handlers.ts";
 import { ENTRY, F_BASE, SCRATCH, SLOT, WASM_PAGE, X_BASE, X_SINK } from "./layout.ts";
+
+const ROW_OPS = rowOps();
 
 const PAGE_BYTES = 4096;
 /** One page's slot, and behind it the page. */

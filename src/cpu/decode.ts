@@ -21,18 +21,16 @@ import {
   when,
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
-import { FIRST_FUSED_OP, FUSED_PAIRS } from "./fusion.ts";
-import { FIRST_ROW_OP, HANDLERS, ROW_OPS, type RowOps, SpecialOp } from "./handlers.ts";
+import { fusedPairs } from "./fusion.ts";
 import {
-  BREAKPOINT_FILTER,
-  ENTRY,
-  F_BASE,
-  SCRATCH,
-  SLOT,
-  TRANSLATION,
-  X_BASE,
-  X_SINK,
-} from "./layout.ts";
+  FIRST_FUSED_OP,
+  FIRST_ROW_OP,
+  handlers,
+  type RowOps,
+  rowOps,
+  SpecialOp,
+} from "./handlers.ts";
+import { BREAKPOINT_FILTER, ENTRY, F_BASE, SCRATCH, SLOT, X_BASE, X_SINK } from "./layout.ts";
 
 const PAGE_BYTES = 4096;
 const LAST_HALF = PAGE_BYTES - 2;
@@ -107,23 +105,24 @@ export function defineDecode(module: ModuleBuilder): DecodeFunctions {
 function fuseBody(entry: Local<"i32">): Stmt[] {
   const end = label("alone");
   const [op, second, next] = [i32.local(), i32.local(), i32.local()];
-  const firsts = [...new Set(FUSED_PAIRS.map((pair) => pair.firstOp))];
+  const fused = fusedPairs();
+  const firsts = [...new Set(fused.map((pair) => pair.firstOp))];
   const labels = firsts.map((first) => label(`first ${first}`));
-  const targets = HANDLERS.map((_, k) => labels[firsts.indexOf(FIRST_ROW_OP + k)] ?? end);
+  const targets = handlers().map((_, k) => labels[firsts.indexOf(FIRST_ROW_OP + k)] ?? end);
   let inner: Stmt[] = [brTable(i32.sub(op, FIRST_ROW_OP), targets, end)];
   for (const [k, first] of firsts.entries()) {
-    const pairs = FUSED_PAIRS.filter(({ firstOp }) => firstOp === first);
+    const pairs = fused.filter(({ firstOp }) => firstOp === first);
     inner = [
       block(labels[k], inner),
       set(next, i32.add(entry, (pairs[0].first.length / 2) * ENTRY.bytes)),
       set(second, i32.load16_u(next, ENTRY.op)),
-      when(i32.and(i32.ge_u(second, FIRST_FUSED_OP), i32.lt_u(second, TRANSLATION.firstOp)), [
+      when(i32.and(i32.ge_u(second, FIRST_FUSED_OP), i32.lt_u(second, FIRST_ROW_OP)), [
         set(second, i32.load16_u(next, ENTRY.replaced)),
       ]),
-      ...pairs.map(({ secondOp, op: fused }) =>
+      ...pairs.map(({ secondOp, op: pairOp }) =>
         when(i32.eq(second, secondOp), [
           i32.store16(entry, op, ENTRY.replaced),
-          i32.store16(entry, fused, ENTRY.op),
+          i32.store16(entry, pairOp, ENTRY.op),
           ret(),
         ]),
       ),
@@ -142,11 +141,12 @@ interface Format extends Pick<Candidate, "extracts" | "constants"> {
 /** `offset` is the place in the page. */
 function decodeBody(entry: Local<"i32">, bits: Local<"i32">, offset: Local<"i32">): Stmt[] {
   const formats = new Map<string, Format>();
+  const opsOf = rowOps();
   const illegal = label("illegal");
   const op = i32.local();
   const pick = (candidate: Candidate): Stmt => {
     const { extracts, constants, compressed, row } = candidate;
-    const found = ROW_OPS.get(row);
+    const found = opsOf.get(row);
     if (found === undefined) throw new Error(`${row.name} has no handler`);
     const { far, near, ...ops } = found;
     const width = compressed === undefined ? 1 : 0;

@@ -7,6 +7,7 @@ import type { Decoded } from "../isa/decoder.ts";
 import { flowOf } from "../isa/flow.ts";
 import type { Row } from "../isa/row.ts";
 import { COMPRESSED_ROWS, expansionOf, hasField, ROWS } from "../isa/table.ts";
+import { PAIRS } from "./pairs.ts";
 
 /** Numbers of the handlers that stand for no instruction. */
 export const SpecialOp = {
@@ -21,7 +22,9 @@ export const SpecialOp = {
   breakpoint: 4,
 } as const;
 
-export const FIRST_ROW_OP = 5;
+/** Ops of fused pairs (see `fusion.ts`), and then of single instructions. */
+export const FIRST_FUSED_OP = 5;
+export const FIRST_ROW_OP: number = FIRST_FUSED_OP + PAIRS.length;
 
 export interface Handler {
   readonly row: Row;
@@ -33,21 +36,14 @@ export interface Handler {
 
 const isRelative = (row: Row): boolean => flowOf(row) === "branch" || flowOf(row) === "jump";
 
-const HAS_COMPRESSED_FORM = new Set(COMPRESSED_ROWS.map((row) => expansionOf(row).base));
-
-function handlersOf(row: Row): Handler[] {
-  const lengths: (2 | 4)[] = HAS_COMPRESSED_FORM.has(row) ? [4, 2] : [4];
-  const reaches = isRelative(row) ? [false, true] : [false];
-  return lengths.flatMap((length) => reaches.map((near) => ({ row, length, near })));
-}
-
-export const HANDLERS: readonly Handler[] = ROWS.flatMap(handlersOf);
-
-const NUMBERS = new Map<Row, Map<string, number>>();
-for (const [k, { row, length, near }] of HANDLERS.entries()) {
-  const numbers = NUMBERS.get(row) ?? new Map<string, number>();
-  numbers.set(`${length}${near}`, FIRST_ROW_OP + k);
-  NUMBERS.set(row, numbers);
+/** All handlers, in the order of their numbers. */
+export function handlers(): readonly Handler[] {
+  const hasCompressedForm = new Set(COMPRESSED_ROWS.map((row) => expansionOf(row).base));
+  return ROWS.flatMap((row) => {
+    const lengths: (2 | 4)[] = hasCompressedForm.has(row) ? [4, 2] : [4];
+    const reaches = isRelative(row) ? [false, true] : [false];
+    return lengths.flatMap((length) => reaches.map((near) => ({ row, length, near })));
+  });
 }
 
 /** What the decoder needs to know of a row, looked up once for each decoded instruction. */
@@ -62,8 +58,7 @@ export interface RowOps {
   readonly near: readonly [number, number];
 }
 
-function rowOps(row: Row): RowOps {
-  const numbers = NUMBERS.get(row) ?? new Map<string, number>();
+function rowOpsOf(row: Row, numbers: ReadonlyMap<string, number>): RowOps {
   const op = (length: 2 | 4, near: boolean): number => numbers.get(`${length}${near}`) ?? 0;
   return {
     relative: numbers.has("4true"),
@@ -76,7 +71,14 @@ function rowOps(row: Row): RowOps {
   };
 }
 
-export const ROW_OPS: ReadonlyMap<Row, RowOps> = new Map(ROWS.map((row) => [row, rowOps(row)]));
+/** Those of all rows. */
+export function rowOps(): ReadonlyMap<Row, RowOps> {
+  const numbers = new Map(ROWS.map((row) => [row, new Map<string, number>()]));
+  for (const [k, { row, length, near }] of handlers().entries()) {
+    numbers.get(row)?.set(`${length}${near}`, FIRST_ROW_OP + k);
+  }
+  return new Map([...numbers].map(([row, ofRow]) => [row, rowOpsOf(row, ofRow)]));
+}
 
 /**
  * Whether a row's handler is part of the main loop. The rest are functions of their own, which

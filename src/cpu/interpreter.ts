@@ -35,7 +35,6 @@ import { csrRows, defineCsrs, fillCsrMap } from "./csrs.ts";
 import { defineDecode } from "./decode.ts";
 import type { CoreFunctions } from "./entry-target.ts";
 import { defineFpu } from "./fpu/index.ts";
-import { FIRST_FUSED_OP } from "./fusion.ts";
 import { importHost } from "./imports.ts";
 import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runtime.ts";
 import { ENTRY, HART_MEMORY_BYTES, MAX_REGIONS, SLOT, TRANSLATION, WASM_PAGE } from "./layout.ts";
@@ -174,7 +173,7 @@ function defineRun(
                 ...save(pcOf(s)),
                 loadOp(s),
                 ...(exact ? [] : enterRegion(core, s, { relook, fault, go })),
-                when(i32.ge_u(s.op, FIRST_FUSED_OP), [
+                when(i32.ge_u(s.op, TRANSLATION.firstOp), [
                   set(s.op, i32.load16_u(s.entry, ENTRY.replaced)),
                 ]),
                 ...execute(s.op),

@@ -21,7 +21,8 @@ import {
 } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module-builder.ts";
 import { type CoreFunctions, EntryTarget, illegalInstruction } from "./entry-target.ts";
-import { HANDLERS, type Handler, SpecialOp, usesFloat } from "./handlers.ts";
+import { fusedPairs } from "./fusion.ts";
+import { FIRST_ROW_OP, type Handler, handlers, SpecialOp, usesFloat } from "./handlers.ts";
 import { ENTRY } from "./layout.ts";
 import { DEBUG_FLAG, get, get32, put, put32, recordFault, setBudgetAside } from "./state.ts";
 
@@ -45,11 +46,14 @@ export function defineOperations(module: ModuleBuilder, core: CoreFunctions): Fu
       body({ entry, codeBase }),
     );
   const special = Object.keys(SpecialOp) as (keyof typeof SpecialOp)[];
+  const single = handlers().map((handler) =>
+    define(handler.row.name, (place) => operation(core, place, handler)),
+  );
   const table: FuncTable = module.defineTable([
     ...special.map((name) => define(name, (place) => specialOperation(name, core, table, place))),
-    ...HANDLERS.map((handler) =>
-      define(handler.row.name, (place) => operation(core, place, handler)),
-    ),
+    // A pair's is that of its first instruction.
+    ...fusedPairs().map(({ firstOp }) => single[firstOp - FIRST_ROW_OP]),
+    ...single,
   ]);
   return table;
 }

@@ -17,8 +17,8 @@ import {
   whenUnlikely,
 } from "../wasm/expr.ts";
 import { type CoreFunctions, EntryTarget } from "./entry-target.ts";
-import { FUSED_PAIRS } from "./fusion.ts";
-import { HANDLERS, type Handler, isInline, SpecialOp, usesFloat } from "./handlers.ts";
+import { fusedPairs } from "./fusion.ts";
+import { type Handler, handlers, isInline, SpecialOp, usesFloat } from "./handlers.ts";
 import { ENTRY } from "./layout.ts";
 import { distanceOf, type Place, pcOf } from "./operations.ts";
 import { get, get32 } from "./state.ts";
@@ -90,13 +90,13 @@ function dispatch(core: CoreFunctions, s: LoopState, exact: boolean): Stmt[] {
   const specials = Object.values(SpecialOp).map((op) => ({
     at: op === SpecialOp.pageEnd ? pageEnd : s.away,
   }));
-  const rows = HANDLERS.map((handler) =>
+  const rows = handlers().map((handler) =>
     isInline(handler.row)
       ? { at: label(handler.row.name), body: straight(core, s, [handler]) }
       : { at: s.away },
   );
   // Where the budget counts for each instruction they are executed one by one.
-  const pairs = FUSED_PAIRS.map(({ first, second }) =>
+  const pairs = fusedPairs().map(({ first, second }) =>
     exact
       ? { at: s.away }
       : {
@@ -104,7 +104,7 @@ function dispatch(core: CoreFunctions, s: LoopState, exact: boolean): Stmt[] {
           body: straight(core, s, [first, second]),
         },
   );
-  const cases: readonly { at: Label; body?: Stmt[] }[] = [...specials, ...rows, ...pairs];
+  const cases: readonly { at: Label; body?: Stmt[] }[] = [...specials, ...pairs, ...rows];
   let inner: Stmt[] = [
     brTable(
       s.op,

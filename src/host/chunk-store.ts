@@ -85,12 +85,14 @@ export class KeyvalChunkStore implements ChunkStore {
     return getMany<Uint8Array<ArrayBuffer>>([...indices], this.#use);
   }
 
-  commit(changes: ChunkChanges): Promise<void> {
+  /** With `meta`, the description becomes that at the same time. */
+  commit(changes: ChunkChanges, meta?: DiskMeta): Promise<void> {
     return this.#use("readwrite", (store) => {
       for (const [index, bytes] of changes) {
         if (bytes === null) store.delete(index);
         else store.put(bytes, index);
       }
+      if (meta !== undefined) store.put(meta, META_KEY);
       return promisifyRequest(store.transaction);
     });
   }

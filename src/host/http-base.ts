@@ -57,7 +57,10 @@ export async function openHttpBase(
     return new RangeBase(url, fetch, length, validatorOf(probe), onTrouble);
   }
   const whole = probe.status === 200 ? probe : await get(url, fetch);
-  const reading = unpacked(whole.body!, maxWholeBytes, () => tooLong(maxWholeBytes));
+  const reading = unpacked(whole.body!, {
+    maxBytes: maxWholeBytes,
+    tooLong: () => tooLong(maxWholeBytes),
+  });
   const bytes = await reading.catch((error: unknown) => {
     if (error instanceof BaseImageError) throw error;
     throw new BaseImageError(`${url} did not arrive whole, or is damaged.`, true);

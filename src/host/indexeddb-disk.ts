@@ -166,9 +166,7 @@ async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promi
     ...(base && { base: base.identity }),
   };
   const seed = await options.seed?.();
-  // Before the description, without which the disk would be made anew.
-  if (seed !== undefined) await chunks.commit(seedChunks(seed, meta));
-  await chunks.writeMeta(meta);
+  await chunks.commit(seed === undefined ? new Map() : seedChunks(seed, meta), meta);
   return meta;
 }
 

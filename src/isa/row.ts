@@ -28,7 +28,7 @@ export function row(
   syntax: string,
   semantics: Semantics,
 ): Row {
-  return { name, extension, pattern: parsePattern(pattern), syntax, semantics };
+  return withPattern(pattern, { name, extension, syntax, semantics });
 }
 
 export function compressed(
@@ -37,10 +37,22 @@ export function compressed(
   pattern: string,
   expansion: string,
 ): CompressedRow {
-  return { name, extension, pattern: parsePattern(pattern), expansion };
+  return withPattern(pattern, { name, extension, expansion });
 }
 
 /** The operand names of a syntax or expansion, in order: `rd, imm(rs1)` gives rd, imm, rs1. */
 export function operandNames(syntax: string): string[] {
   return syntax.split(/[\s,()]+/).filter((name) => name !== "");
+}
+
+/** The pattern is parsed when it is asked for first: a page starts a machine without. */
+function withPattern<T extends object>(text: string, rest: T): T & { readonly pattern: Pattern } {
+  let parsed: Pattern | undefined;
+  return Object.defineProperty(rest as T & { pattern: Pattern }, "pattern", {
+    enumerable: true,
+    get: () => {
+      parsed ??= parsePattern(text);
+      return parsed;
+    },
+  });
 }

@@ -9,13 +9,14 @@ import { address, close as closeInspector, go } from "./inspector/address.ts";
 import type { InspectorProps } from "./inspector/inspector.tsx";
 import { useMedia } from "./media.ts";
 import { MemoryDialog } from "./memory-dialog.tsx";
+import { nextTask } from "./next-task.ts";
 import { type Dropped, OpenDialog } from "./open-dialog.tsx";
 import { ExitPanel, LoadingPanel, ProblemPanel, ResetDialog } from "./panels.tsx";
 import { sortFiles } from "./picked-files.ts";
 import { Session, type Startup } from "./session.ts";
 import { leaveGuest, ShortcutsDialog, useShortcuts } from "./shortcuts.tsx";
 import { StatusBar } from "./status-bar.tsx";
-import { type GuestTerminal, openTerminal } from "./terminal.ts";
+import type { GuestTerminal } from "./terminal.ts";
 import { Toolbar } from "./toolbar.tsx";
 
 /** Shows the page in `parent`. */
@@ -122,21 +123,29 @@ function TerminalView({ session, onReady }: TerminalViewProps): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   // A terminal is made once and stays.
   useEffect(() => {
-    const terminal = openTerminal(host.current!, {
-      onInput: (bytes) => session.input(bytes),
-      onResize: () => session.resized(),
-      onLeave: leaveGuest,
-    });
-    session.attach(terminal);
-    offerAutomation(session, terminal);
-    onReady(terminal);
-    // The keyboard is the guest's again once there is no panel to answer.
-    return effect(() => {
-      const hasPanel = session.exit.value !== undefined || session.problem.value !== undefined;
-      if (!hasPanel) terminal.focus();
-    });
+    void show(session, host.current!).then(onReady);
   }, []);
   return <div class="guest-screen" ref={host} />;
+}
+
+/** Loads the terminal, which is most of the page's code, and shows the guest's console in it. */
+async function show(session: Session, parent: HTMLElement): Promise<GuestTerminal> {
+  const { openTerminal } = await import("./terminal.ts");
+  await nextTask();
+  const terminal = await openTerminal(parent, {
+    onInput: (bytes) => session.input(bytes),
+    onResize: () => session.resized(),
+    onLeave: leaveGuest,
+  });
+  await nextTask();
+  session.attach(terminal);
+  offerAutomation(session, terminal);
+  // The keyboard is the guest's again once there is no panel to answer.
+  effect(() => {
+    const hasPanel = session.exit.value !== undefined || session.problem.value !== undefined;
+    if (!hasPanel) terminal.focus();
+  });
+  return terminal;
 }
 
 /** Catches files that are dragged over the page. */

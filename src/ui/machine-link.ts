@@ -6,6 +6,8 @@ export interface MachineLink {
   send(message: ToWorker, transfer?: Transferable[]): void;
   /** Hands over what has arrived so far and everything from now on. */
   listen(receiver: (message: FromWorker) => void): void;
+  /** Resolves once the Worker has said more than what it is waiting for. */
+  readonly begun: Promise<void>;
   /** Ends the Worker and with it the machine, whatever it is doing. */
   terminate(): void;
 }
@@ -19,8 +21,13 @@ export function openMachine(config: BootConfig): MachineLink {
     name: JSON.stringify(addressesOf(config)),
   });
   const backlog: FromWorker[] = [];
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   let receive = (message: FromWorker): void => {
     backlog.push(message);
+    if (message.type !== "progress") begin();
   };
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => receive(data);
   worker.onerror = ({ message }) => {
@@ -33,14 +40,16 @@ export function openMachine(config: BootConfig): MachineLink {
       receive = receiver;
       for (const message of backlog.splice(0)) receiver(message);
     },
+    begun,
     terminate: () => worker.terminate(),
   };
   link.send({ type: "boot", config });
   return link;
 }
 
-function addressesOf({ kernel, initrd, firmware }: BootConfig): string[] {
-  return [kernel, initrd, firmware].flatMap((source) =>
+/** The seed is three kilobytes, and a disk that is there does not need it: to know that takes longer. */
+function addressesOf({ kernel, initrd, firmware, disk }: BootConfig): string[] {
+  return [kernel, initrd, firmware, disk?.seed].flatMap((source) =>
     source?.kind === "url" ? [source.url] : [],
   );
 }

@@ -2,7 +2,14 @@
 import { readBootConfig } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { openMachine } from "./machine-link.ts";
+import { nextTask } from "./next-task.ts";
 import type { Startup } from "./session.ts";
+
+/**
+ * How long the page waits for the guest to run before it is put together, in ms: both at once take
+ * longer on few processors. Who waits for a download sees the page meanwhile.
+ */
+const PAGE_MS = 250;
 
 function begin(): Startup {
   const page = new URL(location.href);
@@ -21,7 +28,18 @@ async function htmlRead(): Promise<void> {
   await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
 }
 
-// The Worker fetches the kernel while the browser fetches and runs the terminal.
-const startup = begin();
-const [{ mount }] = await Promise.all([import("./app.tsx"), htmlRead()]);
-mount(startup, document.querySelector("#app")!);
+async function begun({ link }: Startup): Promise<void> {
+  if (link === undefined) return;
+  await Promise.race([link.begun, new Promise((resolve) => setTimeout(resolve, PAGE_MS))]);
+}
+
+async function run(): Promise<void> {
+  const startup = begin();
+  await Promise.all([begun(startup), htmlRead()]);
+  const { mount } = await import("./app.tsx");
+  await nextTask();
+  mount(startup, document.querySelector("#app")!);
+}
+
+// Not awaited: the page's other code imports from the file that this is bundled into.
+void run();

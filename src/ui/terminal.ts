@@ -2,6 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { type ITheme, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
+import { nextTask } from "./next-task.ts";
 import type { Screen } from "./session.ts";
 
 /** Lines kept above the screen. */
@@ -73,8 +74,14 @@ export interface GuestTerminal extends Screen {
   focus(): void;
 }
 
-/** Opens a terminal that fills `parent` and follows its size. */
-export function openTerminal(parent: HTMLElement, options: TerminalOptions): GuestTerminal {
+/**
+ * Opens a terminal that fills `parent` and follows its size. In several tasks: in one it is the longest
+ * of the page's start, while keys and pictures wait.
+ */
+export async function openTerminal(
+  parent: HTMLElement,
+  options: TerminalOptions,
+): Promise<GuestTerminal> {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const terminal = new Terminal({
     allowProposedApi: true,
@@ -90,7 +97,9 @@ export function openTerminal(parent: HTMLElement, options: TerminalOptions): Gue
   dark.addEventListener("change", () => {
     terminal.options.theme = dark.matches ? DARK : LIGHT;
   });
+  await nextTask();
   terminal.open(parent);
+  await nextTask();
   keepFitting(terminal, parent, options.onResize);
   connectInput(terminal, options);
   terminal.textarea?.setAttribute("aria-label", "Terminal; Shift and F6 leave it");

@@ -19,10 +19,14 @@ export interface ImageRequest {
 /** The file's bytes, unpacked if it is a gzip file. @throws LoadError */
 export async function loadImage(request: ImageRequest): Promise<Uint8Array> {
   const { stream, total } = await open(request);
-  const counted = stream.pipeThrough(counter(request, total));
   try {
     const maxBytes = request.maxBytes ?? MAX_IMAGE_BYTES;
-    return await unpacked(counted, maxBytes, () => tooLong(maxBytes));
+    return await unpacked(stream, {
+      maxBytes,
+      tooLong: () => tooLong(maxBytes),
+      expected: total,
+      onRead: (loaded) => request.onProgress(loaded, total),
+    });
   } catch (error) {
     if (error instanceof LoadError || request.signal.aborted) throw error;
     throw new LoadError(
@@ -68,20 +72,6 @@ function expectedLength({ headers }: Response): number | undefined {
     headers.has("Content-Encoding") ? "X-Unpacked-Length" : "Content-Length",
   );
   return length === null ? undefined : Number(length);
-}
-
-function counter(
-  { onProgress }: ImageRequest,
-  total: number | undefined,
-): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  let loaded = 0;
-  return new TransformStream({
-    transform(bytes, controller) {
-      loaded += bytes.length;
-      onProgress(loaded, total);
-      controller.enqueue(bytes);
-    },
-  });
 }
 
 function tooLong(maxBytes: number): LoadError {
