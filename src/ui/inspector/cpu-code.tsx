@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { CodeLine, CpuView, Remote } from "../../inspect/calls.ts";
 import { AddressForm } from "./address-form.tsx";
-import { hex64 } from "./address-text.ts";
+import { hex, hex64 } from "./address-text.ts";
 import { Empty, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 
@@ -87,11 +87,7 @@ function Line({ line, pc, at, go }: LineProps): JSX.Element {
         {target === undefined ? (
           <span />
         ) : (
-          <button
-            type="button"
-            class="kit-link"
-            onClick={() => go(`code/0x${target.toString(16)}`)}
-          >
+          <button type="button" class="kit-link" onClick={() => go(`code/${hex(target)}`)}>
             {targetText ?? "→"}
           </button>
         )}

@@ -9,6 +9,7 @@ import type {
   StatusView,
 } from "../../inspect/calls.ts";
 import { formatBytes } from "../format.ts";
+import { hexByte } from "./address-text.ts";
 import {
   Badge,
   type Column,
@@ -195,7 +196,7 @@ const HEX_BYTES = 8;
 
 function HexOf({ value, bytes }: Pick<ConfigFieldView, "value" | "bytes">): JSX.Element {
   if (value !== undefined) return <Hex value={value} digits={2 * bytes.length} />;
-  const shown = bytes.slice(0, HEX_BYTES).map((byte) => byte.toString(16).padStart(2, "0"));
+  const shown = bytes.slice(0, HEX_BYTES).map(hexByte);
   return <code>{shown.join(" ") + (bytes.length > HEX_BYTES ? " …" : "")}</code>;
 }
 

@@ -2,6 +2,7 @@
 import "./kit.css";
 import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
+import { hex } from "./address-text.ts";
 
 /** What a colour says: `good` works, `busy` is at it, `warn` wants a look, `bad` is broken. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
@@ -165,9 +166,36 @@ export function Flags({ flags, label }: { flags: readonly Flag[]; label: string 
   );
 }
 
+export interface SubtabsProps<Id extends string> {
+  /** What has these parts. */
+  readonly label: string;
+  readonly tabs: readonly { readonly id: Id; readonly title: string }[];
+  readonly shown: Id;
+  readonly onShow: (id: Id) => void;
+}
+
+/** The parts of one panel, of which one is shown. */
+export function Subtabs<Id extends string>(props: SubtabsProps<Id>): JSX.Element {
+  const { label, tabs, shown, onShow } = props;
+  return (
+    <nav class="kit-subtabs" aria-label={label}>
+      {tabs.map(({ id, title }) => (
+        <button
+          key={id}
+          type="button"
+          aria-current={id === shown ? "page" : undefined}
+          onClick={() => onShow(id)}
+        >
+          {title}
+        </button>
+      ))}
+    </nav>
+  );
+}
+
 /** A number in base 16 with leading zeros up to so many digits. */
 export function Hex({ value, digits = 1 }: { value: number | bigint; digits?: number }) {
-  return <code class="kit-hex">{`0x${value.toString(16).padStart(digits, "0")}`}</code>;
+  return <code class="kit-hex">{hex(value, digits)}</code>;
 }
 
 /** Nothing to show; a sentence says why, and how something would come here. */
@@ -180,6 +208,15 @@ export function Fault({ what, reason }: { what: string; reason: string }): JSX.E
   return (
     <p class="kit-fault">
       <strong>{what}</strong> {reason}
+    </p>
+  );
+}
+
+/** Why the last thing that was asked for was not done; empty if it was. */
+export function Complaint({ text }: { text: string }): JSX.Element {
+  return (
+    <p class="kit-complaint" role="alert">
+      {text}
     </p>
   );
 }

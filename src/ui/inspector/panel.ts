@@ -60,6 +60,20 @@ export function useLook<T>(
   return look;
 }
 
+/** Does something; why it could not be done becomes the complaint. */
+export type Act = (work: Promise<unknown>) => void;
+
+export function useAct(): { readonly act: Act; readonly complaint: string } {
+  const complaint = useSignal("");
+  const act: Act = (work) => {
+    complaint.value = "";
+    work.catch((reason: Error) => {
+      complaint.value = reason.message;
+    });
+  };
+  return { act, complaint: complaint.value };
+}
+
 async function looked<T>(ask: () => Promise<T>): Promise<Look<T>> {
   try {
     return { value: await ask() };

@@ -3,6 +3,8 @@ import "./timeline.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { TimelineDetail, TimelineState } from "../../inspect/calls.ts";
+import { countText } from "./address-text.ts";
+import { Empty } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { RequestDetail } from "./timeline-detail.tsx";
 import { ExportButtons } from "./timeline-export.tsx";
@@ -32,7 +34,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
     const [row] = await machine.timelineRows(detail.index + by, 1, state.revision);
     if (row !== undefined) open(row.seq);
   };
-  if (value === undefined && error !== undefined) return <p class="empty">{error}</p>;
+  if (value === undefined && error !== undefined) return <Empty>{error}</Empty>;
   const shown = seq !== undefined && detail?.row.seq === seq ? detail : undefined;
   return (
     <div class="timeline">
@@ -64,7 +66,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
         selectedIndex={shown?.index}
         onSelect={open}
       />
-      {state.end === state.first && <Empty state={state} />}
+      {state.end === state.first && <NoRows state={state} />}
       {shown !== undefined && (
         <RequestDetail
           detail={shown}
@@ -109,21 +111,19 @@ function RecordButtons({ machine, state: { isRecording } }: StateProps): JSX.Ele
 }
 
 function Count({ state: { first, end, kept, progress } }: { state: TimelineState }): JSX.Element {
-  const count = (end - first).toLocaleString("en");
+  const count = countText(end - first);
   return (
     <output class="timeline-count" aria-label="Requests shown">
       {progress < 1
         ? `${count} so far, ${Math.round(progress * 100)}% read`
-        : `${count} of ${kept.toLocaleString("en")}`}
+        : `${count} of ${countText(kept)}`}
     </output>
   );
 }
 
-function Empty({ state: { kept, isRecording } }: { state: TimelineState }): JSX.Element {
+function NoRows({ state: { kept, isRecording } }: { state: TimelineState }): JSX.Element {
   const nothing = isRecording
     ? "Nothing has happened yet: run a command such as `dd` in the terminal, and its requests appear."
     : "The record is paused: press Record to see what the guest asks of its devices.";
-  return (
-    <p class="empty timeline-empty">{kept > 0 ? "No request passes this filter." : nothing}</p>
-  );
+  return <p class="timeline-empty">{kept > 0 ? "No request passes this filter." : nothing}</p>;
 }
