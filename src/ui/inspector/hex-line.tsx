@@ -16,12 +16,13 @@ export interface HexLineProps {
   readonly part?: { readonly kind: string; readonly name: string } | undefined;
 }
 
-type Look = "plain" | "zero" | "mark" | "cursor";
+type Look = "plain" | "zero" | "mark" | "cursor" | "mark cursor";
 
 export function HexLine({ address, bytes, marked, cursor, part }: HexLineProps): JSX.Element {
   const lookAt = (k: number): Look => {
-    if (k === cursor?.at) return "cursor";
-    if (marked !== undefined && k >= marked.start && k < marked.end) return "mark";
+    const isMarked = marked !== undefined && k >= marked.start && k < marked.end;
+    if (k === cursor?.at) return isMarked ? "mark cursor" : "cursor";
+    if (isMarked) return "mark";
     return bytes[k] === 0 ? "zero" : "plain";
   };
   const byteText = (k: number): string =>
@@ -65,7 +66,11 @@ function Runs({ count, lookAt, textAt, gapBefore = () => "" }: RunsProps): JSX.E
       {runs.map(({ start, look, text }) => (
         <Fragment key={start}>
           {start > 0 && gapBefore(start)}
-          {look === "mark" ? <mark>{text}</mark> : <span data-look={look}>{text}</span>}
+          {look.startsWith("mark") ? (
+            <mark data-look={look}>{text}</mark>
+          ) : (
+            <span data-look={look}>{text}</span>
+          )}
         </Fragment>
       ))}
     </>

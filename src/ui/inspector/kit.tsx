@@ -1,4 +1,4 @@
-/** What panels are made of: facts, tables, flags, numbers and small charts that look alike. */
+/** What panels are made of: facts, tables, flags and numbers that look alike. */
 import "./kit.css";
 import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
@@ -218,42 +218,5 @@ export function Complaint({ text }: { text: string }): JSX.Element {
     <p class="kit-complaint" role="alert">
       {text}
     </p>
-  );
-}
-
-/** Of the drawing, in its own units; the page stretches it. */
-const SPARK_WIDTH = 120;
-const SPARK_HEIGHT = 24;
-
-export interface SparklineProps {
-  /** Oldest first. */
-  readonly values: readonly number[];
-  /** How many values are as wide as the drawing; fewer begin in the middle of it. */
-  readonly capacity: number;
-  /** What is drawn and how much it is now. */
-  readonly label: string;
-}
-
-/** The course of one number, from 0 to its greatest value. */
-export function Sparkline({ values, capacity, label }: SparklineProps): JSX.Element {
-  const top = Math.max(...values, Number.MIN_VALUE);
-  const step = SPARK_WIDTH / Math.max(capacity - 1, 1);
-  const left = SPARK_WIDTH - step * Math.max(values.length - 1, 0);
-  const points = values.map((value, i) => {
-    const y = SPARK_HEIGHT - 1 - (value / top) * (SPARK_HEIGHT - 2);
-    return `${(left + i * step).toFixed(1)},${y.toFixed(1)}`;
-  });
-  const line = points.join(" ");
-  return (
-    <svg
-      class="kit-spark"
-      viewBox={`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={label}
-    >
-      <polygon points={`${left},${SPARK_HEIGHT} ${line} ${SPARK_WIDTH},${SPARK_HEIGHT}`} />
-      <polyline points={line} />
-    </svg>
   );
 }

@@ -22,7 +22,7 @@ export interface Panel {
 }
 
 /** Between two looks at what changes all the time, in ms. */
-const LOOK_MS = 250;
+export const LOOK_MS = 250;
 
 /** The last answer to a question that is asked again and again, or why there is none. */
 export interface Look<T> {
