@@ -209,6 +209,7 @@ function Code({ view }: { view: DebugView }): JSX.Element {
   return (
     <Section title="Next">
       <ol class="control-code">
+        {!view.isHeld && <li class="kit-aside">Hold the machine to see its next instructions.</li>}
         {view.code.map(({ address, label, text, targetText }) => (
           <li key={String(address)} aria-current={address === view.pc ? "step" : undefined}>
             <code>

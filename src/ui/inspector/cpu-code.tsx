@@ -33,7 +33,7 @@ export function CodeView({ machine, cpu, place, go }: CodeViewProps): JSX.Elemen
   ).value;
   const other = place === "" ? undefined : look.value;
   const lines = other?.lines ?? (place === "" ? cpu.code : []);
-  const following = <span class="quiet">follows the pc</span>;
+  const following = <span class="kit-aside">follows the pc</span>;
   const back = (
     <button type="button" class="kit-link" onClick={() => go("")}>
       back to the pc

@@ -41,7 +41,7 @@ function Csr({ csr, isChanged }: { csr: CsrView; isChanged: boolean }): JSX.Elem
     <section aria-label={name} data-changed={isChanged || undefined}>
       <header>
         <h3>{name}</h3>
-        <span class="quiet">{hex(number, 3)}</span>
+        <span class="kit-aside">{hex(number, 3)}</span>
         <code>{hex64(value)}</code>
         <span class="register-symbol">{symbol ?? ""}</span>
       </header>

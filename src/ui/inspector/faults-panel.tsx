@@ -168,7 +168,7 @@ function Links({ view, machine, act }: PartProps): JSX.Element | null {
 function Slots({ view, machine, act }: PartProps): JSX.Element {
   return (
     <Part title="Devices">
-      <p class="fault-hint">
+      <p class="kit-aside">
         Linux looks into a slot only when it is told: echo a name from /sys/bus/platform/devices,
         such as f001000.virtio, into bind or unbind of /sys/bus/platform/drivers/virtio-mmio.
       </p>

@@ -112,7 +112,7 @@ function Results({ profile, search, onSearch }: ResultsProps): JSX.Element {
       >
         <FlameGraph tree={tree} search={search} />
       </Section>
-      <Section title="Functions" aside={<span class="profile-note">by their own time</span>}>
+      <Section title="Functions" aside={<span class="kit-aside">by their own time</span>}>
         <DataTable<TopFunction>
           label="Functions by their own time"
           rows={top}
