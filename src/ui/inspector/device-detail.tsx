@@ -91,6 +91,7 @@ function StatusMachine({ status }: { status: StatusView }): JSX.Element {
 
 /** Looks that the courses of rates reach back: half a minute. */
 const COURSE = 121;
+const TICKS = [0, 40, 80, 120];
 
 function Traffic({ device }: { device: DeviceView }): JSX.Element {
   const { atMs, bytes, chains, transport, counters } = device;
@@ -128,7 +129,7 @@ interface CourseProps {
 function Course({ name, series, text }: CourseProps): JSX.Element {
   const now = text(series.latest ?? 0);
   const agoText = (index: number): string =>
-    index === COURSE - 1 ? "now" : `${Math.round(((COURSE - 1 - index) * LOOK_MS) / 1000)} s ago`;
+    index === COURSE - 1 ? "now" : `−${Math.round(((COURSE - 1 - index) * LOOK_MS) / 1000)} s`;
   return (
     <figure>
       <figcaption>
@@ -139,6 +140,7 @@ function Course({ name, series, text }: CourseProps): JSX.Element {
         tone="--busy"
         label={`${name} in the last half minute; now ${now}`}
         values={series.course}
+        xTicks={TICKS}
         xText={agoText}
         yText={text}
         pointText={(index) => `${agoText(index)}: ${text(series.course[index] ?? 0)}`}

@@ -17,7 +17,7 @@ const JOBS_MS = 300;
 
 export function DisksPanel({ session, go }: PanelProps): JSX.Element {
   const host = useRemote(session, connectHost);
-  const list = useLook(() => host.disks(), [host], LIST_MS).value;
+  const { value: disks, error } = useLook(() => host.disks(), [host], LIST_MS).value;
   const jobs = useLook(() => host.diskJobs(), [host], JOBS_MS).value.value ?? [];
   const doomed = useSignal<string | undefined>(undefined);
   const { act, complaint } = useAct();
@@ -28,25 +28,22 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
     act(host.deleteDisk(doomed.value!));
     close();
   };
+  if (disks === undefined) return <Empty>{error ?? ""}</Empty>;
   return (
     <section class="disks-panel" aria-label="Disks">
       <StorageFacts />
-      {list.value === undefined ? (
-        <Empty>{list.error ?? ""}</Empty>
-      ) : (
-        <DiskTable
-          disks={list.value}
-          onExport={(name, isPacked) => act(host.exportDisk(name, isPacked))}
-          onBoot={(name) => go(`disk=${encodeURIComponent(name)}`, "machine")}
-          onDelete={(name) => {
-            doomed.value = name;
-          }}
-        />
-      )}
+      <DiskTable
+        disks={disks}
+        onExport={(name, isPacked) => act(host.exportDisk(name, isPacked))}
+        onBoot={(name) => go(`disk=${encodeURIComponent(name)}`, "machine")}
+        onDelete={(name) => {
+          doomed.value = name;
+        }}
+      />
       <Jobs host={host} jobs={jobs} act={act} />
       <Section title="Import an image">
         <ImportForm
-          taken={list.value?.map(({ name }) => name) ?? []}
+          taken={disks.map(({ name }) => name)}
           onImport={(name, file) => act(host.importDisk(name, file))}
         />
       </Section>

@@ -7,7 +7,8 @@ export interface PlotStyle {
   readonly kind: "line" | "bars";
   /** The token of its colour, such as `--busy`. */
   readonly tone: string;
-  /** What is written at the axes. */
+  /** Where something is written at the axis, and what. */
+  readonly xTicks: readonly number[];
   readonly xText: (x: number) => string;
   readonly yText: (y: number) => string;
 }
@@ -25,23 +26,21 @@ const FONT = "11px system-ui, sans-serif";
 /** Room for four digits and a unit. */
 const Y_AXIS_PX = 56;
 const X_AXIS_PX = 20;
-/** Between numbers at an axis, at least. */
+/** Between numbers at the y axis, at least. */
 const Y_SPACE_PX = 24;
-const X_SPACE_PX = 56;
 /** Of a bar's place, for the bar. */
 const BAR_WIDTH = 0.85;
 
 /** @param onPoint is told of the value under the pointer, by its index */
 export function createPlot(
   element: HTMLElement,
-  { kind, tone, xText, yText }: PlotStyle,
+  { kind, tone, xTicks, xText, yText }: PlotStyle,
   onPoint: (index: number | undefined) => void,
 ): Plot {
   const colour = (token: string): string =>
     getComputedStyle(element).getPropertyValue(token).trim();
-  const axis = (size: number, space: number, text: (value: number) => string): Axis => ({
+  const axis = (size: number, text: (value: number) => string): Axis => ({
     size,
-    space,
     font: FONT,
     gap: 4,
     stroke: () => colour("--quiet"),
@@ -72,7 +71,10 @@ export function createPlot(
       },
       y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.05)] },
     },
-    axes: [axis(X_AXIS_PX, X_SPACE_PX, xText), axis(Y_AXIS_PX, Y_SPACE_PX, yText)],
+    axes: [
+      { ...axis(X_AXIS_PX, xText), splits: [...xTicks] },
+      { ...axis(Y_AXIS_PX, yText), space: Y_SPACE_PX },
+    ],
     series: [{}, series],
     hooks: {
       setCursor: [

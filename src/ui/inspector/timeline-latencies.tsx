@@ -31,6 +31,9 @@ export function Latencies({ machine, filter }: { machine: Remote; filter: string
   );
 }
 
+/** Bars whose end is written below them: 1 µs, 32 µs, 1 ms, 33 ms and 1 s. */
+const TICKS = [0, 5, 10, 15, 20];
+
 const NONE: HistogramView = { count: 0, bars: [], p50: 0, p95: 0, p99: 0, max: 0 };
 
 interface PhaseProps {
@@ -52,6 +55,7 @@ function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
         tone={tone}
         label={label}
         values={bars}
+        xTicks={TICKS}
         xText={(bar) => formatDuration(endOf(bar))}
         yText={countText}
         pointText={(bar) => `${rangeOf(bar)}: ${countText(bars[bar])}`}

@@ -13,28 +13,18 @@ import { Latencies } from "./timeline-latencies.tsx";
 import { TimelineList } from "./timeline-list.tsx";
 import { parsePlace, placeOf } from "./timeline-place.ts";
 
-const NOTHING: TimelineState = {
-  isRecording: false,
-  kept: 0,
-  first: 0,
-  end: 0,
-  revision: 0,
-  progress: 1,
-};
-
 export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const { seq, filter } = parsePlace(place);
   const hasLatencies = useSignal(false);
-  const { value, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
+  const { value: state, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
   const detail = useLook(async () => ask(machine, seq), [machine, seq, filter]).value.value;
-  const state = value ?? NOTHING;
+  if (state === undefined) return <Empty>{error ?? ""}</Empty>;
   const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
   const step = async (by: number): Promise<void> => {
     if (detail?.index === undefined) return;
     const [row] = await machine.timelineRows(detail.index + by, 1, state.revision);
     if (row !== undefined) open(row.seq);
   };
-  if (value === undefined && error !== undefined) return <Empty>{error}</Empty>;
   const shown = seq !== undefined && detail?.row.seq === seq ? detail : undefined;
   return (
     <div class="timeline">
@@ -74,7 +64,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
           onClose={() => open(undefined)}
         />
       )}
-      {seq !== undefined && detail === undefined && value !== undefined && (
+      {seq !== undefined && detail === undefined && (
         <p class="timeline-gone">Request {seq} is not in the record, or no longer.</p>
       )}
     </div>
