@@ -49,7 +49,7 @@ export function CodeView({ machine, cpu, place, go }: CodeViewProps): JSX.Elemen
       />
       {look.error !== undefined && <Empty>{look.error}</Empty>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by the keyboard. */}
-      <section class="code" aria-label="Disassembly" tabIndex={0} data-follows={place === ""}>
+      <section class="code" aria-label="Disassembly" tabIndex={0}>
         {rowsOf(lines).map((row, index) =>
           typeof row === "string" ? (
             <div key={index} class="code-label">{`${row}:`}</div>
