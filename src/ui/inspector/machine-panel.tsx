@@ -70,10 +70,10 @@ export function MachinePanel({ session, place, go }: PanelProps): JSX.Element {
       )}
       <div class="machine-end">
         <Complaint text={complaint.value?.text ?? ""} />
-        <p class="machine-address">
-          <a href={address.href}>{address.search || "the usual machine"}</a>
-        </p>
         <div class="choices">
+          <p class="machine-address">
+            <a href={address.href}>{address.search || "the usual machine"}</a>
+          </p>
           <span role="status">{copied.value}</span>
           <button type="button" onClick={() => void copy()}>
             Copy link

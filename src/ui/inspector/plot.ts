@@ -60,7 +60,7 @@ export function createPlot(
   const options: Options = {
     width: Math.max(1, element.clientWidth),
     height: element.clientHeight,
-    padding: [6, 8, 0, 0],
+    padding: [6, 16, 0, 0],
     legend: { show: false },
     cursor: { x: kind === "line", y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
