@@ -24,7 +24,7 @@ export interface Plot {
 
 const FONT = "11px system-ui, sans-serif";
 /** Room for four digits and a unit. */
-const Y_AXIS_PX = 56;
+const Y_AXIS_PX = 64;
 const X_AXIS_PX = 20;
 /** Between numbers at the y axis, at least. */
 const Y_SPACE_PX = 24;
