@@ -13,6 +13,18 @@ const LOOKS = [
 /** Bars that are as wide as the page, whatever that is. */
 const BARS = ["html", ".toolbar", ".workspace", ".inspector-bar", ".status"];
 
+/** A panel has all it shows by then, and has asked for it a few times more. */
+const SETTLE_MS = 1500;
+
+declare global {
+  interface Window {
+    shifts: {
+      readonly value: number;
+      readonly sources: readonly { readonly node: Node | null }[];
+    }[];
+  }
+}
+
 const tabs = (page: Page) => page.getByRole("tab");
 const content = (page: Page) => page.getByRole("tabpanel");
 const terminal = (page: Page) => page.locator(".xterm-helper-textarea");
@@ -34,6 +46,19 @@ async function tooWide(page: Page): Promise<string[]> {
       }),
     BARS,
   );
+}
+
+/** Tabs of which a part is not inside their bar. */
+async function outOfSight(page: Page): Promise<(string | null)[]> {
+  return page.getByRole("tablist", { name: "Panels" }).evaluate((list) => {
+    const bar = list.getBoundingClientRect();
+    const isInside = ({ left, right, bottom }: DOMRect): boolean =>
+      left >= bar.left && right <= bar.right && bottom <= bar.bottom;
+    const all = [...list.querySelectorAll("[role=tab]")];
+    return all
+      .filter((tab) => !isInside(tab.getBoundingClientRect()))
+      .map(({ textContent }) => textContent);
+  });
 }
 
 async function openInspector(vm: Vm, url: string): Promise<void> {
@@ -60,9 +85,59 @@ for (const { colorScheme, viewport } of LOOKS) {
       const name = await tab.textContent();
       expect.soft(await complaints(page), `axe on ${name}`).toEqual([]);
       expect.soft(await tooWide(page), `overflow on ${name}`).toEqual([]);
+      expect.soft(await outOfSight(page), `tabs out of sight on ${name}`).toEqual([]);
     }
     await vm.prompt();
     expect(vm.errors).toEqual([]);
+  });
+}
+
+/** Of the cumulative layout shift (CLS), 0.1 is called good; this is a number that gets a digit more. */
+const MAX_SHIFT = 0.005;
+
+/** What moved though nobody had done anything: how much, and which elements. */
+async function shifts(page: Page): Promise<{ sum: number; moved: string[] }> {
+  return page.evaluate(() => {
+    const seen = window.shifts.splice(0);
+    const sum = seen.reduce((total, { value }) => total + value, 0);
+    return { sum, moved: seen.flatMap(({ sources }) => sources.map(({ node }) => textOf(node))) };
+    function textOf(node: Node | null): string {
+      const element = node instanceof Element ? node : node?.parentElement;
+      return `${element?.tagName} ${element?.className}: ${node?.textContent?.slice(0, 40)}`;
+    }
+  });
+}
+
+for (const { viewport } of LOOKS) {
+  test(`nothing moves by itself in a panel, ${viewport.width} pixels wide`, async ({
+    vm,
+    site,
+  }) => {
+    test.slow();
+    const { page } = vm;
+    await page.addInitScript(() => {
+      window.shifts = [];
+      new PerformanceObserver((list) => {
+        window.shifts.push(...(list.getEntries() as unknown as typeof window.shifts));
+      }).observe({ type: "layout-shift" });
+    });
+    await page.setViewportSize(viewport);
+    await vm.boot(`${site}#inspect=`);
+    const work =
+      "while :; do dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct; sleep 0.2; done";
+    await page.evaluate((line) => window.tabvisor?.send(line), `(${work}) 2> /dev/null &\r`);
+    for (const tab of await tabs(page).all()) {
+      const id = (await tab.getAttribute("id"))?.replace("inspector-tab-", "");
+      await shifts(page);
+      // What follows a click would not count.
+      await page.evaluate((panel) => {
+        location.hash = `inspect=${panel}`;
+      }, id);
+      await expect(content(page).locator("> :not(h2)").first()).toBeVisible();
+      await page.waitForTimeout(SETTLE_MS);
+      const { sum, moved } = await shifts(page);
+      expect.soft(sum, `${id}: ${moved.join("\n")}`).toBeLessThan(MAX_SHIFT);
+    }
   });
 }
 

@@ -16,8 +16,11 @@ test("a machine is described by a form or by JSON, and started", async ({ vm, si
   await json.fill('{\n  "disk": "none",\n  "rom": 1\n}');
   await expect(page.getByRole("alert")).toContainText("Line 3, column 3: there is no field “rom”");
   await json.fill('{ "ram": 96, "disk": "none", "relay": "none", "ports": ["org.example.0"] }');
+  await vm.run("echo the machine before");
   await start.click();
   await expect(page).toHaveURL(/\?ram=96&disk=none&relay=none&ports=org.example.0#inspect=machine/);
+  // What is there still of the old machine is no prompt of the new one.
+  await expect.poll(() => vm.text()).not.toContain("the machine before");
   await vm.prompt();
   const total = Number(await vm.run("awk '/MemTotal/ { print $2 }' /proc/meminfo"));
   expect(total).toBeLessThan(96 * 1024);

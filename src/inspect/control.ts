@@ -51,9 +51,6 @@ const SHOWN: readonly string[] = [
 
 const INSTRUCTIONS_SHOWN = 8;
 
-/** Bytes that one edit may write. */
-const MAX_EDIT_BYTES = 4096;
-
 export const controlCalls = (subject: Subject) => {
   const debug = Debugger.of(subject.machine);
   const link = RelayLink.of(subject.machine, subject.gdbRelay);
@@ -128,12 +125,6 @@ export const controlCalls = (subject: Subject) => {
       if (register === undefined) throw new Error(`There is no register ${name}.`);
       if (number === undefined) throw new Error(`“${value}” is neither a number nor a symbol.`);
       if (!writeRegister(debug.hart, register, number)) throw new Error(`${name} is read-only.`);
-    },
-    /** Writes guest memory at a virtual address. */
-    writeMemory: (address: bigint, bytes: Uint8Array): void => {
-      needHeld();
-      if (bytes.length > MAX_EDIT_BYTES) throw new Error(`${MAX_EDIT_BYTES} bytes at a time.`);
-      if (!debug.memory.write(address, bytes)) throw new Error("Not all of that is RAM.");
     },
   };
 };

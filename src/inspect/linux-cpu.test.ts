@@ -67,6 +67,16 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
     expect(found).toContain(run.physical);
   });
 
+  it("has memory that can be changed by virtual address, pages that are read-only too", async () => {
+    const word = calls.resolveAddress("linux_proc_banner") + BigInt("%s ".length);
+    const text = new TextEncoder();
+    const [{ bytes }] = calls.memoryWrite("virtual", word, text.encode("Version"));
+    expect(new TextDecoder().decode(bytes)).toBe("version");
+    expect(await session.command("cat /proc/version")).toMatch(/^Linux Version 6/m);
+    calls.memoryWrite("virtual", word, text.encode("version"));
+    expect(() => calls.memoryWrite("virtual", 0n, text.encode("x"))).toThrow("is not mapped");
+  });
+
   it(
     "is profiled by task and function, and no longer when that is over",
     async () => {

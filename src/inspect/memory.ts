@@ -40,6 +40,12 @@ export interface MemoryRun {
 export const MAX_READ_BYTES = 0x1_0000;
 const PAGE_BYTES = 4096;
 
+/** Of one change: much more than a person types, and a page at most twice. */
+export const MAX_WRITE_BYTES = 4096;
+
+/** Of a change that the log has byte by byte; of a longer one it says how long it is. */
+const MAX_LOGGED_BYTES = 8;
+
 export const memoryCalls = (subject: Subject) => {
   const { machine } = subject;
   const symbols = symbolsOf(subject);
@@ -49,6 +55,25 @@ export const memoryCalls = (subject: Subject) => {
     memoryBytes: (kind: AddressKind, address: bigint, length: number): MemoryRun[] => {
       const reader = new Reader(machine, kind);
       return reader.runs(BigInt.asUintN(64, address), Math.min(length, MAX_READ_BYTES));
+    },
+    /**
+     * Writes RAM or windows, read-only pages too, whether the machine is held or not: a change comes between
+     * two instructions. Gives what was there, run by run. If any byte is not RAM nothing is written.
+     */
+    memoryWrite: (kind: AddressKind, address: bigint, bytes: Uint8Array): MemoryRun[] => {
+      if (bytes.length === 0 || bytes.length > MAX_WRITE_BYTES) {
+        throw new Error(`From 1 to ${MAX_WRITE_BYTES} bytes can be changed at a time.`);
+      }
+      const start = BigInt.asUintN(64, address);
+      const runs = new Reader(machine, kind).runs(start, bytes.length);
+      const places = runs.map((run) => ramOf(machine, run));
+      let at = 0;
+      for (const [i, { length }] of runs.entries()) {
+        machine.memory.write(places[i], bytes.subarray(at, at + length));
+        at += length;
+      }
+      subject.report?.("warning", "memory", changeText(runs, bytes));
+      return runs;
     },
     /**
      * Searches RAM and windows for `text`, such as `"quoted text"`, `de ad be ef` or `u32 0x1234`, from
@@ -83,6 +108,35 @@ function areasOf(machine: Machine): MemoryArea[] {
   ];
   return areas.sort((a, b) => a.base - b.base || b.size - a.size);
 }
+
+/** Where a run is in RAM. @throws Error that says what is there instead. */
+function ramOf(machine: Machine, { address, physical, length }: MemoryRun): number {
+  if (physical !== undefined && machine.memory.contains(physical, length)) return physical;
+  throw new Error(
+    `${hex(address)} is ${otherThanRam(machine, physical)}: only RAM can be changed.`,
+  );
+}
+
+function otherThanRam(machine: Machine, physical: number | undefined): string {
+  if (physical === undefined) return "not mapped";
+  const area = areasOf(machine)
+    .filter(({ base, size }) => physical >= base && physical < base + size)
+    .sort((a, b) => a.size - b.size)[0];
+  if (area === undefined) return "no memory";
+  return area.kind === "window" ? "memory that is not plugged" : `a register of ${area.name}`;
+}
+
+function changeText(before: readonly MemoryRun[], after: Uint8Array): string {
+  const place = hex(before[0].physical ?? before[0].address);
+  if (after.length > MAX_LOGGED_BYTES) return `changed ${after.length} bytes at ${place}`;
+  const old = before.flatMap(({ bytes = [] }) => [...bytes]);
+  return `changed ${bytesText(old)} to ${bytesText([...after])} at ${place}`;
+}
+
+const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+
+const bytesText = (bytes: readonly number[]): string =>
+  bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 class Reader {
   readonly #machine: Machine;

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   DEFAULT_APPEND,
@@ -27,11 +26,6 @@ describe("readBootConfig", () => {
       },
       relay: "wss://host/lan/default",
     });
-  });
-
-  it("has the command line of the embedded guest", () => {
-    const manifest = readFileSync(new URL("../../public/guest/manifest.json", import.meta.url));
-    expect(JSON.parse(manifest.toString()).append).toBe(DEFAULT_APPEND);
   });
 
   it("takes everything from the address", () => {

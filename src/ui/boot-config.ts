@@ -1,4 +1,6 @@
 /** Reads what to boot from the page's address. */
+// Built into the page, so that no file has to be fetched for it first.
+import { append } from "../../public/guest/manifest.json";
 import type { BootConfig, DiskConfig, DisplayConfig, ImageSource } from "../worker/protocol.ts";
 import { ConfigError, inField } from "./config-error.ts";
 import { readLinks } from "./links-config.ts";
@@ -22,9 +24,8 @@ const MAX_DISK_MIB = 2 ** 20;
 const DEFAULT_DISK = "default";
 const DEFAULT_LAN = "default";
 
-/** What the embedded guest's manifest says; here so that no file has to be fetched for it first. */
-export const DEFAULT_APPEND =
-  "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppress=1 memhp_default_state=online_movable fw_devlink=off initcall_blacklist=slab_sysfs_init";
+/** The command line that the embedded guest is made for. */
+export const DEFAULT_APPEND = append;
 
 /** A LAN's name is a part of the relay's address. */
 const LAN_PATTERN = /^[\w.-]{1,64}$/;

@@ -3,6 +3,9 @@
 export const hex = (value: bigint | number, digits = 1): string =>
   `0x${value.toString(16).padStart(digits, "0")}`;
 
+/** A byte without a prefix, as in a hex view. */
+export const hexByte = (byte: number): string => byte.toString(16).padStart(2, "0");
+
 /** Of a register or a virtual address: all 16 digits. */
 export const hex64 = (value: bigint): string => value.toString(16).padStart(16, "0");
 

@@ -36,7 +36,7 @@ export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
             reason={chain.flaw}
           />
         )}
-        <p class="queue-note">{STATE_TEXTS[chain.state]}</p>
+        <p class="kit-aside">{STATE_TEXTS[chain.state]}</p>
         <DataTable
           label="Descriptors"
           columns={DESCRIPTOR_COLUMNS}
@@ -44,7 +44,7 @@ export function ChainDetail({ chain, isGone }: ChainDetailProps): JSX.Element {
           keyOf={({ index, isIndirect }) => `${isIndirect}${index}`}
         />
       </Section>
-      <Section title="Payload" aside={<span class="queue-note">{payloadText(chain)}</span>}>
+      <Section title="Payload" aside={<span class="kit-aside">{payloadText(chain)}</span>}>
         {chain.fields.length === 0 ? (
           <Empty>Buffers for the device to fill: nothing is in them yet.</Empty>
         ) : (

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useCallback, useEffect } from "preact/hooks";
 import type { DebugView, Move } from "../../inspect/calls.ts";
-import { type Act, hexOf, placeText } from "./control-act.ts";
+import { hex } from "./address-text.ts";
+import { type Act, placeText } from "./control-act.ts";
 import { PointForm, Points } from "./control-points.tsx";
 import { ControlRegisters } from "./control-registers.tsx";
 import { Badge, Empty, Fault, Section } from "./kit.tsx";
@@ -208,10 +209,11 @@ function Code({ view }: { view: DebugView }): JSX.Element {
   return (
     <Section title="Next">
       <ol class="control-code">
+        {!view.isHeld && <li class="kit-aside">Hold the machine to see its next instructions.</li>}
         {view.code.map(({ address, label, text, targetText }) => (
           <li key={String(address)} aria-current={address === view.pc ? "step" : undefined}>
             <code>
-              <span class="control-address">{hexOf(address)}</span>
+              <span class="control-address">{hex(address)}</span>
               {label !== undefined && <span class="control-label">{`${label}: `}</span>}
               {text}
               {targetText !== undefined && <span class="control-label">{`  ${targetText}`}</span>}
@@ -228,7 +230,7 @@ function reasonOf({ stop }: DebugView): string {
     case "breakpoint":
       return "at a breakpoint";
     case "watchpoint":
-      return `after an access to ${hexOf(stop.address)}`;
+      return `after an access to ${hex(stop.address)}`;
     case "step":
       return "after a step";
     case "reached":

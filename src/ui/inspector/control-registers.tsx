@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { DebugRegister, DebugView } from "../../inspect/calls.ts";
+import { hex } from "./address-text.ts";
 import type { Act } from "./control-act.ts";
 import { Section } from "./kit.tsx";
 
@@ -31,7 +32,7 @@ interface RegisterProps {
 function Register({ register: { name, value }, isHeld, act }: RegisterProps): JSX.Element {
   /** What is being typed; undefined while nothing is. */
   const edit = useSignal<string | undefined>(undefined);
-  const text = value === undefined ? "" : `0x${value.toString(16).padStart(16, "0")}`;
+  const text = value === undefined ? "" : hex(value, 16);
   const write = (): void => {
     const typed = edit.value;
     edit.value = undefined;

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { CodeLine, CpuView, Remote } from "../../inspect/calls.ts";
 import { AddressForm } from "./address-form.tsx";
-import { hex64 } from "./address-text.ts";
+import { hex, hex64 } from "./address-text.ts";
 import { Empty, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 
@@ -33,7 +33,7 @@ export function CodeView({ machine, cpu, place, go }: CodeViewProps): JSX.Elemen
   ).value;
   const other = place === "" ? undefined : look.value;
   const lines = other?.lines ?? (place === "" ? cpu.code : []);
-  const following = <span class="quiet">follows the pc</span>;
+  const following = <span class="kit-aside">follows the pc</span>;
   const back = (
     <button type="button" class="kit-link" onClick={() => go("")}>
       back to the pc
@@ -49,14 +49,22 @@ export function CodeView({ machine, cpu, place, go }: CodeViewProps): JSX.Elemen
       />
       {look.error !== undefined && <Empty>{look.error}</Empty>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by the keyboard. */}
-      <section class="code" aria-label="Disassembly" tabIndex={0} data-follows={place === ""}>
-        {lines.map((line) => (
-          <Line key={line.address} line={line} pc={cpu.pc} at={other?.address} go={go} />
-        ))}
+      <section class="code" aria-label="Disassembly" tabIndex={0}>
+        {rowsOf(lines).map((row, index) =>
+          typeof row === "string" ? (
+            <div key={index} class="code-label">{`${row}:`}</div>
+          ) : (
+            <Line key={index} line={row} pc={cpu.pc} at={other?.address} go={go} />
+          ),
+        )}
       </section>
     </Section>
   );
 }
+
+/** Labels have rows of their own. Rows stay where they are while what is in them follows the pc. */
+const rowsOf = (lines: readonly CodeLine[]): readonly (string | CodeLine)[] =>
+  lines.flatMap((line) => (line.label === undefined ? [line] : [line.label, line]));
 
 interface LineProps {
   readonly line: CodeLine;
@@ -66,36 +74,29 @@ interface LineProps {
 }
 
 function Line({ line, pc, at, go }: LineProps): JSX.Element {
-  const { address, length, bits, text, label, target, targetText } = line;
+  const { address, length, bits, text, target, targetText } = line;
   const [operation, ...operands] = text.split(" ");
   return (
-    <>
-      {label !== undefined && <div class="code-label">{`${label}:`}</div>}
-      <div
-        class="code-line"
-        data-pc={address === pc || undefined}
-        data-at={address === at || undefined}
-      >
-        <span class="code-address">{hex64(address)}</span>
-        <span class="code-bits">
-          {length === 0 ? "" : bits.toString(16).padStart(length * 2, "0")}
-        </span>
-        <span class="code-text">
-          <b>{operation}</b> {operands.join(" ")}
-          {address === pc && <span class="kit-unseen"> (pc)</span>}
-        </span>
-        {target === undefined ? (
-          <span />
-        ) : (
-          <button
-            type="button"
-            class="kit-link"
-            onClick={() => go(`code/0x${target.toString(16)}`)}
-          >
-            {targetText ?? "→"}
-          </button>
-        )}
-      </div>
-    </>
+    <div
+      class="code-line"
+      data-pc={address === pc || undefined}
+      data-at={address === at || undefined}
+    >
+      <span class="code-address">{hex64(address)}</span>
+      <span class="code-bits">
+        {length === 0 ? "" : bits.toString(16).padStart(length * 2, "0")}
+      </span>
+      <span class="code-text">
+        <b>{operation}</b> {operands.join(" ")}
+        {address === pc && <span class="kit-unseen"> (pc)</span>}
+      </span>
+      {target === undefined ? (
+        <span />
+      ) : (
+        <button type="button" class="kit-link" onClick={() => go(`code/${hex(target)}`)}>
+          {targetText ?? "→"}
+        </button>
+      )}
+    </div>
   );
 }

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { CsrView, Remote } from "../../inspect/calls.ts";
-import { hex64 } from "./address-text.ts";
+import { hex, hex64 } from "./address-text.ts";
 import { useChanged } from "./cpu-registers.tsx";
 import { Empty } from "./kit.tsx";
 import { useLook } from "./panel.ts";
@@ -41,7 +41,7 @@ function Csr({ csr, isChanged }: { csr: CsrView; isChanged: boolean }): JSX.Elem
     <section aria-label={name} data-changed={isChanged || undefined}>
       <header>
         <h3>{name}</h3>
-        <span class="quiet">{`0x${number.toString(16).padStart(3, "0")}`}</span>
+        <span class="kit-aside">{hex(number, 3)}</span>
         <code>{hex64(value)}</code>
         <span class="register-symbol">{symbol ?? ""}</span>
       </header>

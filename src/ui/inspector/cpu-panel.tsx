@@ -3,13 +3,13 @@ import "./cpu-panel.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { CpuView } from "../../inspect/calls.ts";
-import { hex64 } from "./address-text.ts";
+import { hex, hex64 } from "./address-text.ts";
 import { CodeView } from "./cpu-code.tsx";
 import { CsrList } from "./cpu-csrs.tsx";
 import { RegisterList } from "./cpu-registers.tsx";
 import { SpeedView } from "./cpu-speed.tsx";
 import { WalkPage } from "./cpu-walk.tsx";
-import { Badge, DataTable, Empty, Fault, Section } from "./kit.tsx";
+import { Badge, DataTable, Empty, Fault, Section, Subtabs } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { SymbolFiles } from "./symbol-files.tsx";
 import { type SymbolSource, useSymbols } from "./symbol-source.ts";
@@ -33,18 +33,7 @@ export function CpuPanel(props: PanelProps): JSX.Element {
   const current = VIEWS.find(({ id }) => id === view)?.id ?? "";
   return (
     <div class="cpu">
-      <nav class="subtabs" aria-label="CPU">
-        {VIEWS.map(({ id, title }) => (
-          <button
-            key={id}
-            type="button"
-            aria-current={id === current ? "page" : undefined}
-            onClick={() => go(id)}
-          >
-            {title}
-          </button>
-        ))}
-      </nav>
+      <Subtabs label="CPU" tabs={VIEWS} shown={current} onShow={go} />
       <CpuPage {...props} view={current} detail={rest.join("/")} symbols={symbols} />
     </div>
   );
@@ -128,9 +117,9 @@ function Stack({ cpu, go }: { cpu: CpuView; go: PanelProps["go"] }): JSX.Element
           label="Call stack"
           rows={cpu.stack.map((frame, depth) => ({ ...frame, depth }))}
           keyOf={({ depth }) => depth}
-          onOpen={({ pc }) => go(`code/0x${pc.toString(16)}`)}
+          onOpen={({ pc }) => go(`code/${hex(pc)}`)}
           columns={[
-            { title: "Function", cell: ({ symbol, pc }) => symbol ?? `0x${pc.toString(16)}` },
+            { title: "Function", cell: ({ symbol, pc }) => symbol ?? hex(pc) },
             { title: "Address", cell: ({ pc }) => <code>{hex64(pc)}</code> },
             { title: "Found", cell: ({ origin }) => ORIGINS[origin] },
           ]}

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import type { CpuView, FloatView, RegisterView } from "../../inspect/calls.ts";
-import { hex64 } from "./address-text.ts";
+import { hex, hex64 } from "./address-text.ts";
 import { Section } from "./kit.tsx";
 import type { PanelProps } from "./panel.ts";
 
@@ -84,7 +84,7 @@ function Integer({ register, changed, go }: IntegerProps): JSX.Element {
           type="button"
           class="kit-link plain"
           title={`${BigInt.asIntN(64, value)}; show memory there`}
-          onClick={() => go(`virtual/0x${value.toString(16)}`, "memory")}
+          onClick={() => go(`virtual/${hex(value)}`, "memory")}
         >
           <code>{hex64(value)}</code>
         </button>

@@ -37,7 +37,10 @@ type Rate = (count: (of: TranslationView) => number) => string;
 function Tlb({ tlb, rate }: { tlb: TranslationView["tlb"]; rate: Rate }): JSX.Element {
   const used = (entries: number): string => `${entries} (${percentText(entries / tlb.entries)})`;
   return (
-    <Section title="Soft TLB" aside={<span class="quiet">{`${tlb.entries} entries a table`}</span>}>
+    <Section
+      title="Soft TLB"
+      aside={<span class="kit-aside">{`${tlb.entries} entries a table`}</span>}
+    >
       <DataTable
         label="TLB entries in use"
         rows={tlb.contexts}

@@ -9,18 +9,10 @@ import type {
   StatusView,
 } from "../../inspect/calls.ts";
 import { formatBytes } from "../format.ts";
-import {
-  Badge,
-  type Column,
-  DataTable,
-  Empty,
-  Facts,
-  Fault,
-  Hex,
-  Section,
-  Sparkline,
-} from "./kit.tsx";
-import { useLook } from "./panel.ts";
+import { countText, hexByte } from "./address-text.ts";
+import { Chart } from "./chart.tsx";
+import { Badge, type Column, DataTable, Empty, Facts, Fault, Hex, Section } from "./kit.tsx";
+import { LOOK_MS, useLook } from "./panel.ts";
 import { RateSeries } from "./rate-series.ts";
 
 export interface DeviceDetailProps {
@@ -97,8 +89,9 @@ function StatusMachine({ status }: { status: StatusView }): JSX.Element {
   );
 }
 
-/** Looks that the courses of rates reach back: 30 s. */
-const COURSE = 120;
+/** Looks that the courses of rates reach back: half a minute. */
+const COURSE = 121;
+const TICKS = [0, 40, 80, 120];
 
 function Traffic({ device }: { device: DeviceView }): JSX.Element {
   const { atMs, bytes, chains, transport, counters } = device;
@@ -118,21 +111,41 @@ function Traffic({ device }: { device: DeviceView }): JSX.Element {
     <Section title="Traffic">
       <div class="courses">
         {bytes !== undefined && (
-          <Course series={moved} text={`${formatBytes(moved.latest ?? 0)}/s`} />
+          <Course name="Bytes" series={moved} text={(rate) => `${formatBytes(rate)}/s`} />
         )}
-        <Course series={served} text={`${Math.round(served.latest ?? 0)} requests/s`} />
+        <Course name="Requests" series={served} text={(rate) => `${countText(rate)}/s`} />
       </div>
       <Facts facts={[...own, ...kicks]} />
     </Section>
   );
 }
 
-function Course({ series, text }: { series: RateSeries; text: string }): JSX.Element {
+interface CourseProps {
+  readonly name: string;
+  readonly series: RateSeries;
+  readonly text: (rate: number) => string;
+}
+
+function Course({ name, series, text }: CourseProps): JSX.Element {
+  const now = text(series.latest ?? 0);
+  const agoText = (index: number): string =>
+    index === COURSE - 1 ? "now" : `−${Math.round(((COURSE - 1 - index) * LOOK_MS) / 1000)} s`;
   return (
-    <div class="course">
-      <Sparkline values={series.rates} capacity={series.capacity} label={`Now ${text}`} />
-      <span aria-hidden="true">{text}</span>
-    </div>
+    <figure>
+      <figcaption>
+        <b>{name}</b> <span>{now}</span>
+      </figcaption>
+      <Chart
+        kind="line"
+        tone="--busy"
+        label={`${name} in the last half minute; now ${now}`}
+        values={series.course}
+        xTicks={TICKS}
+        xText={agoText}
+        yText={text}
+        pointText={(index) => `${agoText(index)}: ${text(series.course[index] ?? 0)}`}
+      />
+    </figure>
   );
 }
 
@@ -195,7 +208,7 @@ const HEX_BYTES = 8;
 
 function HexOf({ value, bytes }: Pick<ConfigFieldView, "value" | "bytes">): JSX.Element {
   if (value !== undefined) return <Hex value={value} digits={2 * bytes.length} />;
-  const shown = bytes.slice(0, HEX_BYTES).map((byte) => byte.toString(16).padStart(2, "0"));
+  const shown = bytes.slice(0, HEX_BYTES).map(hexByte);
   return <code>{shown.join(" ") + (bytes.length > HEX_BYTES ? " …" : "")}</code>;
 }
 

@@ -2,6 +2,7 @@
 import "./devices-panel.css";
 import type { JSX } from "preact";
 import type { SlotView } from "../../inspect/calls.ts";
+import { hex } from "./address-text.ts";
 import { DeviceDetail } from "./device-detail.tsx";
 import { Empty, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
@@ -59,7 +60,7 @@ interface SlotProps {
 
 function Slot({ view, isShown, onShow }: SlotProps): JSX.Element {
   const { slot, base, spi, intid, device } = view;
-  const where = `0x${base.toString(16)}, SPI ${spi}, INTID ${intid}`;
+  const where = `${hex(base)}, SPI ${spi}, INTID ${intid}`;
   if (device === undefined) {
     return (
       <span class="slot" title={`Slot ${slot}, empty: ${where}`}>

@@ -5,7 +5,8 @@ import type { JSX } from "preact";
 import type { DiskJob, HostCalls, ListedDisk } from "../../worker/protocol.ts";
 import { formatBytes } from "../format.ts";
 import { Dialog } from "../panels.tsx";
-import { type PanelProps, useLook } from "./panel.ts";
+import { Complaint, Empty, Section } from "./kit.tsx";
+import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
 import { saveBlob } from "./save-file.ts";
 import { StorageFacts } from "./storage-facts.tsx";
@@ -16,16 +17,10 @@ const JOBS_MS = 300;
 
 export function DisksPanel({ session, go }: PanelProps): JSX.Element {
   const host = useRemote(session, connectHost);
-  const list = useLook(() => host.disks(), [host], LIST_MS).value;
+  const { value: disks, error } = useLook(() => host.disks(), [host], LIST_MS).value;
   const jobs = useLook(() => host.diskJobs(), [host], JOBS_MS).value.value ?? [];
-  const complaint = useSignal("");
   const doomed = useSignal<string | undefined>(undefined);
-  const act = (work: Promise<unknown>): void => {
-    complaint.value = "";
-    work.catch((error: Error) => {
-      complaint.value = error.message;
-    });
-  };
+  const { act, complaint } = useAct();
   const close = (): void => {
     doomed.value = undefined;
   };
@@ -33,29 +28,26 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
     act(host.deleteDisk(doomed.value!));
     close();
   };
+  if (disks === undefined) return <Empty>{error ?? ""}</Empty>;
   return (
     <section class="disks-panel" aria-label="Disks">
       <StorageFacts />
-      {list.value === undefined ? (
-        <p class="empty">{list.error ?? ""}</p>
-      ) : (
-        <DiskTable
-          disks={list.value}
-          onExport={(name, isPacked) => act(host.exportDisk(name, isPacked))}
-          onBoot={(name) => go(`disk=${encodeURIComponent(name)}`, "machine")}
-          onDelete={(name) => {
-            doomed.value = name;
-          }}
-        />
-      )}
-      <Jobs host={host} jobs={jobs} onAct={act} />
-      <ImportForm
-        taken={list.value?.map(({ name }) => name) ?? []}
-        onImport={(name, file) => act(host.importDisk(name, file))}
+      <DiskTable
+        disks={disks}
+        onExport={(name, isPacked) => act(host.exportDisk(name, isPacked))}
+        onBoot={(name) => go(`disk=${encodeURIComponent(name)}`, "machine")}
+        onDelete={(name) => {
+          doomed.value = name;
+        }}
       />
-      <p class="complaint" role="alert">
-        {complaint.value}
-      </p>
+      <Jobs host={host} jobs={jobs} act={act} />
+      <Section title="Import an image">
+        <ImportForm
+          taken={disks.map(({ name }) => name)}
+          onImport={(name, file) => act(host.importDisk(name, file))}
+        />
+      </Section>
+      <Complaint text={complaint} />
       <Dialog
         open={doomed.value !== undefined}
         title={`Delete disk “${doomed.value}”?`}
@@ -84,7 +76,7 @@ interface DiskTableProps {
 
 function DiskTable({ disks, onExport, onBoot, onDelete }: DiskTableProps): JSX.Element {
   if (disks.length === 0) {
-    return <p class="empty">No disks yet: a machine with a disk makes one, and so does Import.</p>;
+    return <Empty>No disks yet: a machine with a disk makes one, and so does Import.</Empty>;
   }
   return (
     <ul class="disk-list">
@@ -146,11 +138,11 @@ function useOf({ isLocked, isOurs }: ListedDisk): string {
 interface JobsProps {
   readonly host: HostCalls;
   readonly jobs: readonly DiskJob[];
-  readonly onAct: (work: Promise<unknown>) => void;
+  readonly act: Act;
 }
 
 /** A finished export waits to be saved, since only a person's click may give them a file. */
-function Jobs({ host, jobs, onAct }: JobsProps): JSX.Element | null {
+function Jobs({ host, jobs, act }: JobsProps): JSX.Element | null {
   if (jobs.length === 0) return null;
   const save = async ({ id, disk }: DiskJob): Promise<void> => {
     const file = await host.exported(id);
@@ -169,11 +161,11 @@ function Jobs({ host, jobs, onAct }: JobsProps): JSX.Element | null {
             />
           )}
           {job.state === "done" && job.kind === "export" && (
-            <button type="button" class="main" onClick={() => onAct(save(job))}>
+            <button type="button" class="main" onClick={() => act(save(job))}>
               Save…
             </button>
           )}
-          <button type="button" onClick={() => onAct(host.endDiskJob(job.id))}>
+          <button type="button" onClick={() => act(host.endDiskJob(job.id))}>
             {job.state === "running" ? "Cancel" : "Dismiss"}
           </button>
         </li>
@@ -207,8 +199,7 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
   };
   const isTaken = taken.includes(name.value);
   return (
-    <form class="import-form" onSubmit={begin}>
-      <h2>Import an image</h2>
+    <form onSubmit={begin}>
       <label class="field file">
         <span>Image file</span>
         <span class="hint">
@@ -235,7 +226,7 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
         />
       </label>
       <div class="choices">
-        {isTaken && <span class="complaint">There is a disk of that name.</span>}
+        {isTaken && <span class="kit-complaint">There is a disk of that name.</span>}
         <button
           type="submit"
           class="main"

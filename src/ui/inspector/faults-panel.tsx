@@ -3,26 +3,16 @@ import "./faults-panel.css";
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import type { DiskFault, FaultsView, Remote, WireFault } from "../../inspect/calls.ts";
-import { type PanelProps, useLook } from "./panel.ts";
-
-/** Does something, and shows why it could not be done. */
-type Act = (work: Promise<unknown>) => void;
+import { Complaint, Empty } from "./kit.tsx";
+import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 
 export function FaultsPanel({ machine }: PanelProps): JSX.Element {
   const { value: view, error } = useLook(() => machine.faults(), [machine]).value;
-  const complaint = useSignal("");
-  const act: Act = (work) => {
-    complaint.value = "";
-    work.catch((reason: Error) => {
-      complaint.value = reason.message;
-    });
-  };
-  if (view === undefined) return <p class="empty">{error ?? ""}</p>;
+  const { act, complaint } = useAct();
+  if (view === undefined) return <Empty>{error ?? ""}</Empty>;
   return (
     <section class="faults-panel" aria-label="Faults">
-      <p class="complaint" role="alert">
-        {complaint.value}
-      </p>
+      <Complaint text={complaint} />
       <ArmedList view={view} machine={machine} act={act} />
       <DiskForm view={view} machine={machine} act={act} />
       <WireForm view={view} machine={machine} act={act} />
@@ -41,7 +31,7 @@ interface PartProps {
 
 function ArmedList({ view, machine, act }: PartProps): JSX.Element {
   if (view.armed.length === 0) {
-    return <p class="faults-none">No fault is armed: the machine runs as it should.</p>;
+    return <p class="kit-aside">No fault is armed: the machine runs as it should.</p>;
   }
   return (
     <ul class="armed-list" aria-label="Armed faults">
@@ -69,7 +59,11 @@ function DiskForm({ view, machine, act }: PartProps): JSX.Element {
   const delay = useSignal("1000");
   const name = disk.value || view.disks[0];
   if (name === undefined) {
-    return <Part title="Disk">{<p class="empty">This machine has no disk.</p>}</Part>;
+    return (
+      <Part title="Disk">
+        <Empty>This machine has no disk.</Empty>
+      </Part>
+    );
   }
   const isLate = effect.value === "delay";
   const arm = (): void =>
@@ -113,7 +107,11 @@ function WireForm({ view, machine, act }: PartProps): JSX.Element {
   const name = card.value || names[0];
   if (name === undefined) {
     const hint = "No network: add a relay to the machine.";
-    return <Part title="Network">{<p class="empty">{hint}</p>}</Part>;
+    return (
+      <Part title="Network">
+        <Empty>{hint}</Empty>
+      </Part>
+    );
   }
   const arm = (): void =>
     act(
@@ -170,7 +168,7 @@ function Links({ view, machine, act }: PartProps): JSX.Element | null {
 function Slots({ view, machine, act }: PartProps): JSX.Element {
   return (
     <Part title="Devices">
-      <p class="fault-hint">
+      <p class="kit-aside">
         Linux looks into a slot only when it is told: echo a name from /sys/bus/platform/devices,
         such as f001000.virtio, into bind or unbind of /sys/bus/platform/drivers/virtio-mmio.
       </p>

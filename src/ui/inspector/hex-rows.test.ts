@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { asciiOf, atPart, clampTop, extentAround, partOf, rowBytes } from "./hex-rows.ts";
+import { MAX_CHANGES, withChange } from "./hex-editor.ts";
+import {
+  asciiOf,
+  atPart,
+  byteAtColumn,
+  clampTop,
+  cursorAfter,
+  extentAround,
+  partOf,
+  rowBytes,
+  topAround,
+} from "./hex-rows.ts";
 
 const RAM = { base: 0x8000_0000, size: 0x1000_0000, kind: "ram", name: "RAM" } as const;
 const extent = { first: 0x8000_0000n, end: 0x9000_0000n };
@@ -31,4 +42,38 @@ test("a row has bytes of several runs, and gaps", () => {
   const row = rowBytes(runs, 0n);
   expect(row.slice(0, 6)).toEqual([65, 66, 0, 255, undefined, undefined]);
   expect(asciiOf(row)).toBe("AB··            ");
+});
+
+test("keys lead from byte to byte and stay in the area, which scrolls no more than it must", () => {
+  const at = 0x8000_1234n;
+  const after = (key: string, from = at) => cursorAfter(key, from, extent, 10);
+  expect(after("ArrowRight")).toBe(at + 1n);
+  expect(after("ArrowUp")).toBe(at - 16n);
+  expect(after("PageDown")).toBe(at + 128n);
+  expect(after("ArrowLeft", extent.first)).toBe(extent.first);
+  expect(after("ArrowDown", extent.end - 1n)).toBe(extent.end - 1n);
+  expect([after("Home"), after("End"), after("a")]).toEqual([
+    extent.first,
+    extent.end - 1n,
+    undefined,
+  ]);
+  const top = 0x8000_1200n;
+  expect(topAround(at, top, extent, 10)).toBe(top);
+  expect(topAround(top - 1n, top, extent, 10)).toBe(top - 16n);
+  expect(topAround(top + 160n, top, extent, 10)).toBe(top + 16n);
+});
+
+test("a click on either digit of a byte is at this byte", () => {
+  const columns = [0, 1, 21, 22, 25, 26, 46, 47];
+  const bytes = columns.map((column) => byteAtColumn((column + 0.5) / 48));
+  expect(bytes).toEqual([0, 0, 7, 7, 8, 8, 15, 15]);
+  expect([byteAtColumn(-0.1), byteAtColumn(1.2)]).toEqual([0, 15]);
+});
+
+test("the oldest changes cannot be taken back", () => {
+  let done: ReturnType<typeof withChange> = [];
+  for (let physical = 0; physical <= MAX_CHANGES; physical++) {
+    done = withChange(done, { physical, before: new Uint8Array(1) });
+  }
+  expect([done.length, done[0].physical]).toEqual([MAX_CHANGES, 1]);
 });

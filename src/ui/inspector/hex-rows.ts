@@ -35,6 +35,47 @@ export function clampTop(wanted: bigint, { first, end }: Extent, rows: number): 
   return top < first ? rowStart(first) : rowStart(top);
 }
 
+/** The topmost row with which a byte is in sight: the present one if that will do. */
+export function topAround(at: bigint, top: bigint, extent: Extent, rows: number): bigint {
+  const row = rowStart(at);
+  if (row < top) return clampTop(row, extent, rows);
+  const lowest = row - BigInt((rows - 1) * ROW_BYTES);
+  return lowest > top ? clampTop(lowest, extent, rows) : top;
+}
+
+/** Where a key leads from a byte; undefined for keys that lead nowhere. */
+export function cursorAfter(
+  key: string,
+  at: bigint,
+  { first, end }: Extent,
+  rows: number,
+): bigint | undefined {
+  const page = (rows - 2) * ROW_BYTES;
+  const step = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -ROW_BYTES,
+    ArrowDown: ROW_BYTES,
+    PageUp: -page,
+    PageDown: page,
+  }[key];
+  if (key === "Home") return first;
+  if (key === "End") return end - 1n;
+  if (step === undefined) return undefined;
+  const wanted = at + BigInt(step);
+  return wanted < first ? first : wanted >= end ? end - 1n : wanted;
+}
+
+/** Columns of a row: two digits and a space for each byte, and a space more in the middle. */
+const COLUMNS = 3 * ROW_BYTES;
+
+/** Which byte of a row is at a part of its width. */
+export function byteAtColumn(part: number): number {
+  const column = Math.floor(part * COLUMNS);
+  const byte = Math.floor((column > COLUMNS / 2 ? column - 1 : column) / 3);
+  return Math.min(ROW_BYTES - 1, Math.max(0, byte));
+}
+
 /** Part of the way through an extent, from 0 to 1. */
 export function partOf(top: bigint, { first, end }: Extent, rows: number): number {
   const span = end - first - BigInt(rows * ROW_BYTES);
@@ -45,8 +86,10 @@ export function atPart(part: number, { first, end }: Extent): bigint {
   return rowStart(first + ((end - first) * BigInt(Math.round(part * 10_000))) / 10_000n);
 }
 
-/** The bytes of a row; undefined where nothing can be read. */
-export function rowBytes(runs: readonly MemoryRun[], row: bigint): (number | undefined)[] {
+/** Undefined where nothing can be read. */
+export type Byte = number | undefined;
+
+export function rowBytes(runs: readonly MemoryRun[], row: bigint): Byte[] {
   return Array.from({ length: ROW_BYTES }, (_, k) => {
     const at = row + BigInt(k);
     const run = runs.find(({ address, length }) => at >= address && at < address + BigInt(length));
@@ -55,7 +98,7 @@ export function rowBytes(runs: readonly MemoryRun[], row: bigint): (number | und
 }
 
 /** Printable ASCII, and a dot for everything else. */
-export const asciiOf = (bytes: readonly (number | undefined)[]): string =>
+export const asciiOf = (bytes: readonly Byte[]): string =>
   bytes
     .map((byte) =>
       byte === undefined ? " " : byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·",

@@ -1,23 +1,28 @@
-/** Bytes in rows of sixteen, of which only those in sight are asked for; it scrolls through all of RAM. */
+/**
+ * Bytes in rows of sixteen, of which only those in sight are asked for: it scrolls through all of RAM. Keys
+ * go from byte to byte, and hex digits change the one at the cursor.
+ */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import type { AddressKind, Mark, MemoryMap, MemoryRun, Remote } from "../../inspect/calls.ts";
 import { hex } from "./address-text.ts";
+import { useHexEditor } from "./hex-editor.ts";
+import { HexLine } from "./hex-line.tsx";
 import {
-  asciiOf,
-  atPart,
+  byteAtColumn,
   clampTop,
-  type Extent,
+  cursorAfter,
   extentAround,
-  partOf,
   ROW_BYTES,
   rowBytes,
+  topAround,
 } from "./hex-rows.ts";
+import { Scrollbar } from "./hex-scrollbar.tsx";
 import { useLook } from "./panel.ts";
 
 const ROWS = 24;
-const PAGE_ROWS = ROWS - 2;
+/** As high as the style sheet makes a line. */
 const ROW_PX = 20;
 
 export interface HexViewProps {
@@ -32,31 +37,29 @@ export interface HexViewProps {
 export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): JSX.Element {
   const extent = extentAround(kind === "physical" ? map.areas : undefined, start);
   const top = useSignal(clampTop(start, extent, ROWS));
+  const cursor = useSignal(start);
+  const editor = useHexEditor({ machine, kind, cursor, extent });
   const first = top.value;
   const { value: runs = [] } = useLook(
     () => machine.memoryBytes(kind, first, ROWS * ROW_BYTES),
-    [machine, kind, first],
+    [machine, kind, first, editor.changes],
   ).value;
-  const move = (rows: number): void => {
+  const scroll = (rows: number): void => {
     top.value = clampTop(top.value + BigInt(Math.trunc(rows) * ROW_BYTES), extent, ROWS);
   };
-  const rest = useRef(0);
-  const onWheel = (event: WheelEvent): void => {
-    event.preventDefault();
-    rest.current += event.deltaMode === 0 ? event.deltaY / ROW_PX : event.deltaY;
-    const whole = Math.trunc(rest.current);
-    rest.current -= whole;
-    if (whole !== 0) move(whole);
+  const moveTo = (at: bigint): void => {
+    editor.moveTo(at);
+    top.value = topAround(at, top.value, extent, ROWS);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const rows = { ArrowUp: -1, ArrowDown: 1, PageUp: -PAGE_ROWS, PageDown: PAGE_ROWS }[event.key];
-    if (rows !== undefined) move(rows);
-    else if (event.key === "Home") top.value = clampTop(extent.first, extent, ROWS);
-    else if (event.key === "End") top.value = clampTop(extent.end, extent, ROWS);
+    const next = cursorAfter(event.key, cursor.value, extent, ROWS);
+    if (next !== undefined) moveTo(next);
+    else if (editor.onKey(event)) moveTo(cursor.value);
     else return;
     event.preventDefault();
   };
   const rows = Array.from({ length: ROWS }, (_, k) => first + BigInt(k * ROW_BYTES));
+  const digits = extent.end > 1n << 40n ? 16 : 10;
   return (
     <div class="hex">
       <section
@@ -64,29 +67,74 @@ export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): 
         aria-label="Hex view"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard.
         tabIndex={0}
-        onWheel={onWheel}
+        aria-describedby="hex-status"
+        onWheel={useWheel(scroll)}
         onKeyDown={onKeyDown}
-        {...useDrag((pixels) => move(pixels / ROW_PX))}
+        onClick={(event) => {
+          const at = byteUnder(event, first);
+          if (at !== undefined) editor.moveTo(at);
+        }}
+        {...useDrag((pixels) => scroll(pixels / ROW_PX))}
       >
-        {rows.map((row) => (
-          <Row
-            key={row}
-            row={row}
-            isAfterEnd={row >= extent.end}
-            runs={runs}
-            marks={map.marks}
-            goal={isMarked ? start : undefined}
-          />
-        ))}
+        {rows.map((row) =>
+          row >= extent.end ? (
+            <div key={row} class="hex-line" />
+          ) : (
+            <HexLine
+              key={row}
+              address={row.toString(16).padStart(digits, "0")}
+              bytes={rowBytes(runs, row)}
+              marked={isMarked ? placeOf(start, row) : undefined}
+              cursor={{ at: Number(cursor.value - row), typed: editor.typed }}
+              part={markOf(map.marks, runs, row)}
+            />
+          ),
+        )}
       </section>
       <Scrollbar
         extent={extent}
         top={first}
+        rows={ROWS}
         onMove={(to) => (top.value = clampTop(to, extent, ROWS))}
       />
       <Where runs={runs} marks={map.marks} at={first} kind={kind} />
+      <div class="hex-edit">
+        <p id="hex-status" role="status">
+          {editor.message}
+        </p>
+        <button type="button" disabled={!editor.canUndo} onClick={editor.undo}>
+          Undo
+        </button>
+      </div>
     </div>
   );
+}
+
+const placeOf = (at: bigint, row: bigint) => {
+  const start = Number(at - row);
+  return { start, end: start + 1 };
+};
+
+/** The byte whose digits were clicked. */
+function byteUnder({ target, clientX }: MouseEvent, first: bigint): bigint | undefined {
+  const bytes = target instanceof Element ? target.closest(".hex-bytes") : null;
+  const line = bytes?.parentElement;
+  if (!bytes || !line?.parentElement) return undefined;
+  const { left, width } = bytes.getBoundingClientRect();
+  const row = Array.prototype.indexOf.call(line.parentElement.children, line);
+  return first + BigInt(row * ROW_BYTES + byteAtColumn((clientX - left) / width));
+}
+
+/** A wheel turns by pixels or by lines; parts of a row add up. */
+function useWheel(scroll: (rows: number) => void) {
+  const rest = useRef(0);
+  return (event: WheelEvent): void => {
+    event.preventDefault();
+    rest.current += event.deltaMode === 0 ? event.deltaY / ROW_PX : event.deltaY;
+    const whole = Math.trunc(rest.current);
+    rest.current -= whole;
+    if (whole !== 0) scroll(whole);
+  };
 }
 
 /** A finger that moves over the rows, in pixels to scroll by. */
@@ -112,48 +160,19 @@ function useDrag(scroll: (pixels: number) => void) {
   };
 }
 
-interface RowProps {
-  readonly row: bigint;
-  readonly isAfterEnd: boolean;
-  readonly runs: readonly MemoryRun[];
-  readonly marks: readonly Mark[];
-  readonly goal: bigint | undefined;
-}
-
-function Row({ row, isAfterEnd, runs, marks, goal }: RowProps): JSX.Element {
-  if (isAfterEnd) return <div class="hex-row" />;
-  const bytes = rowBytes(runs, row);
-  const physical = physicalOf(runs, row);
-  const mark = physical === undefined ? undefined : markAt(marks, physical);
-  return (
-    <div class="hex-row" data-mark={mark?.kind} title={mark?.name}>
-      <span class="hex-address">{row.toString(16).padStart(16, "0")}</span>
-      <span class="hex-bytes">
-        {bytes.map((byte, k) => (
-          <span
-            key={row + BigInt(k)}
-            data-goal={row + BigInt(k) === goal || undefined}
-            data-zero={byte === 0 || undefined}
-          >
-            {byte === undefined ? "··" : byte.toString(16).padStart(2, "0")}
-          </span>
-        ))}
-      </span>
-      <span class="hex-text">{asciiOf(bytes)}</span>
-    </div>
-  );
-}
-
 function physicalOf(runs: readonly MemoryRun[], at: bigint): number | undefined {
   const run = runs.find(({ address, length }) => at >= address && at < address + BigInt(length));
   return run?.physical === undefined ? undefined : run.physical + Number(at - run.address);
 }
 
 /** The smallest mark that has a byte of the row. */
-const markAt = (marks: readonly Mark[], row: number): Mark | undefined =>
-  marks
-    .filter(({ base, size }) => row + ROW_BYTES > base && row < base + size)
+function markOf(marks: readonly Mark[], runs: readonly MemoryRun[], row: bigint): Mark | undefined {
+  const physical = physicalOf(runs, row);
+  if (physical === undefined) return undefined;
+  return marks
+    .filter(({ base, size }) => physical + ROW_BYTES > base && physical < base + size)
     .sort((a, b) => a.size - b.size)[0];
+}
 
 interface WhereProps {
   readonly runs: readonly MemoryRun[];
@@ -175,39 +194,4 @@ function Where({ runs, marks, at, kind }: WhereProps): JSX.Element {
   const place = kind === "virtual" && physical !== undefined ? `physical ${hex(physical)}` : "";
   const missing = runs.length > 0 && physical === undefined ? "nothing is mapped here" : "";
   return <output class="hex-where">{[place, missing, names].filter(Boolean).join(" · ")}</output>;
-}
-
-interface ScrollbarProps {
-  readonly extent: Extent;
-  readonly top: bigint;
-  readonly onMove: (to: bigint) => void;
-}
-
-/** RAM has more rows than an element may be pixels high: the bar stands for all of them. */
-function Scrollbar({ extent, top, onMove }: ScrollbarProps): JSX.Element {
-  const isHeld = useRef(false);
-  const part = partOf(top, extent, ROWS);
-  const follow = ({ clientY, currentTarget }: PointerEvent): void => {
-    const { top: above, height } = (currentTarget as HTMLElement).getBoundingClientRect();
-    onMove(atPart(Math.min(1, Math.max(0, (clientY - above) / height)), extent));
-  };
-  return (
-    <div
-      class="hex-scroll"
-      role="presentation"
-      onPointerDown={(event) => {
-        isHeld.current = true;
-        event.currentTarget.setPointerCapture(event.pointerId);
-        follow(event);
-      }}
-      onPointerMove={(event) => {
-        if (isHeld.current) follow(event);
-      }}
-      onPointerUp={() => {
-        isHeld.current = false;
-      }}
-    >
-      <div style={{ top: `${part * 94}%` }} />
-    </div>
-  );
 }

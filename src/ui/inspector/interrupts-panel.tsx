@@ -89,7 +89,6 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
     { title: "INTID", cell: ({ intid }) => intid, align: "end" },
     { title: "SPI", cell: ({ spi }) => spi, align: "end" },
     { title: "Device", cell: (row) => <Source row={row} open={openDevice} />, digits: 9 },
-    { title: "Trigger", cell: ({ trigger }) => trigger },
     { title: "State", cell: (row) => <State row={row} /> },
     {
       title: "Pulses/s",
@@ -97,8 +96,9 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
       align: "end",
       digits: 7,
     },
-    { title: "Pulses", cell: ({ pulses }) => pulses, align: "end", digits: 8 },
-    { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 8 },
+    { title: "Pulses", cell: ({ pulses }) => pulses, align: "end", digits: 7 },
+    { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 7 },
+    { title: "Trigger", cell: ({ trigger }) => trigger },
     { title: "Priority", cell: ({ priority }) => priority, align: "end" },
     { title: "Enabled for", cell: ({ enabledTargets }) => targetNames(seen, enabledTargets) },
   ];

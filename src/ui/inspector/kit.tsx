@@ -1,7 +1,8 @@
-/** What panels are made of: facts, tables, flags, numbers and small charts that look alike. */
+/** What panels are made of: facts, tables, flags and numbers that look alike. */
 import "./kit.css";
 import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
+import { hex } from "./address-text.ts";
 
 /** What a colour says: `good` works, `busy` is at it, `warn` wants a look, `bad` is broken. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
@@ -165,9 +166,36 @@ export function Flags({ flags, label }: { flags: readonly Flag[]; label: string 
   );
 }
 
+export interface SubtabsProps<Id extends string> {
+  /** What has these parts. */
+  readonly label: string;
+  readonly tabs: readonly { readonly id: Id; readonly title: string }[];
+  readonly shown: Id;
+  readonly onShow: (id: Id) => void;
+}
+
+/** The parts of one panel, of which one is shown. */
+export function Subtabs<Id extends string>(props: SubtabsProps<Id>): JSX.Element {
+  const { label, tabs, shown, onShow } = props;
+  return (
+    <nav class="kit-subtabs" aria-label={label}>
+      {tabs.map(({ id, title }) => (
+        <button
+          key={id}
+          type="button"
+          aria-current={id === shown ? "page" : undefined}
+          onClick={() => onShow(id)}
+        >
+          {title}
+        </button>
+      ))}
+    </nav>
+  );
+}
+
 /** A number in base 16 with leading zeros up to so many digits. */
 export function Hex({ value, digits = 1 }: { value: number | bigint; digits?: number }) {
-  return <code class="kit-hex">{`0x${value.toString(16).padStart(digits, "0")}`}</code>;
+  return <code class="kit-hex">{hex(value, digits)}</code>;
 }
 
 /** Nothing to show; a sentence says why, and how something would come here. */
@@ -184,39 +212,11 @@ export function Fault({ what, reason }: { what: string; reason: string }): JSX.E
   );
 }
 
-/** Of the drawing, in its own units; the page stretches it. */
-const SPARK_WIDTH = 120;
-const SPARK_HEIGHT = 24;
-
-export interface SparklineProps {
-  /** Oldest first. */
-  readonly values: readonly number[];
-  /** How many values are as wide as the drawing; fewer begin in the middle of it. */
-  readonly capacity: number;
-  /** What is drawn and how much it is now. */
-  readonly label: string;
-}
-
-/** The course of one number, from 0 to its greatest value. */
-export function Sparkline({ values, capacity, label }: SparklineProps): JSX.Element {
-  const top = Math.max(...values, Number.MIN_VALUE);
-  const step = SPARK_WIDTH / Math.max(capacity - 1, 1);
-  const left = SPARK_WIDTH - step * Math.max(values.length - 1, 0);
-  const points = values.map((value, i) => {
-    const y = SPARK_HEIGHT - 1 - (value / top) * (SPARK_HEIGHT - 2);
-    return `${(left + i * step).toFixed(1)},${y.toFixed(1)}`;
-  });
-  const line = points.join(" ");
+/** Why the last thing that was asked for was not done; empty if it was. */
+export function Complaint({ text }: { text: string }): JSX.Element {
   return (
-    <svg
-      class="kit-spark"
-      viewBox={`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={label}
-    >
-      <polygon points={`${left},${SPARK_HEIGHT} ${line} ${SPARK_WIDTH},${SPARK_HEIGHT}`} />
-      <polyline points={line} />
-    </svg>
+    <p class="kit-complaint" role="alert">
+      {text}
+    </p>
   );
 }

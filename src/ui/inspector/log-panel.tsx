@@ -4,6 +4,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { LogEntry, LogLevel } from "../../worker/protocol.ts";
+import { Empty } from "./kit.tsx";
 import { type Filter, LEVELS, matches, merge, textOf, timeOf } from "./log-view.ts";
 import { type PanelProps, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
@@ -101,7 +102,7 @@ function Entries({ entries, error, hasAny }: EntriesProps): JSX.Element {
   });
   if (entries.length === 0) {
     const hint = hasAny ? "Nothing of this level has these words." : "Nothing happened yet.";
-    return <p class="empty">{error ?? hint}</p>;
+    return <Empty>{error ?? hint}</Empty>;
   }
   return (
     <ol

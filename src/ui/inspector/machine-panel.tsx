@@ -16,9 +16,15 @@ import {
   toJson,
   withInput,
 } from "../machine-description.ts";
+import { Complaint, Subtabs } from "./kit.tsx";
 import type { PanelProps } from "./panel.ts";
 
-interface Complaint {
+const VIEWS = [
+  { id: "form", title: "Form" },
+  { id: "json", title: "JSON" },
+] as const;
+
+interface Problem {
   readonly text: string;
   readonly field?: string;
 }
@@ -30,7 +36,7 @@ export function MachinePanel({ session, place, go }: PanelProps): JSX.Element {
   const text = useSignal<string | undefined>(undefined);
   const fault = useSignal("");
   const copied = useSignal("");
-  const complaint = useComputed<Complaint | undefined>(() =>
+  const complaint = useComputed<Problem | undefined>(() =>
     fault.value === "" ? complaintOf(machine.value, page) : { text: fault.value },
   );
   const address = addressOf(machine.value, page);
@@ -51,31 +57,23 @@ export function MachinePanel({ session, place, go }: PanelProps): JSX.Element {
   };
   return (
     <form class="machine-panel" aria-label="Machine" onSubmit={start}>
-      <div class="machine-views">
-        {[false, true].map((isJson) => (
-          <button
-            key={String(isJson)}
-            type="button"
-            aria-pressed={(text.value !== undefined) === isJson}
-            onClick={() => showJson(isJson)}
-          >
-            {isJson ? "JSON" : "Form"}
-          </button>
-        ))}
-      </div>
+      <Subtabs
+        label="Machine"
+        tabs={VIEWS}
+        shown={text.value === undefined ? "form" : "json"}
+        onShow={(view) => showJson(view === "json")}
+      />
       {text.value === undefined ? (
         <Groups machine={machine} complaint={complaint.value} />
       ) : (
         <JsonText machine={machine} text={text as Signal<string>} fault={fault} page={page} />
       )}
       <div class="machine-end">
-        <p class="complaint" role="alert">
-          {complaint.value?.text}
-        </p>
-        <p class="machine-address">
-          <a href={address.href}>{address.search || "the usual machine"}</a>
-        </p>
+        <Complaint text={complaint.value?.text ?? ""} />
         <div class="choices">
+          <p class="machine-address">
+            <a href={address.href}>{address.search || "the usual machine"}</a>
+          </p>
           <span role="status">{copied.value}</span>
           <button type="button" onClick={() => void copy()}>
             Copy link
@@ -98,7 +96,7 @@ function startOf(page: URL, place: string): URLSearchParams {
 
 interface GroupsProps {
   readonly machine: Signal<URLSearchParams>;
-  readonly complaint: Complaint | undefined;
+  readonly complaint: Problem | undefined;
 }
 
 function Groups({ machine, complaint }: GroupsProps): JSX.Element {
@@ -196,7 +194,7 @@ function JsonText({ machine, text, fault, page }: JsonTextProps): JSX.Element {
   );
 }
 
-function placed({ text, field }: Complaint, places: ReadonlyMap<string, Place>): string {
+function placed({ text, field }: Problem, places: ReadonlyMap<string, Place>): string {
   const place = field === undefined ? undefined : places.get(field);
   return place === undefined ? text : `Line ${place.line}, column ${place.column}: ${text}`;
 }

@@ -15,7 +15,7 @@ export function MapView({ map, onGo }: MapViewProps): JSX.Element {
     <>
       <Section
         title="Address space"
-        aside={<span class="quiet">heights grow with the logarithm of sizes</span>}
+        aside={<span class="kit-aside">heights grow with the logarithm of sizes</span>}
       >
         <div class="memory-map">
           <Strip areas={areas} />

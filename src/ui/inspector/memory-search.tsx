@@ -104,7 +104,7 @@ function Found({
   }[state];
   return (
     <>
-      <output class="quiet">{text}</output>
+      <output class="kit-aside">{text}</output>
       <ul class="found-places" aria-label="Places found">
         {found.map((place) => (
           <li key={place}>

@@ -22,7 +22,7 @@ export interface Panel {
 }
 
 /** Between two looks at what changes all the time, in ms. */
-const LOOK_MS = 250;
+export const LOOK_MS = 250;
 
 /** The last answer to a question that is asked again and again, or why there is none. */
 export interface Look<T> {
@@ -58,6 +58,20 @@ export function useLook<T>(
     };
   }, inputs);
   return look;
+}
+
+/** Does something; why it could not be done becomes the complaint. */
+export type Act = (work: Promise<unknown>) => void;
+
+export function useAct(): { readonly act: Act; readonly complaint: string } {
+  const complaint = useSignal("");
+  const act: Act = (work) => {
+    complaint.value = "";
+    work.catch((reason: Error) => {
+      complaint.value = reason.message;
+    });
+  };
+  return { act, complaint: complaint.value };
 }
 
 async function looked<T>(ask: () => Promise<T>): Promise<Look<T>> {

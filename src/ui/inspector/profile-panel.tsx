@@ -7,6 +7,7 @@ import { countText, percentText } from "./address-text.ts";
 import { FlameGraph } from "./flame-graph.tsx";
 import { Badge, DataTable, Empty, Fault, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
+import { saveBlob } from "./save-file.ts";
 import { useSymbols } from "./symbol-source.ts";
 
 /** Between two looks at the profile, in ms. */
@@ -111,7 +112,7 @@ function Results({ profile, search, onSearch }: ResultsProps): JSX.Element {
       >
         <FlameGraph tree={tree} search={search} />
       </Section>
-      <Section title="Functions" aside={<span class="profile-note">by their own time</span>}>
+      <Section title="Functions" aside={<span class="kit-aside">by their own time</span>}>
         <DataTable<TopFunction>
           label="Functions by their own time"
           rows={top}
@@ -140,14 +141,8 @@ const FORMATS = [
 ] as const;
 
 function Exports({ machine, isEmpty }: { machine: Remote; isEmpty: boolean }): JSX.Element {
-  const save = async (format: "folded" | "speedscope", file: string, type: string) => {
-    const url = URL.createObjectURL(new Blob([await machine.exportProfile(format)], { type }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = file;
-    link.click();
-    URL.revokeObjectURL(url);
-  };
+  const save = async (format: "folded" | "speedscope", file: string, type: string) =>
+    saveBlob(new Blob([await machine.exportProfile(format)], { type }), file);
   return (
     <>
       {FORMATS.map(({ format, label, file, type }) => (

@@ -151,7 +151,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
         )}
       </Section>
       <div class="queue-chains">
-        <Section title="Chains" aside={<span class="queue-note">{hiddenText(view)}</span>}>
+        <Section title="Chains" aside={<span class="kit-aside">{hiddenText(view)}</span>}>
           {view.rows.length === 0 ? (
             <Empty>No chain to show: what the device gives back from now on comes here.</Empty>
           ) : (

@@ -7,18 +7,18 @@ test("tells growth per second, and keeps the last of them", () => {
   series.add({ atMs: 1000, count: 10 });
   expect(series.latest).toBeUndefined();
   series.add({ atMs: 1500, count: 20 });
-  expect(series.rates).toEqual([20]);
+  expect(series.course).toEqual([null, 20]);
   series.add({ atMs: 2500, count: 20 });
   series.add({ atMs: 2600, count: 21 });
-  expect(series.rates).toEqual([0, 10]);
+  expect(series.course).toEqual([0, 10]);
 });
 
 test("begins anew with a count that has shrunk, and takes one look at a time", () => {
   const series = new RateSeries(4);
   series.add({ atMs: 0, count: 100 });
   series.add({ atMs: 1000, count: 5 });
-  expect(series.rates).toEqual([]);
+  expect(series.latest).toBeUndefined();
   series.add({ atMs: 1000, count: 50 });
   series.add({ atMs: 2000, count: 8 });
-  expect(series.rates).toEqual([3]);
+  expect(series.course).toEqual([null, null, null, 3]);
 });

@@ -5,23 +5,23 @@ interface Sample {
   readonly count: number;
 }
 
-/** Growth per second between looks, oldest first; the last `capacity` of them are kept. */
+/** Growth per second between looks; the last `capacity` of them are kept. */
 export class RateSeries {
-  readonly capacity: number;
-  readonly #rates: number[] = [];
+  #course: readonly (number | null)[];
   #last: Sample | undefined;
 
   constructor(capacity: number) {
-    this.capacity = capacity;
+    this.#course = Array.from({ length: capacity }, () => null);
   }
 
-  get rates(): readonly number[] {
-    return this.#rates;
+  /** Oldest first; null from before the first. */
+  get course(): readonly (number | null)[] {
+    return this.#course;
   }
 
   /** Undefined before the second look. */
   get latest(): number | undefined {
-    return this.#rates.at(-1);
+    return this.#course.at(-1) ?? undefined;
   }
 
   /** A count that has shrunk was begun anew, as after a reset of the machine. */
@@ -30,7 +30,7 @@ export class RateSeries {
     if (last !== undefined && sample.atMs <= last.atMs) return;
     this.#last = sample;
     if (last === undefined || sample.count < last.count) return;
-    this.#rates.push(((sample.count - last.count) * 1000) / (sample.atMs - last.atMs));
-    if (this.#rates.length > this.capacity) this.#rates.shift();
+    const rate = ((sample.count - last.count) * 1000) / (sample.atMs - last.atMs);
+    this.#course = [...this.#course.slice(1), rate];
   }
 }

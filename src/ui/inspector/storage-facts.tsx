@@ -6,12 +6,12 @@ import { useLook } from "./panel.ts";
 
 const ESTIMATE_MS = 5000;
 
-export function StorageFacts(): JSX.Element | null {
+export function StorageFacts(): JSX.Element {
   // Missing, whatever the types say, where the page is not in a secure context.
   const storage = navigator.storage as StorageManager | undefined;
   const refusal = useSignal("");
   const facts = useLook(async () => look(storage), [], ESTIMATE_MS).value.value;
-  if (facts === undefined) return null;
+  if (facts === undefined) return <div class="storage-facts" />;
   const persist = async (): Promise<void> => {
     const isGranted = await storage?.persist();
     refusal.value = isGranted

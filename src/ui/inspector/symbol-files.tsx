@@ -56,6 +56,7 @@ export function SymbolFiles({ source, machine, go }: SymbolFilesProps): JSX.Elem
               },
               {
                 title: "",
+                align: "end",
                 cell: ({ name }) => (
                   <button
                     type="button"

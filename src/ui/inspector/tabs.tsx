@@ -21,7 +21,6 @@ export function Tabs({ panels, shown, placeOf, takesFocus }: TabsProps): JSX.Ele
   const list = useRef<HTMLDivElement>(null);
   const tabOf = (panel: Panel) =>
     list.current?.querySelector<HTMLElement>(`#${CSS.escape(tabId(panel))}`);
-  useEffect(() => tabOf(shown)?.scrollIntoView({ block: "nearest", inline: "nearest" }), [shown]);
   useEffect(() => {
     if (takesFocus) tabOf(shown)?.focus();
   }, []);

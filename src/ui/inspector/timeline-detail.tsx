@@ -43,14 +43,14 @@ export function RequestDetail({ detail, onStep, onClose }: RequestDetailProps): 
           </button>
         </div>
       </header>
-      <p class="facts-line">
+      <p class="kit-aside">
         slot {row.slot}, queue {row.queue}, chain {detail.chain} · {detail.readableLength} bytes to
         the device, room for {detail.writableLength}, {row.written} written · {row.outcome}
         {row.isSuppressed && " · the driver wanted no interrupt"}
       </p>
       <Moments row={row} />
       {detail.readable === undefined || detail.written === undefined ? (
-        <p class="quiet">Its bytes had to make room for newer ones.</p>
+        <p class="kit-aside">Its bytes had to make room for newer ones.</p>
       ) : (
         <PayloadView
           {...detail}
@@ -73,7 +73,7 @@ function Moments({ row }: { row: TimelineRow }): JSX.Element {
           <th scope="col">At</th>
           <th scope="col">After</th>
           <th scope="col">
-            <span class="quiet">what happened</span>
+            <span class="kit-aside">what happened</span>
           </th>
         </tr>
       </thead>
@@ -87,7 +87,7 @@ function Moments({ row }: { row: TimelineRow }): JSX.Element {
               <th scope="row">{name}</th>
               <td>{at === undefined ? "–" : `${formatMoment(at)} s`}</td>
               <td>{after === undefined ? "" : `+${formatDuration(after)}`}</td>
-              <td class="quiet">{about}</td>
+              <td class="kit-aside">{about}</td>
             </tr>
           );
         })}

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { ExportKind, Remote } from "../../inspect/calls.ts";
+import { saveBlob } from "./save-file.ts";
 
 const KINDS: readonly { kind: ExportKind; label: string; file: string; about: string }[] = [
   { kind: "pcapng", label: "pcapng", file: "guest.pcapng", about: "Packets, for Wireshark" },
@@ -21,7 +22,7 @@ export function ExportButtons({ machine }: { machine: Remote }): JSX.Element {
         if (piece === undefined) break;
         pieces.push(piece as Uint8Array<ArrayBuffer>);
       }
-      download(new Blob(pieces), file);
+      saveBlob(new Blob(pieces), file);
     } finally {
       isBusy.value = false;
     }
@@ -35,13 +36,4 @@ export function ExportButtons({ machine }: { machine: Remote }): JSX.Element {
       ))}
     </fieldset>
   );
-}
-
-function download(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }

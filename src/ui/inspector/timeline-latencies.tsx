@@ -1,60 +1,70 @@
 /** How long the phases of the requests shown took: a histogram each, with percentiles. */
 import type { JSX } from "preact";
 import type { HistogramView, Remote, TimelineLatencies } from "../../inspect/calls.ts";
+import { countText } from "./address-text.ts";
+import { Chart } from "./chart.tsx";
 import { useLook } from "./panel.ts";
 import { formatDuration } from "./timeline-format.ts";
 
 /** Between two counts, in ms: each reads all that the filter lets through. */
 const COUNT_MS = 2000;
 
-const TITLES: Record<keyof TimelineLatencies["phases"], string> = {
-  wait: "kick → pop",
-  device: "pop → push",
-  irq: "push → claim",
-  total: "kick → claim",
-};
+type Phase = keyof TimelineLatencies["phases"];
+
+/** The colours are those of the bars in the list. */
+const PHASES: readonly { readonly phase: Phase; readonly title: string; readonly tone: string }[] =
+  [
+    { phase: "wait", title: "kick → pop", tone: "--wait" },
+    { phase: "device", title: "pop → push", tone: "--device" },
+    { phase: "irq", title: "push → claim", tone: "--irq" },
+    { phase: "total", title: "kick → claim", tone: "--service" },
+  ];
 
 export function Latencies({ machine, filter }: { machine: Remote; filter: string }): JSX.Element {
   const { value } = useLook(() => machine.timelineLatencies(), [machine, filter], COUNT_MS).value;
-  const names = Object.keys(TITLES) as (keyof typeof TITLES)[];
   return (
     <section class="timeline-latencies" aria-label="Latencies">
-      {names.map((name) => (
-        <Chart key={name} phase={name} title={TITLES[name]} histogram={value?.phases[name]} />
+      {PHASES.map(({ phase, title, tone }) => (
+        <Phase key={phase} title={title} tone={tone} histogram={value?.phases[phase] ?? NONE} />
       ))}
     </section>
   );
 }
 
-interface ChartProps {
-  readonly phase: string;
+/** Bars whose end is written below them: some µs, ms and s. */
+const TICKS = [0, 10, 20];
+
+const NONE: HistogramView = { count: 0, bars: [], p50: 0, p95: 0, p99: 0, max: 0 };
+
+interface PhaseProps {
   readonly title: string;
-  readonly histogram: HistogramView | undefined;
+  readonly tone: string;
+  readonly histogram: HistogramView;
 }
 
-function Chart({ phase, title, histogram }: ChartProps): JSX.Element {
-  const bars = histogram?.bars ?? [];
-  const most = Math.max(1, ...bars);
+function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
+  const { count, bars, p50, p95 } = histogram;
+  const label = `${title}: ${count} requests, half within ${formatDuration(p50)}, 95% within ${formatDuration(p95)}`;
   return (
     <figure>
       <figcaption>
-        <b>{title}</b> {histogram?.count ?? 0}
+        <b>{title}</b> {countText(count)}
       </figcaption>
-      <div class="bars" data-phase={phase} aria-hidden="true">
-        {bars.map((count, bar) => (
-          <i
-            key={bar}
-            title={`${rangeOf(bar)}: ${count}`}
-            // A bar with anything in it can be seen.
-            style={{ height: count === 0 ? "0" : `max(2px, ${(count / most) * 100}%)` }}
-          />
-        ))}
-      </div>
+      <Chart
+        kind="bars"
+        tone={tone}
+        label={label}
+        values={bars}
+        xTicks={TICKS}
+        xText={(bar) => formatDuration(endOf(bar))}
+        yText={countText}
+        pointText={(bar) => `${rangeOf(bar)}: ${countText(bars[bar])}`}
+      />
       <dl>
         {(["p50", "p95", "p99", "max"] as const).map((name) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{histogram?.count ? formatDuration(histogram[name]) : "–"}</dd>
+            <dd>{count > 0 ? formatDuration(histogram[name]) : "–"}</dd>
           </div>
         ))}
       </dl>
@@ -62,7 +72,8 @@ function Chart({ phase, title, histogram }: ChartProps): JSX.Element {
   );
 }
 
-function rangeOf(bar: number): string {
-  const from = bar === 0 ? 0 : 2 ** (bar - 1);
-  return `${formatDuration(from)} to ${formatDuration(2 ** bar)}`;
-}
+/** In µs; a bar begins where the one before it ends. */
+const endOf = (bar: number): number => 2 ** bar;
+
+const rangeOf = (bar: number): string =>
+  `${formatDuration(bar === 0 ? 0 : endOf(bar - 1))} to ${formatDuration(endOf(bar))}`;

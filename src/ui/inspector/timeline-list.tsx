@@ -38,6 +38,8 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   }, [selected, selectedIndex === undefined, height]);
   const from = Math.max(first, top - OVERDRAW);
   const to = Math.min(end, top + Math.ceil(height / ROW_PX) + OVERDRAW);
+  // A row that has gone out of sight is used for one that comes in: to make its elements costs most.
+  const slots = Math.ceil(height / ROW_PX) + 2 * OVERDRAW;
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
   return (
     <div
@@ -54,7 +56,7 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       <div class="timeline-space" style={{ height: `${(end - first) * ROW_PX}px` }}>
         {indices.map((index) => (
           <Row
-            key={index}
+            key={index % slots}
             index={index}
             first={first}
             count={end - first}

@@ -3,6 +3,8 @@ import "./timeline.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { TimelineDetail, TimelineState } from "../../inspect/calls.ts";
+import { countText } from "./address-text.ts";
+import { Empty } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { RequestDetail } from "./timeline-detail.tsx";
 import { ExportButtons } from "./timeline-export.tsx";
@@ -11,28 +13,18 @@ import { Latencies } from "./timeline-latencies.tsx";
 import { TimelineList } from "./timeline-list.tsx";
 import { parsePlace, placeOf } from "./timeline-place.ts";
 
-const NOTHING: TimelineState = {
-  isRecording: false,
-  kept: 0,
-  first: 0,
-  end: 0,
-  revision: 0,
-  progress: 1,
-};
-
 export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const { seq, filter } = parsePlace(place);
   const hasLatencies = useSignal(false);
-  const { value, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
+  const { value: state, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
   const detail = useLook(async () => ask(machine, seq), [machine, seq, filter]).value.value;
-  const state = value ?? NOTHING;
+  if (state === undefined) return <Empty>{error ?? ""}</Empty>;
   const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
   const step = async (by: number): Promise<void> => {
     if (detail?.index === undefined) return;
     const [row] = await machine.timelineRows(detail.index + by, 1, state.revision);
     if (row !== undefined) open(row.seq);
   };
-  if (value === undefined && error !== undefined) return <p class="empty">{error}</p>;
   const shown = seq !== undefined && detail?.row.seq === seq ? detail : undefined;
   return (
     <div class="timeline">
@@ -64,7 +56,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
         selectedIndex={shown?.index}
         onSelect={open}
       />
-      {state.end === state.first && <Empty state={state} />}
+      {state.end === state.first && <NoRows state={state} />}
       {shown !== undefined && (
         <RequestDetail
           detail={shown}
@@ -72,7 +64,7 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
           onClose={() => open(undefined)}
         />
       )}
-      {seq !== undefined && detail === undefined && value !== undefined && (
+      {seq !== undefined && detail === undefined && (
         <p class="timeline-gone">Request {seq} is not in the record, or no longer.</p>
       )}
     </div>
@@ -109,21 +101,19 @@ function RecordButtons({ machine, state: { isRecording } }: StateProps): JSX.Ele
 }
 
 function Count({ state: { first, end, kept, progress } }: { state: TimelineState }): JSX.Element {
-  const count = (end - first).toLocaleString("en");
+  const count = countText(end - first);
   return (
     <output class="timeline-count" aria-label="Requests shown">
       {progress < 1
         ? `${count} so far, ${Math.round(progress * 100)}% read`
-        : `${count} of ${kept.toLocaleString("en")}`}
+        : `${count} of ${countText(kept)}`}
     </output>
   );
 }
 
-function Empty({ state: { kept, isRecording } }: { state: TimelineState }): JSX.Element {
+function NoRows({ state: { kept, isRecording } }: { state: TimelineState }): JSX.Element {
   const nothing = isRecording
     ? "Nothing has happened yet: run a command such as `dd` in the terminal, and its requests appear."
     : "The record is paused: press Record to see what the guest asks of its devices.";
-  return (
-    <p class="empty timeline-empty">{kept > 0 ? "No request passes this filter." : nothing}</p>
-  );
+  return <p class="timeline-empty">{kept > 0 ? "No request passes this filter." : nothing}</p>;
 }

@@ -1,0 +1,95 @@
+/**
+ * `npm run bench:scroll [REQUESTS]`: what it costs the page to scroll through a timeline of 100,000 requests.
+ * For each speed it prints, per frame, the processor time of the main thread (script, style and layout, by
+ * the browser's own count) and how long frames took. The first must stay well below 16 ms; the second also
+ * has the painting, which a computer without graphics does by software, and the machine's Worker beside it.
+ */
+import { fileURLToPath } from "node:url";
+import type { CDPSession, Page } from "@playwright/test";
+import { build } from "vite";
+import { startSite } from "../cli/start.ts";
+import { launch } from "./systems.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const SITE = `${ROOT}bench/.cache/scroll-site`;
+
+const REQUESTS = Number(process.argv[2] ?? 100_000);
+/** The guest reads the disk past its page cache, in one request each. */
+const WORK = `dd if=/dev/vda of=/dev/null bs=4k count=${REQUESTS} iflag=direct`;
+const WORK_MS = 300_000;
+const FRAMES = 240;
+
+/** Pixels per frame: a wheel, a fast finger, and the scroll bar dragged through all of it. */
+const SPEEDS = [48, 480, 9600];
+
+interface Frames {
+  /** In ms, shortest first. */
+  readonly intervals: readonly number[];
+  /** Frames in which a row in sight had nothing in it yet. */
+  readonly blank: number;
+}
+
+/** Scrolls by so many pixels each frame, there and back if the list is too short. */
+const scroll = (page: Page, pixels: number): Promise<Frames> =>
+  page.getByRole("listbox", { name: "Requests" }).evaluate(
+    async (list, { pixels, frames }) => {
+      list.scrollTop = 0;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const intervals: number[] = [];
+      let [last, blank, step] = [performance.now(), 0, pixels];
+      for (let i = 0; i < frames; i++) {
+        const before = list.scrollTop;
+        list.scrollTop += step;
+        if (list.scrollTop === before) step = -step;
+        const now = await new Promise<number>((resolve) => requestAnimationFrame(resolve));
+        intervals.push(now - last);
+        last = now;
+        const rows = [...list.querySelectorAll("[role=option]")];
+        if (rows.length === 0 || rows.some(({ childElementCount }) => childElementCount === 0)) {
+          blank++;
+        }
+      }
+      return { intervals: intervals.sort((a, b) => a - b), blank };
+    },
+    { pixels, frames: FRAMES },
+  );
+
+/** Seconds of the main thread since the page began. */
+async function metrics(session: CDPSession): Promise<Map<string, number>> {
+  const { metrics: all } = await session.send("Performance.getMetrics");
+  return new Map(all.map(({ name, value }) => [name, value]));
+}
+
+await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });
+const site = await startSite(SITE, ["--port", "0"]);
+if (site === "help") throw new Error("no site");
+const browser = await launch("chromium");
+const page = await (await browser.newContext({ viewport: { width: 1600, height: 900 } })).newPage();
+await page.goto(`${site.url}#inspect=timeline`);
+await page.waitForFunction(() => /[#$] ?$/.test(window.tabvisor?.text() ?? ""));
+await page.evaluate((line) => window.tabvisor?.send(line), `${WORK}; echo do''ne\r`);
+await page.waitForFunction(() => window.tabvisor?.text().includes("done"), undefined, {
+  polling: 500,
+  timeout: WORK_MS,
+});
+process.stdout.write(`${await page.getByLabel("Requests shown").textContent()} requests\n`);
+const session = await page.context().newCDPSession(page);
+// Time of the processor: what else the computer does meanwhile does not count.
+await session.send("Performance.enable", { timeDomain: "threadTicks" });
+for (const pixels of SPEEDS) {
+  const before = await metrics(session);
+  const { intervals, blank } = await scroll(page, pixels);
+  const after = await metrics(session);
+  const perFrame = (name: string): string => {
+    const seconds = (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    return ((seconds * 1000) / FRAMES).toFixed(2);
+  };
+  const at = (share: number): string => intervals[Math.floor(share * (FRAMES - 1))].toFixed(1);
+  process.stdout.write(
+    `${String(pixels).padStart(5)} px a frame: script ${perFrame("ScriptDuration")} ms, ` +
+      `style ${perFrame("RecalcStyleDuration")} ms, layout ${perFrame("LayoutDuration")} ms; ` +
+      `frames of ${at(0.5)} ms, 95% within ${at(0.95)} ms; ${blank} of ${FRAMES} with empty rows\n`,
+  );
+}
+await browser.close();
+await site.close();
