@@ -2,6 +2,8 @@
  * One device of each kind for the tests that hold for all of them: malformed input, properties,
  * floods and the fuzzer. A new device joins with one entry.
  */
+import { GuestMemory, PAGE_BYTES } from "../../memory/guest-memory.ts";
+import { WINDOW_BLOCK_BYTES } from "../../memory/memory-window.ts";
 import type { VirtioDevice } from "../device.ts";
 import { NinePDevice } from "../devices/9p.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
@@ -15,8 +17,10 @@ import { Opcode } from "../devices/fuse/abi.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { Keyboard } from "../devices/input-kinds.ts";
+import { MemDevice, MemRequest } from "../devices/mem.ts";
 import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
 import { NetDevice } from "../devices/net.ts";
+import { PmemDevice, PmemRequest } from "../devices/pmem.ts";
 import { SoundDevice } from "../devices/sound.ts";
 import { VsockDevice } from "../devices/vsock.ts";
 import { VsockType } from "../devices/vsock-packet.ts";
@@ -55,6 +59,16 @@ const SPARE_PAGE = 0x8003_f000;
 const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
 
 const text = (string: string) => new TextEncoder().encode(string);
+
+/** Where windows are; their memory is none that rings or buffers are in. */
+const WINDOW = 0x1_0000_0000;
+
+function windowOf(blocks: number) {
+  const size = blocks * WINDOW_BLOCK_BYTES;
+  const ram = { base: WINDOW - PAGE_BYTES, size: PAGE_BYTES, offset: 0 };
+  const memory = new GuestMemory({ buffer: new ArrayBuffer(PAGE_BYTES + size) }, [ram]);
+  return { memory, window: memory.addWindow({ base: WINDOW, size, offset: PAGE_BYTES }) };
+}
 
 /** Each is given a host that has something to give. */
 export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
@@ -172,6 +186,39 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
         { queue: 3, writable: [4096] },
         { queue: 4, writable: [4096] },
       ],
+    };
+  },
+  mem: () => {
+    const { memory, window } = windowOf(2);
+    const device = new MemDevice("mem0", memory, window);
+    device.requested = window.size;
+    const request = (type: number, blocks: number): HonestRequest => ({
+      queue: 0,
+      readable: [words(type, 0, WINDOW % 2 ** 32, WINDOW / 2 ** 32, blocks, 0)],
+      writable: [10],
+    });
+    return {
+      device,
+      stir: () => {
+        device.requested = window.size - device.requested;
+      },
+      requests: [
+        request(MemRequest.STATE, 2),
+        request(MemRequest.PLUG, 1),
+        request(MemRequest.UNPLUG, 1),
+        request(MemRequest.UNPLUG_ALL, 0),
+      ],
+    };
+  },
+  pmem: () => {
+    const { memory, window } = windowOf(1);
+    const backend = new MemoryBlockBackend({ sectors: 64 });
+    const device = new PmemDevice("pmem0", { memory, window, backend });
+    void device.load();
+    return {
+      device,
+      stir: () => void memory.write(WINDOW, filled(8, 0xaa)),
+      requests: [{ queue: 0, readable: [words(PmemRequest.FLUSH)], writable: [4] }],
     };
   },
   input: () => {
