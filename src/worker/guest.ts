@@ -1,4 +1,5 @@
 /** One machine with its devices and what is behind them, kept running. */
+import { cryptoAlgorithms } from "../host/crypto-algorithms.ts";
 import { DiskBackend } from "../host/disk-backend.ts";
 import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
 import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
@@ -10,10 +11,12 @@ import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
+import { CryptoDevice } from "../virtio/devices/crypto.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
 import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
 import type { NetWire } from "../virtio/devices/net-wire.ts";
+import { RtcDevice } from "../virtio/devices/rtc.ts";
 import type { Report } from "../virtio/report.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
@@ -122,6 +125,7 @@ export class Guest {
     if (disk !== undefined) this.#attachDisk(disk);
     if (this.#config.relay !== undefined) this.#attachNet(this.#config.relay);
     this.#attachEntropy();
+    this.#attachOnDemand();
     this.#memory.attach(this.#machine);
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
@@ -236,5 +240,16 @@ export class Guest {
       this.#services.fillRandom(bytes);
     };
     this.#machine.attach(new EntropyDevice("rng0", { fill }));
+  }
+
+  #attachOnDemand(): void {
+    const { clock, fillRandom, sleep } = this.#services;
+    if (this.#config.crypto === true) {
+      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
+    }
+    if (this.#config.rtc === true) {
+      const host = { nowMs: () => clock.nowMs(), wallClockMs: () => clock.wallClockMs(), sleep };
+      this.#machine.attach(new RtcDevice("rtc0", host));
+    }
   }
 }

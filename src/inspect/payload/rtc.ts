@@ -1,4 +1,4 @@
-/** Requests of the RTC device (virtio 5.22.6). */
+/** Requests of the RTC device (virtio 5.23.6). */
 import {
   RtcClock,
   RtcCounter,

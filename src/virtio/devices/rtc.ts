@@ -1,4 +1,4 @@
-/** The RTC device (virtio 1.4, 5.22): the host's clocks, each with an alarm. */
+/** The RTC device (virtio 1.4, 5.23): the host's clocks, each with an alarm. */
 import type { DescriptorChain } from "../chain.ts";
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
@@ -14,15 +14,15 @@ export interface RtcHost {
   sleep(ms: number, callback: () => void): () => void;
 }
 
-/** Feature bits (5.22.3). */
+/** Feature bits (5.23.3). */
 const RtcFeature = { ALARM: 0 } as const;
 
-/** Queues (5.22.2). */
+/** Queues (5.23.2). */
 const REQUEST = 0;
 const ALARM = 1;
 const QUEUE_SIZE = 64;
 
-/** Requests (5.22.6.2 to 5.22.6.4), notifications and status. */
+/** Requests (5.23.6.2 to 5.23.6.4), notifications and status. */
 export const RtcMessage = {
   READ: 0x0001,
   READ_CROSS: 0x0002,
@@ -36,7 +36,7 @@ export const RtcMessage = {
 export const RtcNotification = { ALARM: 0x2000 } as const;
 export const RtcStatus = { OK: 0, EOPNOTSUPP: 2, ENODEV: 3, EINVAL: 4, EIO: 5 } as const;
 
-/** Types of clocks (5.22.6.1.1). */
+/** Types of clocks (5.23.6.1.1). */
 export const RtcClock = {
   UTC: 0,
   TAI: 1,
@@ -45,7 +45,7 @@ export const RtcClock = {
   UTC_MAYBE_SMEARED: 4,
 } as const;
 
-/** Counters that cross-timestamps could have (5.22.6.1.3); a RISC-V hart has none of them. */
+/** Counters that cross-timestamps could have (5.23.6.1.3); a RISC-V hart has none of them. */
 export const RtcCounter = { ARM_VCT: 0, X86_TSC: 1, INVALID: 0xff } as const;
 
 /** Flags of CLOCK_CAP and of alarms. */
@@ -111,7 +111,7 @@ const noAlarm = (): Alarm => ({ time: 0n, isEnabled: false, isAhead: false, isDu
 
 export class RtcDevice implements VirtioDevice {
   readonly type = DeviceType.RTC;
-  readonly names = { title: "RTC device", chapter: "5.22", features: RtcFeature };
+  readonly names = { title: "RTC device", chapter: "5.23", features: RtcFeature };
   readonly name: string;
   readonly features = bit(RtcFeature.ALARM);
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
@@ -260,7 +260,7 @@ export class RtcDevice implements VirtioDevice {
   #setAlarm(alarm: Alarm, time: bigint, flags: number): void {
     alarm.time = time;
     alarm.isEnabled = (flags & RtcFlag.ALARM_ENABLED) !== 0;
-    // One that is not in the future expires at once (5.22.6.4).
+    // One that is not in the future expires at once (5.23.6.4).
     alarm.isAhead = true;
     alarm.isDue = false;
     this.#look();
@@ -291,7 +291,7 @@ export class RtcDevice implements VirtioDevice {
     this.#tell();
   }
 
-  /** Tells the driver of alarms that have expired, as far as it has buffers (5.22.6.4.2). */
+  /** Tells the driver of alarms that have expired, as far as it has buffers (5.23.6.4.2). */
   #tell(): void {
     const queue = this.#io?.queues[ALARM];
     if (queue === undefined || !this.#alarms.some(({ isDue }) => isDue)) return;
