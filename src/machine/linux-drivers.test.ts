@@ -27,6 +27,7 @@ describe.skipIf(!hasGuest)("the embedded Linux", () => {
   it("drives each device by the driver that the table names", {
     timeout: 3 * LIMIT_MS,
   }, async () => {
+    let pmem!: PmemDevice;
     const session = new LinuxSession({
       windowBytes: MEM_SECTION_BYTES + PMEM_BYTES,
       attach: (machine) => {
@@ -37,11 +38,13 @@ describe.skipIf(!hasGuest)("the embedded Linux", () => {
         const { memory } = machine;
         const backend = new MemoryBlockBackend({ sectors: PMEM_BYTES / 512 });
         const window = machine.openWindow(PMEM_BYTES);
-        machine.attach(new PmemDevice("pmem0", { memory, window, backend }));
+        pmem = new PmemDevice("pmem0", { memory, window, backend });
+        machine.attach(pmem);
         const region = machine.openWindow(MEM_SECTION_BYTES, MEM_REGION_ALIGNMENT);
         machine.attach(new MemDevice("mem0", memory, region));
       },
     });
+    await pmem.load();
     await session.until(PROMPT);
     const { occupied } = session.machine.slots;
     const wanted = occupied

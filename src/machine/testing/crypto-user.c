@@ -13,6 +13,8 @@
 
 #define SOL_ALG 279
 #define MOST 65536
+// The kernel wants to be told no more than there can be: a key of 1024 bits.
+#define RSA_BYTES 128
 
 struct sockaddr_alg {
 	unsigned short family;
@@ -122,14 +124,14 @@ static int rsa(char **args)
 	int key = syscall(SYS_add_key, "asymmetric", "key", der, size, -2);
 	if (key < 0) fail("add_key");
 	int length = load(args[2], data, MOST);
-	int result = pkey(25, key, args[1], length, data, sizeof made, made);
+	int result = pkey(25, key, args[1], length, data, RSA_BYTES, made);
 	if (result < 0) fail("encrypt");
 	print("made", made, result);
-	result = pkey(26, key, args[1], result, made, sizeof back, back);
+	result = pkey(26, key, args[1], result, made, RSA_BYTES, back);
 	if (result < 0) fail("decrypt");
 	print("back", back, result);
 	if (strstr(args[1], "hash=") == NULL) return 0;
-	result = pkey(27, key, args[1], length, data, sizeof made, made);
+	result = pkey(27, key, args[1], length, data, RSA_BYTES, made);
 	if (result < 0) fail("sign");
 	print("signed", made, result);
 	printf("right=%d\n", pkey(28, key, args[1], length, data, result, made));
