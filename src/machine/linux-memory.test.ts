@@ -132,17 +132,6 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     );
     const sum = /[0-9a-f]{32}/.exec(filled)?.[0];
     expect(await session.command("md5sum < /tmp/m/x; umount /tmp/m")).toContain(sum);
-
-    // Neighbours come, and go one after the other: what is left is used, and what was there can come again.
-    for (const sections of [2, 1, 2, 0]) {
-      device.requested = sections * MEM_SECTION_BYTES;
-      await session.runUntil(() => device.plugged === device.requested, `${sections} sections`);
-      await session.command("sleep 1");
-      expect((await memory(session, "MemTotal")) - before).toBe(device.requested);
-      const use = "head -c 60000000 /dev/zero > /tmp/x; wc -c < /tmp/x; rm /tmp/x";
-      expect(await session.command(use)).toContain("60000000");
-    }
-    expect(await session.command("dmesg | grep -c -E 'Oops|BUG|Bad page'")).toMatch(/^0/m);
   });
 
   it("mem: several sections go and come again while Linux runs", {
