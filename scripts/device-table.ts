@@ -12,6 +12,8 @@ import { SPECIMENS } from "../src/virtio/testing/specimens.ts";
 const FILE = new URL("../docs/devices.md", import.meta.url);
 const MANIFEST = new URL("../public/guest/manifest.json", import.meta.url);
 
+const HEAD = ["device", "id", "section", "queues", "driver"];
+
 /** The boot timer's is no number of the specification. */
 const SPECIFIED_TYPES = 0x1_0000;
 
@@ -20,34 +22,39 @@ function namesIn(features: bigint, names: Readonly<Record<string, number>>): str
   return found.map(([name, number]) => `${name} ${number}`).join(", ") || "none";
 }
 
-/** Those that are offered, and those that would be over another host's side. */
-function featuresCell(features: bigint, names: Readonly<Record<string, number>>): string {
-  const others = namesIn(~features, names);
-  return namesIn(features, names) + (others === "none" ? "" : ` (or ${others})`);
+interface Kind {
+  /** The cells of a row. */
+  readonly cells: readonly string[];
+  readonly features: string;
 }
 
-/** One row for a type, with what any device of it offers. */
-function row(devices: readonly VirtioDevice[]): string {
+/** What any of the devices of one type is. */
+function kindOf(devices: readonly VirtioDevice[]): Kind {
   const [{ type, names }] = devices;
-  const features = devices.reduce((all, device) => all | device.features, 0n);
+  const { title = "", chapter = "none", features: known = {} } = names ?? {};
   const queues = Math.max(...devices.map(({ queueSizes }) => queueSizes.length));
-  const cells = [
-    names?.title ?? "",
-    type < SPECIFIED_TYPES ? type : `0x${type.toString(16)}`,
-    names?.chapter ?? "none",
-    queues,
-    featuresCell(features, names?.features ?? {}),
-    driverOf.get(type) ?? "none",
-  ];
-  return `| ${cells.join(" | ")} |`;
+  const id = type < SPECIFIED_TYPES ? String(type) : `0x${type.toString(16)}`;
+  const offered = devices.reduce((all, device) => all | device.features, 0n);
+  const others = namesIn(~offered, known);
+  return {
+    cells: [title, id, chapter, String(queues), driverOf.get(type) ?? "none"],
+    features: namesIn(offered, known) + (others === "none" ? "" : ` (or ${others})`),
+  };
 }
 
-function table(): string {
-  const devices = Object.values(SPECIMENS).map((specimen) => specimen().device);
-  const types = [...new Set(devices.map(({ type }) => type))].sort((a, b) => a - b);
-  return types.map((type) => row(devices.filter((device) => device.type === type))).join("\n");
+/** In columns, as the formatter wants them. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  const [head, ...body] = rows;
+  const rule = line(widths.map((width) => "-".repeat(width)));
+  return [line(head), rule, ...body.map(line)].join("\n");
 }
 
+const devices = Object.values(SPECIMENS).map((specimen) => specimen().device);
+const types = [...new Set(devices.map(({ type }) => type))].sort((a, b) => a - b);
+const kinds = types.map((type) => kindOf(devices.filter((device) => device.type === type)));
 const { kernel } = JSON.parse(readFileSync(MANIFEST, "utf8")) as {
   kernel: { version: string };
 };
@@ -55,15 +62,19 @@ const text = `# Devices
 
 Written by \`npm run devices\` from the devices themselves.
 
-Every device offers ${namesIn(offeredFeatures(0n), Feature)}; on demand also
-${namesIn(bit(Feature.RING_PACKED) | bit(Feature.IN_ORDER), Feature)}. Sections are those of the specification, version 1.4. Features in
-brackets depend on what is behind the device, such as a disk that is read-only. The driver is the one that
-the embedded Linux (${kernel.version}) was seen to drive the device with, by \`src/machine/linux-drivers.test.ts\`;
-where it says none, only the tests' own driver (\`src/virtio/testing\`) has used the device.
+${table([HEAD, ...kinds.map(({ cells }) => cells)])}
 
-| device | id | section | queues | features of its own | driver |
-| ------ | -- | ------- | ------ | ------------------- | ------ |
-${table()}
+Sections are those of the specification, version 1.4. The driver is the one that the embedded Linux
+(${kernel.version}) was seen to drive the device with, by \`src/machine/linux-drivers.test.ts\`; where it says none,
+only the tests' own driver (\`src/virtio/testing\`) has used the device.
+
+## Features
+
+Every device offers ${namesIn(offeredFeatures(0n), Feature)}; on
+demand also ${namesIn(bit(Feature.RING_PACKED) | bit(Feature.IN_ORDER), Feature)}. Features of the devices themselves; those in brackets depend on what
+is behind the device, such as a disk that is read-only:
+
+${kinds.map(({ cells: [title], features }) => `- ${title}: ${features}`).join("\n")}
 `;
 
 if (process.argv.includes("--check")) {

@@ -5,7 +5,7 @@
 import { DeviceType } from "../../virtio/spec.ts";
 
 /** Names as `/sys/bus/virtio/drivers` has them; undefined where that Linux has no driver. */
-export const GUEST_DRIVERS: Readonly<Record<keyof typeof DeviceType, string | undefined>> = {
+const GUEST_DRIVERS: Readonly<Record<keyof typeof DeviceType, string | undefined>> = {
   NET: "virtio_net",
   BLOCK: "virtio_blk",
   CONSOLE: "virtio_console",
