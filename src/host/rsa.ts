@@ -2,7 +2,7 @@
 import type { RsaHashName, RsaKey } from "../virtio/devices/crypto-backend.ts";
 
 /**
- * Bits of a modulus. An operation with a private key of so many takes some 0.1 s, in which the guest and
+ * Bits of a modulus. An operation with a private key of so many takes some 0.2 s, in which the guest and
  * whoever waits for the machine stand still.
  */
 export const RSA_MODULUS_BITS_MAX = 4096;

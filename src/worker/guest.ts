@@ -1,5 +1,4 @@
 /** One machine with its devices and what is behind them, kept running. */
-import { cryptoAlgorithms } from "../host/crypto-algorithms.ts";
 import { DiskBackend } from "../host/disk-backend.ts";
 import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
 import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
@@ -11,7 +10,7 @@ import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
-import { CryptoDevice } from "../virtio/devices/crypto.ts";
+import type { CryptoDevice } from "../virtio/devices/crypto.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
 import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
@@ -56,6 +55,7 @@ export class Guest {
   /** Where faults can be put. */
   readonly #disks = new Map<string, BlockSwitch>();
   readonly #wires = new Map<string, NetWire>();
+  #crypto: CryptoDevice | undefined;
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
@@ -114,6 +114,7 @@ export class Guest {
 
   /** Brings what the guest finds in its memory there, before `boot`. Rejects if it cannot be read. */
   async load(): Promise<this> {
+    if (this.#config.crypto === true) this.#crypto = await this.#loadCrypto();
     await this.#memory.load(this.#machine, (bytes) => this.#meter.count("disk", bytes));
     return this;
   }
@@ -242,11 +243,18 @@ export class Guest {
     this.#machine.attach(new EntropyDevice("rng0", { fill }));
   }
 
+  /** Its code is loaded for those machines alone that have it. */
+  async #loadCrypto(): Promise<CryptoDevice> {
+    const [{ CryptoDevice }, { cryptoAlgorithms }] = await Promise.all([
+      import("../virtio/devices/crypto.ts"),
+      import("../host/crypto-algorithms.ts"),
+    ]);
+    return new CryptoDevice("crypto0", cryptoAlgorithms(this.#services.fillRandom));
+  }
+
   #attachOnDemand(): void {
-    const { clock, fillRandom, sleep } = this.#services;
-    if (this.#config.crypto === true) {
-      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
-    }
+    const { clock, sleep } = this.#services;
+    if (this.#crypto !== undefined) this.#machine.attach(this.#crypto);
     if (this.#config.rtc === true) {
       const host = { nowMs: () => clock.nowMs(), wallClockMs: () => clock.wallClockMs(), sleep };
       this.#machine.attach(new RtcDevice("rtc0", host));
