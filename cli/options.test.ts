@@ -13,6 +13,8 @@ describe("options of run", () => {
       profile: "tabvisor",
       irq: "plic",
       shares: [],
+      crypto: false,
+      rtc: false,
       gdbWaits: false,
       noReboot: false,
       stats: false,
@@ -23,7 +25,7 @@ describe("options of run", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --pmem P,ro --net ws://x/ " +
       "--virtio packed --virtio blk0:-9 --balloon 64 --hotplug-memory 256M,128 --timeout 2.5 " +
-      "--gdb 1234 --gdb-wait --profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --no-reboot";
+      "--gdb 1234 --gdb-wait --profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --crypto --rtc --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -42,6 +44,8 @@ describe("options of run", () => {
       links: { ports: [], vsockListen: [], vsockConnect: [] },
       display: { path: "D.png", width: 800, height: 600 },
       sound: "S.wav",
+      crypto: true,
+      rtc: true,
       gdbPort: 1234,
       gdbWaits: true,
       timeoutSeconds: 2.5,

@@ -43,6 +43,8 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --display FILE      a display; its last picture is written there, as PNG or (.ppm) PPM;
                       FILE,800x600 says how large it is (default 1024x768)
   --sound FILE        a sound card; what it plays is written there, as WAV
+  --crypto            a crypto device: ciphers, hashes and RSA for the guest's kernel
+  --rtc               an RTC device, beside the clock of the board
   --gdb PORT          serves GDB at that port of 127.0.0.1 (0: any): target remote :PORT. Whoever can
                       connect there controls the guest
   --gdb-wait          holds the machine before its first instruction until GDB lets it go on
@@ -87,6 +89,8 @@ export interface RunOptions {
   readonly links: LinkOptions;
   readonly display?: DisplayOption;
   readonly sound?: string;
+  readonly crypto: boolean;
+  readonly rtc: boolean;
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly shares: readonly ShareOption[];
@@ -114,6 +118,8 @@ const OPTIONS = {
   ...LINK_OPTIONS,
   display: { type: "string" },
   sound: { type: "string" },
+  crypto: { type: "boolean" },
+  rtc: { type: "boolean" },
   profile: { type: "string" },
   irq: { type: "string" },
   share: { type: "string", multiple: true },
@@ -145,6 +151,8 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     links: parseLinks(values),
     ...(values.display === undefined ? {} : { display: parseDisplay(values.display) }),
     pmems: (values.pmem ?? []).map(parseDisk),
+    crypto: values.crypto === true,
+    rtc: values.rtc === true,
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
     shares: [

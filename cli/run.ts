@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as later } from "node:timers/promises";
 import { compilerFor } from "../src/cpu/jit/compiler-thread.ts";
+import { cryptoAlgorithms } from "../src/host/crypto-algorithms.ts";
 import { fillRandom } from "../src/host/entropy.ts";
 import { sleep } from "../src/host/sleep.ts";
 import { Machine } from "../src/machine/machine.ts";
@@ -10,7 +11,9 @@ import { riscvHart } from "../src/machine/riscv-hart.ts";
 import { RunLoop, type RunLoopHost } from "../src/machine/run-loop.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import type { ConsoleDevice } from "../src/virtio/devices/console.ts";
+import { CryptoDevice } from "../src/virtio/devices/crypto.ts";
 import { EntropyDevice } from "../src/virtio/devices/entropy.ts";
+import { RtcDevice } from "../src/virtio/devices/rtc.ts";
 import { startCompiler } from "./compiler-thread.ts";
 import { readEmbeddedGuest } from "./embedded-guest.ts";
 import { FileDisk } from "./file-disk.ts";
@@ -92,6 +95,8 @@ const NODE_HOST: RunLoopHost = {
   sleep,
 };
 
+const HOST_CLOCK = { nowMs: () => performance.now(), wallClockMs: () => Date.now() };
+
 /** One run: the machine, what is connected to it, and how it ends. */
 class Session {
   readonly #options: RunOptions;
@@ -126,7 +131,7 @@ class Session {
     });
     this.#machine = new Machine({
       hart: riscvHart(compilerFor(availableParallelism(), startCompiler)),
-      clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
+      clock: HOST_CLOCK,
       entropy: fillRandom,
       profile: options.profile,
       interruptController: options.irq,
@@ -158,6 +163,10 @@ class Session {
       this.#machine.attach(shareDevice(`fs${i}`, share));
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
+    if (this.#options.crypto) {
+      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
+    }
+    if (this.#options.rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
     await this.#memory.attach(this.#machine);
     this.#media.attach(this.#machine);
     if (net !== undefined) {

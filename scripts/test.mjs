@@ -8,7 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { arePackagesInstalled, BROWSERS, provideBrowser, run } from "./dependencies.mjs";
 
-const CHECKS = ["check:types", "check:style", "check:layers", "check:dead", "check:guest"];
+const CHECKS = [
+  "check:types",
+  "check:style",
+  "check:layers",
+  "check:dead",
+  "check:devices",
+  "check:guest",
+];
 
 /** Long enough to try some ten thousand guests. */
 const FUZZ_SECONDS = "60";

@@ -98,6 +98,12 @@ describe("readBootConfig", () => {
     }
   });
 
+  it("has a crypto device and an RTC device on demand", () => {
+    const none = read("?crypto=0&rtc=none");
+    expect([none.crypto, none.rtc]).toEqual([undefined, undefined]);
+    expect(read("?crypto=1&rtc=1")).toMatchObject({ crypto: true, rtc: true });
+  });
+
   it("has a display and sound on demand", () => {
     expect(read("").display).toBeUndefined();
     expect(read("?display=none&sound=0")).not.toHaveProperty("display");

@@ -80,6 +80,8 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...readLinks(query),
     ...(display && { display }),
     ...(isSwitchedOn(query.get("sound")) && { sound: true }),
+    ...(isSwitchedOn(query.get("crypto")) && { crypto: true }),
+    ...(isSwitchedOn(query.get("rtc")) && { rtc: true }),
   };
 }
 

@@ -75,6 +75,8 @@ export const GROUPS: readonly FieldGroup[] = [
     fields: [
       field("display", "text", "Display", "none", "1, or WIDTHxHEIGHT"),
       field("sound", "switch", "Sound card", "", ""),
+      field("crypto", "switch", "Crypto device", "", ""),
+      field("rtc", "switch", "RTC device", "", ""),
       field("ports", "list", "Console ports", "none", "names with commas between"),
       field("vsock", "number", "Sockets: the guest's CID", "none", "from 3 on"),
       field("virtio", "repeated", "Rules for virtio", "none", "blk0:packed,-EVENT_IDX net0:split"),

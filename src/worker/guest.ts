@@ -10,10 +10,12 @@ import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
+import type { CryptoDevice } from "../virtio/devices/crypto.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
 import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
 import type { NetWire } from "../virtio/devices/net-wire.ts";
+import { RtcDevice } from "../virtio/devices/rtc.ts";
 import type { Report } from "../virtio/report.ts";
 import { ActivityMeter } from "./activity-meter.ts";
 import type { BootFiles } from "./boot-files.ts";
@@ -53,6 +55,7 @@ export class Guest {
   /** Where faults can be put. */
   readonly #disks = new Map<string, BlockSwitch>();
   readonly #wires = new Map<string, NetWire>();
+  #crypto: CryptoDevice | undefined;
   #disk: IndexedDbDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
@@ -111,6 +114,7 @@ export class Guest {
 
   /** Brings what the guest finds in its memory there, before `boot`. Rejects if it cannot be read. */
   async load(): Promise<this> {
+    if (this.#config.crypto === true) this.#crypto = await this.#loadCrypto();
     await this.#memory.load(this.#machine, (bytes) => this.#meter.count("disk", bytes));
     return this;
   }
@@ -122,6 +126,7 @@ export class Guest {
     if (disk !== undefined) this.#attachDisk(disk);
     if (this.#config.relay !== undefined) this.#attachNet(this.#config.relay);
     this.#attachEntropy();
+    this.#attachOnDemand();
     this.#memory.attach(this.#machine);
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
@@ -236,5 +241,23 @@ export class Guest {
       this.#services.fillRandom(bytes);
     };
     this.#machine.attach(new EntropyDevice("rng0", { fill }));
+  }
+
+  /** Its code is loaded for those machines alone that have it. */
+  async #loadCrypto(): Promise<CryptoDevice> {
+    const [{ CryptoDevice }, { cryptoAlgorithms }] = await Promise.all([
+      import("../virtio/devices/crypto.ts"),
+      import("../host/crypto-algorithms.ts"),
+    ]);
+    return new CryptoDevice("crypto0", cryptoAlgorithms(this.#services.fillRandom));
+  }
+
+  #attachOnDemand(): void {
+    const { clock, sleep } = this.#services;
+    if (this.#crypto !== undefined) this.#machine.attach(this.#crypto);
+    if (this.#config.rtc === true) {
+      const host = { nowMs: () => clock.nowMs(), wallClockMs: () => clock.wallClockMs(), sleep };
+      this.#machine.attach(new RtcDevice("rtc0", host));
+    }
   }
 }

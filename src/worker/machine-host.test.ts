@@ -4,10 +4,12 @@ import { MemoryLocks } from "../host/testing/memory-locks.ts";
 import { Log } from "../machine/log.ts";
 import { elfFile } from "../machine/testing/elf-file.ts";
 import { type FakeHart, FakeHartModel } from "../machine/testing/fake-hart.ts";
+import { DeviceType } from "../virtio/spec.ts";
 import { MAX_QUICK_REBOOTS, MachineHost, PANIC_GRACE_MS } from "./machine-host.ts";
 import { type BootConfig, type FromWorker, OUTPUT_WINDOW } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
+const VIRTIO = 0x0f00_0000;
 const UART = 0x1000_0000;
 const FINISHER = 0x0010_0000;
 const POWER_OFF = 0x5555;
@@ -101,6 +103,27 @@ afterEach(() => {
 });
 
 describe("MachineHost", () => {
+  it("gives the guest a crypto device and an RTC device on demand", async () => {
+    // What is loaded on demand takes time that is none of the faked clock's.
+    await Promise.all([
+      import("../virtio/devices/crypto.ts"),
+      import("../host/crypto-algorithms.ts"),
+    ]);
+    for (const isWanted of [false, true]) {
+      const types = new Set<number>();
+      const trial = new Trial();
+      await trial.run(
+        (hart) => {
+          for (let slot = 0; slot < 32; slot++) types.add(hart.load(VIRTIO + 0x1000 * slot + 8, 4));
+        },
+        isWanted ? { crypto: true, rtc: true } : {},
+      );
+      await trial.until(() => types.size > 0);
+      const isThere = [DeviceType.CRYPTO, DeviceType.RTC].map((type) => types.has(type));
+      expect([types.has(DeviceType.ENTROPY), ...isThere]).toEqual([true, isWanted, isWanted]);
+    }
+  });
+
   it("boots and shows what the guest prints", async () => {
     const trial = new Trial();
     let isFirst = true;

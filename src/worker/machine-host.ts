@@ -206,8 +206,6 @@ export class MachineHost {
       onExit: (exit: MachineExit) => this.#exited(exit),
       onPanic: (message: string) => this.#panicked(message),
     };
-    if (config.pmem === undefined)
-      return new Guest(config, this.#services, this.#shared.tree, events);
     const pmem = await this.#openDisk(config.pmem, DEFAULT_PMEM_BYTES);
     try {
       return await new Guest(config, this.#services, this.#shared.tree, events, pmem).load();

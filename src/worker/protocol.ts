@@ -61,6 +61,10 @@ export interface BootConfig {
   readonly display?: DisplayConfig;
   /** Whether the machine has a sound card. */
   readonly sound?: boolean;
+  /** Whether it has a crypto device. */
+  readonly crypto?: boolean;
+  /** Whether it has an RTC device, beside the clock of its board. */
+  readonly rtc?: boolean;
 }
 
 /** Something that a person did to the display. Places are from 0 to 1, from its left and top. */

@@ -4,6 +4,7 @@ import { decodeNineP } from "./9p.ts";
 import { decodeBalloon } from "./balloon.ts";
 import { decodeBlock } from "./block.ts";
 import { decodeConsole } from "./console.ts";
+import { decodeCrypto } from "./crypto.ts";
 import { decodeEntropy } from "./entropy.ts";
 import type { Decoder, Exchange, Payload } from "./field.ts";
 import { decodeFs } from "./fs.ts";
@@ -14,6 +15,7 @@ import { bytesText } from "./names.ts";
 import { decodeNet } from "./net.ts";
 import { decodePmem } from "./pmem.ts";
 import { readAnswer, readRequest } from "./reader.ts";
+import { decodeRtc } from "./rtc.ts";
 import { decodeSound } from "./sound.ts";
 import { decodeVsock } from "./vsock.ts";
 
@@ -30,8 +32,10 @@ const DECODERS: ReadonlyMap<number, Decoder> = new Map([
   [DeviceType.BALLOON, decodeBalloon],
   [DeviceType.NINE_P, decodeNineP],
   [DeviceType.GPU, decodeGpu],
+  [DeviceType.RTC, decodeRtc],
   [DeviceType.INPUT, decodeInput],
   [DeviceType.VSOCK, decodeVsock],
+  [DeviceType.CRYPTO, decodeCrypto],
   [DeviceType.MEM, decodeMem],
   [DeviceType.SOUND, decodeSound],
   [DeviceType.FS, decodeFs],

@@ -2,6 +2,9 @@
  * One device of each kind for the tests that hold for all of them: malformed input, properties,
  * floods and the fuzzer. A new device joins with one entry.
  */
+import { cryptoAlgorithms } from "../../host/crypto-algorithms.ts";
+import { GuestMemory, PAGE_BYTES } from "../../memory/guest-memory.ts";
+import { WINDOW_BLOCK_BYTES } from "../../memory/memory-window.ts";
 import type { VirtioDevice } from "../device.ts";
 import { NinePDevice } from "../devices/9p.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
@@ -9,18 +12,39 @@ import { BlockDevice } from "../devices/block.ts";
 import type { BlockBackend } from "../devices/block-backend.ts";
 import { BootTimerDevice } from "../devices/boot-timer.ts";
 import { ConsoleDevice } from "../devices/console.ts";
+import { CryptoDevice } from "../devices/crypto.ts";
+import {
+  AeadAlgo,
+  AkcipherAlgo,
+  AkcipherKeyType,
+  CipherAlgo,
+  CryptoControl,
+  CryptoOp,
+  HashAlgo,
+  MacAlgo,
+} from "../devices/crypto-protocol.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
 import { FsDevice } from "../devices/fs.ts";
 import { Opcode } from "../devices/fuse/abi.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { Keyboard } from "../devices/input-kinds.ts";
+import { MemDevice, MemRequest } from "../devices/mem.ts";
 import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
 import { NetDevice } from "../devices/net.ts";
+import { PmemDevice, PmemRequest } from "../devices/pmem.ts";
+import { RtcDevice, RtcMessage } from "../devices/rtc.ts";
 import { SoundDevice } from "../devices/sound.ts";
 import { VsockDevice } from "../devices/vsock.ts";
 import { VsockType } from "../devices/vsock-packet.ts";
 import { header, segment } from "./block-driver.ts";
+import {
+  aeadSession,
+  cipherFields,
+  cipherSession,
+  controlRequest,
+  dataRequest,
+} from "./crypto-driver.ts";
 import { sharedTree } from "./shared-tree.ts";
 import { TestDisplay } from "./test-display.ts";
 import { TestSound } from "./test-sound.ts";
@@ -55,6 +79,19 @@ const SPARE_PAGE = 0x8003_f000;
 const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
 
 const text = (string: string) => new TextEncoder().encode(string);
+
+/** A modulus of 512 bits that is no product of primes, with the exponent 3: the device cannot know. */
+const RSA_PUBLIC_KEY = Uint8Array.of(0x30, 0x46, 2, 0x41, 0, ...filled(64, 0xff), 2, 1, 3);
+
+/** Where windows are; their memory is none that rings or buffers are in. */
+const WINDOW = 0x1_0000_0000;
+
+function windowOf(blocks: number) {
+  const size = blocks * WINDOW_BLOCK_BYTES;
+  const ram = { base: WINDOW - PAGE_BYTES, size: PAGE_BYTES, offset: 0 };
+  const memory = new GuestMemory({ buffer: new ArrayBuffer(PAGE_BYTES + size) }, [ram]);
+  return { memory, window: memory.addWindow({ base: WINDOW, size, offset: PAGE_BYTES }) };
+}
 
 /** Each is given a host that has something to give. */
 export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
@@ -171,6 +208,119 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
         { queue: 3, readable: [words(2)] },
         { queue: 3, writable: [4096] },
         { queue: 4, writable: [4096] },
+      ],
+    };
+  },
+  mem: () => {
+    const { memory, window } = windowOf(2);
+    const device = new MemDevice("mem0", memory, window);
+    device.requested = window.size;
+    const request = (type: number, blocks: number): HonestRequest => ({
+      queue: 0,
+      readable: [words(type, 0, WINDOW % 2 ** 32, WINDOW / 2 ** 32, blocks, 0)],
+      writable: [10],
+    });
+    return {
+      device,
+      stir: () => {
+        device.requested = window.size - device.requested;
+      },
+      requests: [
+        request(MemRequest.STATE, 2),
+        request(MemRequest.PLUG, 1),
+        request(MemRequest.UNPLUG, 1),
+        request(MemRequest.UNPLUG_ALL, 0),
+      ],
+    };
+  },
+  pmem: () => {
+    const { memory, window } = windowOf(1);
+    const backend = new MemoryBlockBackend({ sectors: 64 });
+    const device = new PmemDevice("pmem0", { memory, window, backend });
+    void device.load();
+    return {
+      device,
+      stir: () => void memory.write(WINDOW, filled(8, 0xaa)),
+      requests: [{ queue: 0, readable: [words(PmemRequest.FLUSH)], writable: [4] }],
+    };
+  },
+  crypto: () => {
+    const zeros = filled(16, 0);
+    const create = (opcode: number, fields: Uint8Array, key = new Uint8Array()): HonestRequest => ({
+      queue: 1,
+      readable: [Uint8Array.of(...controlRequest(opcode, fields), ...key)],
+      writable: [16],
+    });
+    const operate = (opcode: number, session: number, fields: Uint8Array, ...data: number[]) => ({
+      queue: 0,
+      readable: [dataRequest(opcode, session, fields), Uint8Array.from(data)],
+      writable: [32, 1],
+    });
+    return {
+      device: new CryptoDevice(
+        "crypto0",
+        cryptoAlgorithms((into) => void into.fill(1)),
+      ),
+      requests: [
+        create(
+          CryptoControl.CIPHER_CREATE_SESSION,
+          cipherSession(CipherAlgo.AES_CBC, 16, 1),
+          zeros,
+        ),
+        create(CryptoControl.HASH_CREATE_SESSION, words(HashAlgo.SHA_256, 32)),
+        create(CryptoControl.MAC_CREATE_SESSION, words(MacAlgo.HMAC_SHA1, 20, 16, 0), zeros),
+        create(CryptoControl.AEAD_CREATE_SESSION, aeadSession(AeadAlgo.GCM, 16, 1), zeros),
+        create(
+          CryptoControl.AKCIPHER_CREATE_SESSION,
+          words(AkcipherAlgo.RSA, AkcipherKeyType.PUBLIC, RSA_PUBLIC_KEY.length),
+          RSA_PUBLIC_KEY,
+        ),
+        operate(CryptoOp.CIPHER_ENCRYPT, 1, cipherFields(16, 16), ...zeros, ...zeros),
+        operate(CryptoOp.HASH, 2, words(3, 32), 1, 2, 3),
+        operate(CryptoOp.MAC, 3, words(3, 20), 1, 2, 3),
+        operate(CryptoOp.AEAD_ENCRYPT, 4, words(12, 0, 4, 20, 16, 0), ...zeros),
+        operate(CryptoOp.AKCIPHER_ENCRYPT, 5, words(3, 32), 1, 2, 3),
+        {
+          queue: 1,
+          readable: [controlRequest(CryptoControl.CIPHER_DESTROY_SESSION, words(1, 0))],
+          writable: [1],
+        },
+      ],
+    };
+  },
+  rtc: () => {
+    let now = 0;
+    let due: (() => void) | undefined;
+    const device = new RtcDevice("rtc0", {
+      nowMs: () => now,
+      wallClockMs: () => now,
+      sleep: (_ms, callback) => {
+        due = callback;
+        return () => {
+          due = undefined;
+        };
+      },
+    });
+    const request = (type: number, ...values: number[]): HonestRequest => ({
+      queue: 0,
+      readable: [words(type, 0, ...values)],
+      writable: [24],
+    });
+    return {
+      device,
+      stir: () => {
+        now += 1000;
+        due?.();
+      },
+      requests: [
+        request(RtcMessage.CFG),
+        request(RtcMessage.CLOCK_CAP, 0, 0),
+        request(RtcMessage.CROSS_CAP, 1, 0),
+        request(RtcMessage.READ, 1, 0),
+        request(RtcMessage.SET_ALARM, 0, 0, 0x1_0000, 0),
+        { queue: 1, writable: [16] },
+        request(RtcMessage.READ_ALARM, 0, 0),
+        request(RtcMessage.SET_ALARM_ENABLED, 0, 0),
       ],
     };
   },
