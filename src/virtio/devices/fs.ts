@@ -1,7 +1,9 @@
 /** The file system device (virtio 5.11): a tree of files on the host, over FUSE. */
+import type { MemoryWindow } from "../../memory/memory-window.ts";
 import { ConfigFields } from "../config.ts";
-import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
+import type { Counters, DeviceIo, SharedMemoryRegion, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
+import { DAX_REGION_ID, DaxWindow } from "./fuse/dax-window.ts";
 import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
 import { encodeTag } from "./host-tree/names.ts";
@@ -28,29 +30,38 @@ export class FsDevice implements VirtioDevice {
   readonly features = 0n;
   readonly queueSizes = [HIPRIO_SIZE, REQUEST_SIZE];
   readonly config: ConfigFields;
+  readonly sharedMemory: readonly SharedMemoryRegion[];
+  readonly #window: MemoryWindow | undefined;
   readonly #tree: HostTree;
   #session: FuseSession | undefined;
   readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
   /** One for each queue. */
   readonly #pumps = [new RequestPump(), new RequestPump()];
   readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
+  readonly #daxCounters = { mappedBlocks: 0, storedBytes: 0 };
 
   /**
    * @param tag by which the guest mounts it, at most 36 bytes
+   * @param window where the guest can map files; without it there is no DAX
    * @throws RangeError for a tag that is empty or too long
    */
-  constructor(name: string, tag: string, tree: HostTree) {
+  constructor(name: string, tag: string, tree: HostTree, window?: MemoryWindow) {
     const bytes = encodeTag(tag, TAG_MAX);
     this.name = name;
     this.#tree = tree;
+    this.#window = window;
+    this.sharedMemory =
+      window === undefined ? [] : [{ id: DAX_REGION_ID, base: window.base, length: window.size }];
     this.config = new ConfigFields(Config.SIZE)
       .setBytes(Config.TAG, bytes)
       .setU32(Config.NUM_REQUEST_QUEUES, 1);
   }
 
-  activate({ queues, spend }: DeviceIo): void {
-    const host = { tree: this.#tree, counters: this.#counters, spend, scratch: this.#scratch };
-    const session = new FuseSession(host);
+  activate({ queues, spend, memory }: DeviceIo): void {
+    const [tree, window] = [this.#tree, this.#window];
+    const host = { tree, counters: this.#counters, spend, scratch: this.#scratch };
+    const daxHost = { tree, memory, spend, counters: this.#daxCounters };
+    const session = new FuseSession(host, window && (() => new DaxWindow(daxHost, window)));
     this.#session = session;
     // FORGET on the first queue never waits for what the second one waits for (5.11.6).
     this.#pumps.forEach((pump, i) => {
@@ -75,6 +86,7 @@ export class FsDevice implements VirtioDevice {
   counters(): Counters {
     const held = this.#session?.held ?? { nodes: 0, handles: 0 };
     const inFlight = this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
-    return { ...this.#counters, ...held, inFlight };
+    const dax = this.#window === undefined ? {} : this.#daxCounters;
+    return { ...this.#counters, ...held, inFlight, ...dax };
   }
 }
