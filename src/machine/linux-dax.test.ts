@@ -33,9 +33,22 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
     );
     console.log(mounted);
     console.log(await session.command("dmesg | tail -5; cat /proc/iomem | tail -5"));
-    console.log(await session.command("head -c 20000000 /dev/urandom > /tmp/x; cp /tmp/x x; cmp /tmp/x x && echo same"), device.counters());
-    console.log(await session.command("printf hello | dd of=x bs=1 seek=1000 conv=notrunc; dd if=x bs=1 skip=999 count=7"), device.counters());
-    console.log(await session.command("cp /bin/busybox .; ./busybox echo runs; dmesg | tail -3"), device.counters());
+    console.log(
+      await session.command(
+        "head -c 20000000 /dev/urandom > /tmp/x; cp /tmp/x x; cmp /tmp/x x && echo same",
+      ),
+      device.counters(),
+    );
+    console.log(
+      await session.command(
+        "printf hello | dd of=x bs=1 seek=1000 conv=notrunc; dd if=x bs=1 skip=999 count=7",
+      ),
+      device.counters(),
+    );
+    console.log(
+      await session.command("cp /bin/busybox .; ./busybox echo runs; dmesg | tail -3"),
+      device.counters(),
+    );
     void BufferTarget;
     void expect;
   });

@@ -160,7 +160,7 @@ export class Guest {
 
   /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
   async flush(): Promise<void> {
-    await Promise.all([this.#disk?.disk.flush(), this.#memory.flush()]);
+    await Promise.all([this.#disk?.disk.flush(), this.#memory.flush(), this.#shared.syncfs?.()]);
   }
 
   /** Makes the disk larger and tells the guest. Rejects if it cannot be or the browser refuses. */

@@ -108,6 +108,15 @@ export type ToWorker =
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   /** The guest may use these files from now on. */
   | { readonly type: "share"; readonly files: readonly SharedFile[] }
+  /** The guest may use this directory from now on, in place; answered by "lent". */
+  | {
+      readonly type: "lend";
+      readonly id: number;
+      readonly handle: FileSystemDirectoryHandle;
+      readonly readOnly: boolean;
+    }
+  /** The guest may no longer use a directory. */
+  | { readonly type: "take-back"; readonly id: number }
   /** Changes how much memory the guest is to have. */
   | { readonly type: "memory"; readonly balloonMiB: number; readonly pluggedMiB: number }
   /** Connects; the other end of `channel` has `MessageStreams`. */
@@ -254,6 +263,8 @@ export type FromWorker =
   | { readonly type: "problem"; readonly problem: Problem }
   /** Something is not as wished but the machine goes on; without a problem, all is well again. */
   | { readonly type: "notice"; readonly problem?: Problem }
+  /** The guest has a lent directory under this name, below the share. */
+  | { readonly type: "lent"; readonly id: number; readonly name: string }
   /** What the display shows has that size now; 0 by 0 when it shows nothing. */
   | { readonly type: "screen"; readonly width: number; readonly height: number }
   | { readonly type: "cursor"; readonly cursor?: CursorPicture }

@@ -138,7 +138,11 @@ describe("the DAX window", () => {
     ["FLUSH", Opcode.FLUSH, (fh: bigint) => packed(fh, 0, 0, 0n)],
     ["SYNCFS", Opcode.SYNCFS, () => packed(0n)],
     ["REMOVEMAPPING", Opcode.REMOVEMAPPING, () => packed(1, 0n, BigInt(DAX_BLOCK))],
-    ["another mapping there", Opcode.SETUPMAPPING, () => packed(-1n, 0n, BigInt(DAX_BLOCK), READ, 0n)],
+    [
+      "another mapping there",
+      Opcode.SETUPMAPPING,
+      () => packed(-1n, 0n, BigInt(DAX_BLOCK), READ, 0n),
+    ],
     ["DESTROY", Opcode.DESTROY, () => packed()],
     ["READ", Opcode.READ, (fh: bigint) => packed(fh, 0n, 9, 0, 0n, 0, 0)],
   ])("brings what was written to the file by %s", async (_name, opcode, args) => {

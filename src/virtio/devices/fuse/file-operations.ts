@@ -4,7 +4,12 @@ import { ChainTarget } from "../chain-target.ts";
 import { HostError } from "../host-tree/errno.ts";
 import type { FileTarget } from "../host-tree/host-tree.ts";
 import { parseName } from "../host-tree/names.ts";
-import { FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, O_TRUNC, openModeOf } from "../host-tree/open-flags.ts";
+import {
+  FALLOC_PUNCH_HOLE,
+  FALLOC_ZERO_RANGE,
+  O_TRUNC,
+  openModeOf,
+} from "../host-tree/open-flags.ts";
 import { checkOffset, createOrOpen, EMPTY, type Reply } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import {
