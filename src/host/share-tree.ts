@@ -130,10 +130,10 @@ export class ShareTree implements HostTree<ShareNode> {
     );
   }
 
-  link(node: ShareNode, dir: ShareNode, name: string): void {
+  link(node: ShareNode, dir: ShareNode, name: string): Answer<void> {
     this.#checkNotLent(dir, name, "EEXIST");
     if (treeOf(node) !== treeOf(dir)) throw new HostError("EXDEV");
-    this.#call(
+    return this.#call(
       node,
       (at) => this.#memory.link(at, dir as MemoryNode, name),
       (at) => at.tree.link(),
