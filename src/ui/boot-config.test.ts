@@ -118,6 +118,13 @@ describe("readBootConfig", () => {
     }
   });
 
+  it("takes a window on shared files beside RAM", () => {
+    expect(read("?dax=64").memory?.daxMiB).toBe(64);
+    for (const bad of ["0", "3", "x", "1794"]) {
+      expect(() => read(`?dax=${bad}`)).toThrow("cannot be mapped");
+    }
+  });
+
   it("takes memory to plug, and a disk that is memory", () => {
     expect(read("?hotplug=256").memory?.hotplug).toEqual({ mib: 256, pluggedMiB: 0 });
     expect(read("?hotplug=256").append).toContain("memhp_default_state=");

@@ -45,6 +45,7 @@ export const GROUPS: readonly FieldGroup[] = [
       field("balloon", "number", "Balloon, MiB", "0", "none for a machine without"),
       field("hotplug", "text", "Memory to plug, MiB", "none", "SIZE, or SIZE,PLUGGED"),
       field("pmem", "text", "Persistent memory", "none", "a disk's name or an image's address"),
+      field("dax", "number", "Window on shared files, MiB", "none", "for mount -o dax"),
     ],
   },
   {

@@ -28,6 +28,8 @@ export interface MemoryConfig {
   readonly balloonMiB?: number;
   /** Memory that can be plugged while the machine runs, and what is plugged of it at first. */
   readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
+  /** Where the guest can map shared files; absent for nowhere. */
+  readonly daxMiB?: number;
 }
 
 export interface DisplayConfig {

@@ -14,7 +14,7 @@ export interface MemoryHost {
   readonly isPrivate?: boolean;
   readonly canMove?: boolean;
   /** Writes and swaps fail by this name. */
-  fault?: string;
+  fault?: string | undefined;
   /** What was asked of the host, in order. */
   readonly log: string[];
 }

@@ -1,9 +1,8 @@
 /** The file system device (virtio 5.11): a tree of files on the host, over FUSE. */
-import type { MemoryWindow } from "../../memory/memory-window.ts";
 import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, SharedMemoryRegion, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
-import { DAX_REGION_ID, DaxWindow } from "./fuse/dax-window.ts";
+import { DAX_REGION_ID, type DaxPlace, DaxWindow } from "./fuse/dax-window.ts";
 import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
 import { encodeTag } from "./host-tree/names.ts";
@@ -31,7 +30,7 @@ export class FsDevice implements VirtioDevice {
   readonly queueSizes = [HIPRIO_SIZE, REQUEST_SIZE];
   readonly config: ConfigFields;
   readonly sharedMemory: readonly SharedMemoryRegion[];
-  readonly #window: MemoryWindow | undefined;
+  readonly #dax: DaxPlace | undefined;
   readonly #tree: HostTree;
   #session: FuseSession | undefined;
   readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
@@ -42,26 +41,26 @@ export class FsDevice implements VirtioDevice {
 
   /**
    * @param tag by which the guest mounts it, at most 36 bytes
-   * @param window where the guest can map files; without it there is no DAX
+   * @param dax where the guest can map files, if it can
    * @throws RangeError for a tag that is empty or too long
    */
-  constructor(name: string, tag: string, tree: HostTree, window?: MemoryWindow) {
+  constructor(name: string, tag: string, tree: HostTree, dax?: DaxPlace) {
     const bytes = encodeTag(tag, TAG_MAX);
     this.name = name;
     this.#tree = tree;
-    this.#window = window;
-    this.sharedMemory =
-      window === undefined ? [] : [{ id: DAX_REGION_ID, base: window.base, length: window.size }];
+    this.#dax = dax;
+    const region = dax && { base: dax.window.base, length: dax.window.size };
+    this.sharedMemory = region === undefined ? [] : [{ id: DAX_REGION_ID, ...region }];
     this.config = new ConfigFields(Config.SIZE)
       .setBytes(Config.TAG, bytes)
       .setU32(Config.NUM_REQUEST_QUEUES, 1);
   }
 
-  activate({ queues, spend, memory }: DeviceIo): void {
-    const [tree, window] = [this.#tree, this.#window];
+  activate({ queues, spend }: DeviceIo): void {
+    const [tree, dax] = [this.#tree, this.#dax];
     const host = { tree, counters: this.#counters, spend, scratch: this.#scratch };
-    const daxHost = { tree, memory, spend, counters: this.#daxCounters };
-    const session = new FuseSession(host, window && (() => new DaxWindow(daxHost, window)));
+    const daxHost = { tree, spend, counters: this.#daxCounters };
+    const session = new FuseSession(host, dax && (() => new DaxWindow(dax, daxHost)));
     this.#session = session;
     // FORGET on the first queue never waits for what the second one waits for (5.11.6).
     this.#pumps.forEach((pump, i) => {
@@ -86,7 +85,7 @@ export class FsDevice implements VirtioDevice {
   counters(): Counters {
     const held = this.#session?.held ?? { nodes: 0, handles: 0 };
     const inFlight = this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
-    const dax = this.#window === undefined ? {} : this.#daxCounters;
+    const dax = this.#dax === undefined ? {} : this.#daxCounters;
     return { ...this.#counters, ...held, inFlight, ...dax };
   }
 }

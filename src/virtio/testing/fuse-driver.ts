@@ -48,8 +48,8 @@ export class FuseDriver {
     const make = (memory: GuestMemory, offset: number) => {
       const base = RAM_BASE + ramSize;
       const region = { base: Math.ceil(base / DAX_BLOCK) * DAX_BLOCK, size: windowSize, offset };
-      const window = daxBlocks === 0 ? undefined : memory.addWindow(region);
-      return new FsDevice("fs0", "share", tree, window);
+      const dax = daxBlocks === 0 ? undefined : { memory, window: memory.addWindow(region) };
+      return new FsDevice("fs0", "share", tree, dax);
     };
     this.driver = new TestDriver(make, { ramSize, windowSize }).start({ queueSize });
     this.device = this.driver.device as FsDevice;

@@ -2,6 +2,7 @@
  * One device of each kind for the tests that hold for all of them: malformed input, properties,
  * floods and the fuzzer. A new device joins with one entry.
  */
+import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { VirtioDevice } from "../device.ts";
 import { NinePDevice } from "../devices/9p.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
@@ -12,6 +13,7 @@ import { ConsoleDevice } from "../devices/console.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
 import { FsDevice } from "../devices/fs.ts";
 import { Opcode } from "../devices/fuse/abi.ts";
+import { DAX_BLOCK, type DaxPlace } from "../devices/fuse/dax-window.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { Keyboard } from "../devices/input-kinds.ts";
@@ -55,6 +57,29 @@ const SPARE_PAGE = 0x8003_f000;
 const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
 
 const text = (string: string) => new TextEncoder().encode(string);
+
+/** Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them, and the rest. */
+function fuseRequest(opcode: number, node: number, args: Uint8Array, room: number): HonestRequest {
+  const header = words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0);
+  return { queue: 1, readable: [Uint8Array.of(...header, ...args)], writable: [16, room] };
+}
+
+/** What a guest asks of `sharedTree`. */
+function* fuseRequests(): Generator<HonestRequest> {
+  const { readable = [] } = fuseRequest(Opcode.FORGET, 2, words(1, 0), 0);
+  yield { queue: 0, readable };
+  yield fuseRequest(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)), 64);
+  yield fuseRequest(Opcode.LOOKUP, 1, text("a\0"), 128);
+  yield fuseRequest(Opcode.OPEN, 2, words(2, 0), 16);
+  yield fuseRequest(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0), 64);
+}
+
+/** Memory beside that of the driver, in which a block can be mapped. */
+function ownWindow(): DaxPlace {
+  const [base, size, offset] = [0x1_0000_0000, DAX_BLOCK, 0];
+  const memory = new GuestMemory({ buffer: new ArrayBuffer(size) }, []);
+  return { memory, window: memory.addWindow({ base, size, offset }) };
+}
 
 /** Each is given a host that has something to give. */
 export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
@@ -268,29 +293,16 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       ],
     };
   },
-  fs: () => {
-    // Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them.
-    const request = (opcode: number, node: number, args: Uint8Array) =>
-      Uint8Array.of(...words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0), ...args);
-    return {
-      device: new FsDevice("fs0", "share", sharedTree()),
-      requests: [
-        { queue: 0, readable: [request(Opcode.FORGET, 2, words(1, 0))] },
-        {
-          queue: 1,
-          readable: [request(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)))],
-          writable: [16, 64],
-        },
-        { queue: 1, readable: [request(Opcode.LOOKUP, 1, text("a\0"))], writable: [144] },
-        { queue: 1, readable: [request(Opcode.OPEN, 2, words(2, 0))], writable: [16, 16] },
-        {
-          queue: 1,
-          readable: [request(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0))],
-          writable: [16, 64],
-        },
-      ],
-    };
-  },
+  fs: () => ({ device: new FsDevice("fs0", "share", sharedTree()), requests: [...fuseRequests()] }),
+  "fs with DAX": () => ({
+    device: new FsDevice("fs0", "share", sharedTree(), ownWindow()),
+    requests: [
+      ...fuseRequests(),
+      fuseRequest(Opcode.SETUPMAPPING, 2, words(0, 0, 0, 0, DAX_BLOCK, 0, 3, 0, 0, 0), 0),
+      fuseRequest(Opcode.FSYNC, 2, words(1, 0, 0, 0), 0),
+      fuseRequest(Opcode.REMOVEMAPPING, 2, words(1, 0, 0, DAX_BLOCK, 0), 0),
+    ],
+  }),
 
   "9p": () => {
     const request = (type: number, ...args: number[]) =>

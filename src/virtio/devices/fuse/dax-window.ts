@@ -31,9 +31,14 @@ interface DaxCounters {
   storedBytes: number;
 }
 
+/** Memory of the guest's in which files are mapped. */
+export interface DaxPlace {
+  readonly memory: GuestMemory;
+  readonly window: MemoryWindow;
+}
+
 export interface DaxHost {
   readonly tree: HostTree;
-  readonly memory: GuestMemory;
   /** Counts bytes touched beside those of chains. */
   readonly spend: (bytes: number) => void;
   readonly counters: DaxCounters;
@@ -61,8 +66,9 @@ export interface MappingRequest {
 }
 
 export class DaxWindow {
-  readonly #host: DaxHost;
+  readonly #memory: GuestMemory;
   readonly #window: MemoryWindow;
+  readonly #host: DaxHost;
   /** By block of the window. */
   readonly #mappings: (Mapping | undefined)[];
   /** By page of the window: 1 if the guest has written it since its file has it. */
@@ -74,9 +80,10 @@ export class DaxWindow {
   #isClosed = false;
 
   /** Nothing is mapped at first. */
-  constructor(host: DaxHost, window: MemoryWindow) {
-    this.#host = host;
+  constructor({ memory, window }: DaxPlace, host: DaxHost) {
+    this.#memory = memory;
     this.#window = window;
+    this.#host = host;
     this.#mappings = new Array(window.size / DAX_BLOCK).fill(undefined);
     this.#dirty = new Uint8Array(window.size / PAGE_BYTES);
   }
@@ -119,7 +126,7 @@ export class DaxWindow {
     for (const part of source) {
       this.#each(node, at, part.length, (view, start, from) => {
         view.set(part.subarray(from - at, from - at + view.length));
-        this.#host.memory.written(start, view.length);
+        this.#memory.written(start, view.length);
       });
       at += part.length;
     }
@@ -129,7 +136,7 @@ export class DaxWindow {
   zeroed(node: object, offset: number, length = FILE_SIZE_MAX): void {
     this.#each(node, offset, length, (view, start) => {
       view.fill(0);
-      this.#host.memory.written(start, view.length);
+      this.#memory.written(start, view.length);
     });
   }
 
@@ -185,7 +192,7 @@ export class DaxWindow {
       this.#host.counters.mappedBlocks++;
       yield* this.#read(file, offset, this.#viewOf(block));
       this.#checkOpen();
-      this.#host.memory.written(this.#gpaOf(block), DAX_BLOCK);
+      this.#memory.written(this.#gpaOf(block), DAX_BLOCK);
       this.#collect();
       this.#dirty.fill(0, block * BLOCK_PAGES, (block + 1) * BLOCK_PAGES);
     } catch (error) {
@@ -277,7 +284,7 @@ export class DaxWindow {
       if (this.#dirty[first + page] === 1) continue;
       const at = page * PAGE_BYTES;
       view.set(fresh.subarray(at, at + PAGE_BYTES), at);
-      this.#host.memory.written(this.#gpaOf(block) + at, PAGE_BYTES);
+      this.#memory.written(this.#gpaOf(block) + at, PAGE_BYTES);
     }
     const dirty = this.#dirty.slice(first, first + BLOCK_PAGES);
     this.#collect();
@@ -292,7 +299,7 @@ export class DaxWindow {
 
   /** Notes the pages that were written. */
   #collect(): void {
-    for (const gpa of this.#host.memory.takeWritten(this.#window)) {
+    for (const gpa of this.#memory.takeWritten(this.#window)) {
       this.#dirty[(gpa - this.#window.base) / PAGE_BYTES] = 1;
     }
   }
@@ -346,7 +353,7 @@ export class DaxWindow {
   }
 
   #viewOf(block: number): Uint8Array {
-    const view = this.#host.memory.view(this.#gpaOf(block), DAX_BLOCK);
+    const view = this.#memory.view(this.#gpaOf(block), DAX_BLOCK);
     if (view === undefined) throw new HostError("EIO");
     return view;
   }
