@@ -77,7 +77,7 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
     expect(await run("head -c 4 log")).toBe("one");
     const log = tree.lookup(tree.root, "log");
     void log.content?.write(0, [new TextEncoder().encode("six")]);
-    tree.setattr(log, { mtime: "now" });
+    await tree.setattr(log, { mtime: "now" });
     expect(await run("head -c 4 log")).toBe("six");
 
     await run("cd /; umount /mnt/box");

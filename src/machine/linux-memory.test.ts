@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { BalloonDevice } from "../virtio/devices/balloon.ts";
 import { MEM_REGION_ALIGNMENT, MEM_SECTION_BYTES, MemDevice } from "../virtio/devices/mem.ts";
 import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
-import { PmemDevice } from "../virtio/devices/pmem.ts";
 import { guestAppend, hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+import { bootWithPmem } from "./testing/pmem-linux.ts";
 
 const MIB = 1024 * 1024;
 
@@ -12,36 +12,6 @@ const MIB = 1024 * 1024;
 async function memory(session: LinuxSession, name: string): Promise<number> {
   const text = await session.command(`grep ${name}: /proc/meminfo`);
   return Number(/(\d+) kB/.exec(text)?.[1]) * 1024;
-}
-
-/**
- * The guest's nd_pmem needs nd_btt, which refuses to load in a kernel without debugfs. A copy of it whose
- * init function returns 0 takes its place: there is no BTT here.
- */
-const LOAD_PMEM =
-  "modprobe -q nd_pmem || { xxd -p /lib/modules/$(uname -r)/kernel/drivers/nvdimm/nd_btt.ko | tr -d '\\n' |" +
-  " sed s/69558280/01458280/ | xxd -r -p > /tmp/btt.ko; insmod /tmp/btt.ko; modprobe nd_pmem; }";
-
-/** A machine with a disk that is memory of the guest, once its driver is there. */
-async function bootWithPmem(backend: MemoryBlockBackend) {
-  const bytes = backend.sectors * 512;
-  let device!: PmemDevice;
-  const session = new LinuxSession({
-    windowBytes: bytes,
-    attach: (machine) => {
-      const window = machine.openWindow(bytes);
-      device = new PmemDevice("pmem0", { memory: machine.memory, window, backend });
-      machine.attach(device);
-    },
-  });
-  await device.load();
-  await session.until(PROMPT);
-  await session.command(
-    "for i in $(seq 50); do [ -d /sys/bus/nd/devices/region0 ] && break; sleep 0.2; done",
-  );
-  await session.command(LOAD_PMEM);
-  expect(await session.command("sleep 0.5; ls /dev/pmem0")).toContain("/dev/pmem0");
-  return { session, device };
 }
 
 describe.skipIf(!hasGuest)("memory devices in Linux", () => {
@@ -103,6 +73,47 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     );
     const check = "umount /mnt/p; fsck.ext4 -fn /dev/pmem0 > /dev/null 2>&1; echo =$?=";
     expect(await again.session.command(check)).toContain("=0=");
+  });
+
+  it("pmem: Linux's root, which has after a power cut what was synced", {
+    timeout: 4 * LIMIT_MS,
+  }, async () => {
+    const backend = new MemoryBlockBackend({ sectors: (32 * MIB) / 512 });
+    const maker = await bootWithPmem(backend);
+    const made = await maker.session.command(
+      "mkfs.ext4 -q /dev/pmem0 && mkdir -p /mnt/p && mount /dev/pmem0 /mnt/p && cd /mnt/p && " +
+        "mkdir bin dev proc old && cp $(which busybox) bin/ && ln -s busybox bin/sh && cd / && " +
+        "umount /mnt/p && echo ma''de",
+    );
+    expect(made).toContain("made");
+
+    // Without -o dax: Linux 6.12 complains about programs that are mapped from memory above RAM.
+    const enter =
+      "mkdir -p /mnt/p; mount /dev/pmem0 /mnt/p; cd /mnt/p; mount --move /dev dev; " +
+      "mount -t proc proc proc; pivot_root . old; umount -l old; exec chroot . bin/sh";
+    const boot = async () => {
+      const booted = await bootWithPmem(backend, "console=hvc0 quiet init=/bin/sh");
+      booted.session.type(`${enter}\r`);
+      await booted.session.command("export PATH=/bin; busybox --install -s /bin");
+      return booted;
+    };
+    const { session, device } = await boot();
+    expect(await session.command("grep ' / ' /proc/mounts; echo pid $$")).toMatch(
+      /^\/dev\/pmem0 \/ ext4 rw[^]*pid 1\r/m,
+    );
+    await session.command("head -c 3000000 /dev/urandom > /data; mkdir /kept; sync");
+    const sum = /[0-9a-f]{64}/.exec(await session.command("sha256sum < /data"))?.[0];
+    expect(device.counters()).toMatchObject({ failedFlushes: 0, unsavedPages: 0 });
+    await session.command("echo lost > /not-synced");
+
+    // Nothing of the first machine is left but its disk.
+    const again = await boot();
+    expect(await again.session.command("sha256sum < /data; ls -d /kept")).toMatch(
+      new RegExp(`${sum}[^]*/kept`),
+    );
+    expect(await again.session.command("ls /not-synced")).toContain("No such file");
+    await again.session.command("echo again > /kept/note; sync");
+    expect(again.device.counters()).toMatchObject({ failedFlushes: 0, unsavedPages: 0 });
   });
 
   it("mem: memory comes while Linux runs and is used", {

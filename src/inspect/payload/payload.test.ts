@@ -225,7 +225,7 @@ const EXAMPLES: readonly Example[] = [
     ]),
     written: fuseAnswer(0, []),
     op: "setupmapping",
-    summary: "node 1 WRITE, READ 2 MiB at 2097152, in the window at 4194304",
+    summary: "node 1 WRITE READ (0x3) 2097152 bytes at 2097152, in the window at 4194304",
   },
   {
     what: "a read of a directory",

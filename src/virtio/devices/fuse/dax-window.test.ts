@@ -206,7 +206,7 @@ describe("the DAX window", () => {
     await map(0, 0);
     poke(share, 0, "guest");
     void file.content?.write(0, [text("host ".repeat((2 * PAGE) / 5))]);
-    tree.setattr(file, { mtime: "now" });
+    await tree.setattr(file, { mtime: "now" });
     expect(seen(PAGE + 4, 5)).toBe("aaaaa");
     const fh = await open();
     expect(seen(PAGE + 4, 5)).toBe("host ");

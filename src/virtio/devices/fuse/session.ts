@@ -47,6 +47,9 @@ interface Header {
 
 export class FuseSession {
   readonly #host: SessionHost;
+  /** The scratch up to the data of WRITE, and behind that. */
+  readonly #start: Uint8Array;
+  readonly #rest: Uint8Array;
   readonly #createDax: (() => DaxWindow) | undefined;
   /** Undefined before INIT and after DESTROY. */
   #context: FuseContext | undefined;
@@ -54,6 +57,8 @@ export class FuseSession {
   /** The scratch has `FUSE_REQUEST_MAX` bytes; `createDax` is called for each mount. */
   constructor(host: SessionHost, createDax?: () => DaxWindow) {
     this.#host = host;
+    this.#start = host.scratch.subarray(0, WRITE_DATA);
+    this.#rest = host.scratch.subarray(WRITE_DATA);
     this.#createDax = createDax;
   }
 
@@ -65,22 +70,22 @@ export class FuseSession {
 
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: (bytesWritten: number) => void): void {
-    const { scratch, counters } = this.#host;
-    const length = chain.readAt(0, scratch);
-    if (length < IN_HEADER_SIZE) {
+    const start = chain.readAt(0, this.#start);
+    if (start < IN_HEADER_SIZE) {
       done(0);
       return;
     }
-    counters.requests++;
-    const fields = new FieldReader(scratch.subarray(0, length));
+    this.#host.counters.requests++;
+    const fields = new FieldReader(this.#start);
     const claimed = fields.u32();
     const opcode = fields.u32();
     const unique = fields.bytes(8).slice();
     const header = { opcode, unique, nodeId: fields.u64(), uid: fields.u32(), gid: fields.u32() };
     const isCut = claimed < IN_HEADER_SIZE || claimed > chain.readableLength;
-    // The data of WRITE is not copied here.
-    const end = opcode === Opcode.WRITE ? Math.min(length, WRITE_DATA) : length;
-    const body = scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : end);
+    // The data of WRITE stays where the guest has it.
+    const isWrite = opcode === Opcode.WRITE;
+    const length = isWrite ? start : start + chain.readAt(WRITE_DATA, this.#rest);
+    const body = this.#host.scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : length);
     const args = new FieldReader(body.subarray(0, claimed - IN_HEADER_SIZE));
     if (this.#isSilent(header, args) || chain.writableLength < OUT_HEADER_SIZE) done(0);
     else if (isCut) done(this.#fail(chain, header, Errno.EINVAL));
