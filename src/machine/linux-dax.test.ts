@@ -25,16 +25,6 @@ async function boot(tree: MemoryTree) {
   return { session, device };
 }
 
-/** What a command prints, without its echo and the prompt. */
-async function output(session: LinuxSession, command: string): Promise<string> {
-  const seen = await session.command(`echo "<<"; ${command}`);
-  return seen
-    .split(/^<<\r\n/m)[1]
-    .split("done\r\n")[0]
-    .replaceAll("\r\n", "\n")
-    .trim();
-}
-
 function hostText(tree: MemoryTree, name: string, offset: number, length: number): string {
   const target = new BufferTarget(length);
   const count = tree.lookup(tree.root, name).content?.read(offset, target) as number;
@@ -45,7 +35,7 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
   it("reads and writes files in the window", { timeout: 3 * LIMIT_MS }, async () => {
     const tree = new MemoryTree({ nowMs: Date.now });
     const { session, device } = await boot(tree);
-    const run = (command: string) => output(session, command);
+    const run = (command: string) => session.output(command);
     expect(
       await run(
         "mount -t virtiofs -o dax=always box /mnt/box && cd /mnt/box; grep box /proc/mounts",

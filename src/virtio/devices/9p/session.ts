@@ -72,7 +72,9 @@ export class NinePSession {
       done(this.#fail(chain, header, Errno.EINVAL));
       return;
     }
-    const args = new FieldReader(this.#host.scratch.subarray(HEADER_SIZE, Math.min(claimed, length)));
+    const args = new FieldReader(
+      this.#host.scratch.subarray(HEADER_SIZE, Math.min(claimed, length)),
+    );
     if (header.type === Message.TVERSION) done(this.#version(chain, header, args));
     else if (header.type === Message.TFLUSH) this.#flush(chain, header, args, done);
     else this.#operate(chain, header, args, done);
