@@ -126,7 +126,7 @@ export class ShareTree implements HostTree<ShareNode> {
     return this.#call<ShareNode>(
       dir,
       (at) => this.#memory.symlink(at, name, target, creation),
-      (at) => at.tree.symlink(),
+      (at) => at.tree.symlink(at, name, target, creation),
     );
   }
 
@@ -136,7 +136,7 @@ export class ShareTree implements HostTree<ShareNode> {
     return this.#call(
       node,
       (at) => this.#memory.link(at, dir as MemoryNode, name),
-      (at) => at.tree.link(),
+      (at) => at.tree.link(at, dir as HandleNode, name),
     );
   }
 
@@ -158,7 +158,7 @@ export class ShareTree implements HostTree<ShareNode> {
     return this.#call(
       node,
       (at) => this.#memory.readlink(at),
-      (at) => at.tree.readlink(),
+      (at) => at.tree.readlink(at),
     );
   }
 

@@ -5,6 +5,7 @@
 import type { LazyBytes } from "../virtio/devices/host-tree/memory-content.ts";
 import { type MemoryNode, MemoryTree } from "../virtio/devices/host-tree/memory-tree.ts";
 import { isShareable } from "../virtio/devices/host-tree/names.ts";
+import type { SharedBlob } from "./handles/file-system-access.ts";
 import { ShareTree } from "./share-tree.ts";
 
 /**
@@ -15,14 +16,6 @@ const WRITTEN_MAX = 256 * 1024 * 1024;
 
 /** Directories in directories: a person's own are never this deep. */
 export const SHARED_DEPTH_MAX = 64;
-
-/** What a browser's `File` is, as far as it is needed here. */
-export interface SharedBlob {
-  readonly size: number;
-  /** Milliseconds since 1970. */
-  readonly lastModified: number;
-  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
-}
 
 export class SharedFiles {
   /** What the guest sees. */

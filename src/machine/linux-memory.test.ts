@@ -99,7 +99,7 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     };
     const { session, device } = await boot();
     expect(await session.command("grep ' / ' /proc/mounts; echo pid $$")).toMatch(
-      /^\/dev\/pmem0 \/ ext4 rw[^]*pid 1\r/m,
+      /^\/dev\/pmem0 \/ ext4 rw[\s\S]*pid 1\r/m,
     );
     await session.command("head -c 3000000 /dev/urandom > /data; mkdir /kept; sync");
     const sum = /[0-9a-f]{64}/.exec(await session.command("sha256sum < /data"))?.[0];

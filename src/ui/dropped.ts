@@ -1,7 +1,7 @@
 /** What is in a drop: files, and directories, which the browser can lend or of which files are taken. */
 
 /** Files of a directory that is not lent: more would not be shared by hand. */
-export const DROPPED_FILES_MAX = 10_000;
+const DROPPED_FILES_MAX = 10_000;
 
 interface Dropping {
   /** Not in all browsers, and unknown to TypeScript. */

@@ -2,7 +2,14 @@
  * What is used of the File System Access API: TypeScript's libraries lack parts of it, browsers too,
  * and tests give their own.
  */
-import type { SharedBlob } from "../shared-files.ts";
+
+/** What a browser's `File` is, as far as it is needed here. */
+export interface SharedBlob {
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly lastModified: number;
+  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
+}
 
 /** `FileSystemWritableFileStream`: what is written is in the file when it is closed, and not before. */
 export interface SwapStream {

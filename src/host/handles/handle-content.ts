@@ -8,8 +8,7 @@
 import { HostError } from "../../virtio/devices/host-tree/errno.ts";
 import type { Answer, FileTarget } from "../../virtio/devices/host-tree/host-tree.ts";
 import { FILE_SIZE_MAX } from "../../virtio/devices/host-tree/memory-content.ts";
-import type { SharedBlob } from "../shared-files.ts";
-import type { FileHandle, SwapStream, SyncAccess } from "./file-system-access.ts";
+import type { FileHandle, SharedBlob, SwapStream, SyncAccess } from "./file-system-access.ts";
 import { guarded, hostErrorOf, isNamed } from "./handle-errors.ts";
 
 /** A copy that is being written, and will be the file. */

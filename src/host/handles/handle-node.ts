@@ -1,8 +1,18 @@
 /** A file or directory that a browser lends, by its place: there are no inodes to know it by. */
 
+import type { HostTree } from "../../virtio/devices/host-tree/host-tree.ts";
 import type { DirectoryHandle, FileHandle } from "./file-system-access.ts";
 import { HandleContent } from "./handle-content.ts";
-import type { HandleTree } from "./handle-tree.ts";
+
+/** The tree that a node is in. */
+export interface NodeTree extends HostTree<HandleNode> {
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** A file is written. */
+  changed(node: FileNode): void;
+  /** Nobody has a file open any more. */
+  settled(node: FileNode): Promise<void>;
+}
 
 export interface Place {
   readonly dir: DirectoryNode;
@@ -10,13 +20,13 @@ export interface Place {
 }
 
 abstract class Node {
-  readonly tree: HandleTree;
+  readonly tree: NodeTree;
   readonly ino: number;
   /** Undefined for the root, and for what is gone. */
   place: Place | undefined;
   isGone = false;
 
-  constructor(tree: HandleTree, ino: number, place: Place | undefined) {
+  constructor(tree: NodeTree, ino: number, place: Place | undefined) {
     this.tree = tree;
     this.ino = ino;
     this.place = place;
@@ -37,7 +47,7 @@ export class FileNode extends Node {
   readonly content: HandleContent;
   openFiles = 0;
 
-  constructor(tree: HandleTree, ino: number, place: Place, handle: FileHandle) {
+  constructor(tree: NodeTree, ino: number, place: Place, handle: FileHandle) {
     super(tree, ino, place);
     this.content = new HandleContent(handle, () => tree.nowMs());
   }
@@ -53,7 +63,7 @@ export class DirectoryNode extends Node {
   /** When all of its children were seen last. */
   listedMs = 0;
 
-  constructor(tree: HandleTree, ino: number, place: Place | undefined, handle: DirectoryHandle) {
+  constructor(tree: NodeTree, ino: number, place: Place | undefined, handle: DirectoryHandle) {
     super(tree, ino, place);
     this.handle = handle;
     this.changedMs = tree.nowMs();

@@ -15,7 +15,6 @@ import {
   type FileSystemStatus,
   FileType,
   type HostFile,
-  type HostTree,
   type OpenMode,
   type RenameFlags,
   type SpecialCreation,
@@ -23,11 +22,16 @@ import {
   timestampOf,
 } from "../../virtio/devices/host-tree/host-tree.ts";
 import { LISTED_ENTRIES_MAX } from "../../virtio/devices/host-tree/listing.ts";
-import type { SharedBlob } from "../shared-files.ts";
-import type { DirectoryHandle, FileHandle } from "./file-system-access.ts";
+import type { DirectoryHandle, FileHandle, SharedBlob } from "./file-system-access.ts";
 import { guarded, hostErrorOf, isNamed } from "./handle-errors.ts";
 import { HandleFile } from "./handle-file.ts";
-import { DirectoryNode, FileNode, type HandleNode, type Place } from "./handle-node.ts";
+import {
+  DirectoryNode,
+  FileNode,
+  type HandleNode,
+  type NodeTree,
+  type Place,
+} from "./handle-node.ts";
 
 /** Bytes that are copied at a time when a file is given another name. */
 const COPY_BYTES = 1 << 22;
@@ -48,7 +52,7 @@ export interface HandleTreeOptions {
   readonly inoBase: number;
 }
 
-export class HandleTree implements HostTree<HandleNode> {
+export class HandleTree implements NodeTree {
   readonly root: DirectoryNode;
   readonly cacheMs = 1000;
   readonly nowMs: () => number;
@@ -70,12 +74,10 @@ export class HandleTree implements HostTree<HandleNode> {
     await Promise.allSettled([...this.#pending].map((node) => this.settled(node)));
   }
 
-  /** A file is written. */
   changed(node: FileNode): void {
     this.#pending.add(node);
   }
 
-  /** Nobody has a file open any more. */
   async settled(node: FileNode): Promise<void> {
     if (!this.#pending.delete(node)) return;
     await node.content.release();
