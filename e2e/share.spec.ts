@@ -33,6 +33,17 @@ test("shares files that are dropped, which the guest reads and changes", async (
   await expect.poll(() => vm.run("cat /mnt/files/hello.txt")).toBe("again");
 });
 
+test("lets the guest map shared files", async ({ vm, site }) => {
+  await vm.boot(`${site}?dax=8`);
+  await vm.run(MOUNTED);
+  await drop(vm.page, { "hello.txt": "hello from the host\n" });
+  await vm.run("umount /mnt/files; mount -t virtiofs -o dax=always files /mnt/files");
+  await expect.poll(() => vm.run("cat /mnt/files/hello.txt")).toBe("hello from the host");
+  await vm.run("printf HELLO | dd of=/mnt/files/hello.txt conv=notrunc 2>/dev/null; sync");
+  expect(await vm.run("umount /mnt/files; mount -t virtiofs files /mnt/files")).toBe("");
+  expect(await vm.run("cat /mnt/files/hello.txt")).toBe("HELLO from the host");
+});
+
 declare global {
   interface Window {
     /** The directory that the browser's picker gives in these tests: a person cannot be played. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Register, Status } from "../../spec.ts";
+import { BufferTarget } from "../../testing/buffer-target.ts";
 import { settle } from "../../testing/driver.ts";
 import { FuseDriver, packed } from "../../testing/fuse-driver.ts";
 import { Errno, HostError } from "../host-tree/errno.ts";
@@ -77,16 +78,9 @@ async function mounted(tree: MemoryTree = newTree(), content = "contents of the 
     new TextDecoder().decode(memory.view(base + at, length)?.slice());
   /** What the host has. */
   const stored = async (at: number, length: number) => {
-    const bytes = new Uint8Array(length);
-    const target = {
-      length,
-      alive: true,
-      write: (offset: number, part: Uint8Array) => bytes.set(part, offset),
-      zero: (offset: number, count: number) => void bytes.fill(0, offset, offset + count),
-      views: () => [bytes],
-    };
+    const target = new BufferTarget(length);
     const count = await file.content!.read(at, target);
-    return new TextDecoder().decode(bytes.subarray(0, count));
+    return new TextDecoder().decode(target.bytes.subarray(0, count));
   };
   const open = async () => BigInt((await fuse.ask(Opcode.OPEN, node, packed(2, 0))).u64(0));
   return { tree, file, fuse, node, memory, base, map, unmap, seen, stored, open };
