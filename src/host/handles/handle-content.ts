@@ -65,6 +65,7 @@ export class HandleContent {
     return this.#later(async () => {
       if (this.#access !== undefined) return readAccess(this.#access, offset, target);
       await this.#close();
+      if (this.#failure !== undefined) throw this.#failure;
       return this.#readFile(offset, target);
     });
   }
@@ -115,6 +116,7 @@ export class HandleContent {
       this.#closeAccess();
       await this.#beginSwap(true);
       await this.#close();
+      this.#tell();
     });
   }
 
@@ -220,13 +222,17 @@ export class HandleContent {
     }
   }
 
-  /** Puts what was written in the file's place. */
+  /** Puts what was written in the file's place; whether that failed is to be told. */
   async #close(): Promise<void> {
     const swap = this.#swap;
     this.#swap = undefined;
     if (swap === undefined) return;
     this.#snapshot = undefined;
-    await swap.stream.close();
+    try {
+      await swap.stream.close();
+    } catch (error) {
+      this.#failure = hostErrorOf(error);
+    }
   }
 
   #closeAccess(): void {
@@ -234,8 +240,11 @@ export class HandleContent {
     this.#access = undefined;
     if (access === undefined) return;
     this.#snapshot = undefined;
-    access.flush();
-    access.close();
+    try {
+      access.flush();
+    } finally {
+      access.close();
+    }
   }
 
   #writeAccess(access: SyncAccess, offset: number | "end", source: readonly Uint8Array[]): number {

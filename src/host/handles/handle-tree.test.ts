@@ -212,6 +212,14 @@ describe("a lent directory", () => {
     await file.write(0, [bytes("x")]);
     host.fault = "NotAllowedError";
     expect(await outcome(() => file.flush?.())).toBe("EACCES");
+    expect(await outcome(() => file.flush?.())).toBe("nothing");
+    // Whoever reads first does not keep it from whoever syncs.
+    host.fault = undefined;
+    await file.write(0, [bytes("x")]);
+    host.fault = "QuotaExceededError";
+    expect(await outcome(() => read(file))).toBe("ENOSPC");
+    expect(await outcome(() => file.fsync(false))).toBe("ENOSPC");
+    expect(await read(file)).toBe("before");
   });
 
   it("makes, removes and moves names", async () => {
