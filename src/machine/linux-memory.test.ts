@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { BalloonDevice } from "../virtio/devices/balloon.ts";
 import { MEM_REGION_ALIGNMENT, MEM_SECTION_BYTES, MemDevice } from "../virtio/devices/mem.ts";
 import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
+import { PmemDevice } from "../virtio/devices/pmem.ts";
 import { guestAppend, hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
-import { bootWithPmem } from "./testing/pmem-linux.ts";
 
 const MIB = 1024 * 1024;
 
@@ -12,6 +12,28 @@ const MIB = 1024 * 1024;
 async function memory(session: LinuxSession, name: string): Promise<number> {
   const text = await session.command(`grep ${name}: /proc/meminfo`);
   return Number(/(\d+) kB/.exec(text)?.[1]) * 1024;
+}
+
+/** A machine with a disk that is memory of the guest, once its driver is there. */
+async function bootWithPmem(backend: MemoryBlockBackend, append?: string) {
+  const bytes = backend.sectors * 512;
+  let device!: PmemDevice;
+  const session = new LinuxSession({
+    windowBytes: bytes,
+    ...(append !== undefined && { append }),
+    attach: (machine) => {
+      const window = machine.openWindow(bytes);
+      device = new PmemDevice("pmem0", { memory: machine.memory, window, backend });
+      machine.attach(device);
+    },
+  });
+  await device.load();
+  await session.until(PROMPT);
+  // A process 1 of one's own loads its drivers itself.
+  if (append !== undefined) await session.command("modprobe virtio_pmem; modprobe nd_pmem");
+  const wait = "for i in $(seq 50); do [ -e /dev/pmem0 ] && break; sleep 0.2; done; ls /dev/pmem0";
+  expect(await session.command(wait)).toMatch(/^\/dev\/pmem0/m);
+  return { session, device };
 }
 
 describe.skipIf(!hasGuest)("memory devices in Linux", () => {
@@ -149,5 +171,16 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     );
     const sum = /[0-9a-f]{32}/.exec(filled)?.[0];
     expect(await session.command("md5sum < /tmp/m/x; umount /tmp/m")).toContain(sum);
+
+    // Neighbours come, and go one after the other: what is left is used, and what was there can come again.
+    for (const sections of [2, 1, 2, 0]) {
+      device.requested = sections * MEM_SECTION_BYTES;
+      await session.runUntil(() => device.plugged === device.requested, `${sections} sections`);
+      await session.command("sleep 1");
+      expect((await memory(session, "MemTotal")) - before).toBe(device.requested);
+      const use = "head -c 60000000 /dev/zero > /tmp/x; wc -c < /tmp/x; rm /tmp/x";
+      expect(await session.command(use)).toContain("60000000");
+    }
+    expect(await session.command("dmesg | grep -c -E 'Oops|BUG|Bad page'")).toMatch(/^0/m);
   });
 });
