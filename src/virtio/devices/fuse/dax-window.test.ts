@@ -8,7 +8,7 @@ import { Errno, HostError } from "../host-tree/errno.ts";
 import type { HostFile } from "../host-tree/host-tree.ts";
 import { MemoryTree } from "../host-tree/memory-tree.ts";
 import { FUSE_ROOT_ID, InitFlag, Opcode, REMOVEMAPPING_MAX } from "./abi.ts";
-import { DAX_BLOCK } from "./dax-window.ts";
+import { DAX_BLOCK, DAX_MAP_MAX } from "./dax-window.ts";
 
 const PAGE = 4096;
 const BLOCKS = 4;
@@ -287,6 +287,20 @@ describe("a hostile guest", () => {
     expect((await map(0, 3)).errno).toBe(0);
     const short = packed(-1n, 0n, block, READ);
     expect((await fuse.request(Opcode.SETUPMAPPING, node, short)).errno).toBe(Errno.EINVAL);
+  });
+
+  it("maps no more at once than the limit", async () => {
+    const tree = newTree();
+    tree.mknod(tree.root, "a", by);
+    const blocks = DAX_MAP_MAX / DAX_BLOCK + 1;
+    const fuse = await new FuseDriver(tree, 64, RAM, blocks).mount();
+    const node = await fuse.lookup("a");
+    const map = async (count: number) => {
+      const args = packed(ANY_HANDLE, 0n, BigInt(count * DAX_BLOCK), READ, 0n);
+      return (await fuse.request(Opcode.SETUPMAPPING, node, args)).errno;
+    };
+    expect(await map(blocks)).toBe(Errno.EINVAL);
+    expect(await map(blocks - 1)).toBe(0);
   });
 
   it("unmaps nothing but blocks of the window", async () => {

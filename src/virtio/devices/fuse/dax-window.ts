@@ -17,6 +17,9 @@ import { type Steps, wait } from "../host-tree/steps.ts";
 /** What is mapped at once, and what both offsets of a mapping are multiples of. */
 export const DAX_BLOCK = WINDOW_BLOCK_BYTES;
 
+/** Bytes of one SETUPMAPPING, which are all copied at once; Linux maps a block at a time. */
+export const DAX_MAP_MAX = 4 * DAX_BLOCK;
+
 const BLOCK_PAGES = DAX_BLOCK / PAGE_BYTES;
 
 /** Bytes of one write to the host: trees that answer later keep a copy of it until then. */
@@ -92,7 +95,7 @@ export class DaxWindow {
   *map(request: MappingRequest): Steps<void> {
     const { node, fileOffset, length, windowOffset, isWritable } = request;
     const blocks = this.#blocksOf(windowOffset, length);
-    if (fileOffset % DAX_BLOCK !== 0) throw new HostError("EINVAL");
+    if (fileOffset % DAX_BLOCK !== 0 || length > DAX_MAP_MAX) throw new HostError("EINVAL");
     if (fileOffset > FILE_SIZE_MAX - length) throw new HostError("EFBIG");
     for (let i = 0; i < blocks.count; i++) {
       const offset = fileOffset + i * DAX_BLOCK;
@@ -224,12 +227,19 @@ export class DaxWindow {
     abandon(mapping);
   }
 
+  /** One block that cannot be stored keeps no other from it. */
   *#storeAll(node: object | undefined): Steps<void> {
     this.#collect();
+    const errors: unknown[] = [];
     for (const [block, mapping] of this.#mappings.entries()) {
       if (mapping === undefined || (node !== undefined && mapping.node !== node)) continue;
-      yield* this.#store(block, mapping);
+      try {
+        yield* this.#store(block, mapping);
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   *#reloadAll(node: object): Steps<void> {
@@ -334,6 +344,7 @@ export class DaxWindow {
       if (start >= end) continue;
       const at = start - mapping.offset;
       const view = this.#viewOf(block).subarray(at, end - mapping.offset);
+      this.#host.spend(view.length);
       use(view, this.#gpaOf(block) + at, start);
     }
   }
