@@ -117,15 +117,16 @@ test("lends a directory that is picked, in place, and offers it again", async ({
   expect(await vm.run("ls /mnt/files")).toBe("");
 });
 
-test("lends a directory that is dropped", async ({ vm, site }) => {
+test("lends a directory that is dropped, by 9P", async ({ vm, site }) => {
   const { page } = vm;
   await pickPrivate(page);
   await page.addInitScript(() => {
     const getAsFileSystemHandle = () => window.lentByTest();
     Object.assign(DataTransferItem.prototype, { getAsFileSystemHandle });
   });
-  await vm.boot(site);
+  await vm.boot(`${site}?share=9p`);
   await vm.run(MOUNTED);
+  expect(await vm.run("grep -c '/mnt/files 9p' /proc/mounts")).toBe("1");
   await drop(page, { lent: "" });
   await expect.poll(() => vm.try("echo text > /mnt/files/lent/a")).toMatchObject({ status: 0 });
   expect(await hostFile(page, "a")).toBe("text\n");

@@ -118,6 +118,12 @@ describe("readBootConfig", () => {
     }
   });
 
+  it("takes a way to share files", () => {
+    expect(read("?share=virtiofs")).not.toHaveProperty("share");
+    expect(read("?share=9p").share).toBe("9p");
+    expect(() => read("?share=nfs")).toThrow("cannot be shared by nfs");
+  });
+
   it("takes a window on shared files beside RAM", () => {
     expect(read("?dax=64").memory?.daxMiB).toBe(64);
     for (const bad of ["0", "3", "x", "1794"]) {

@@ -76,6 +76,13 @@ export const GROUPS: readonly FieldGroup[] = [
     fields: [
       field("display", "text", "Display", "none", "1, or WIDTHxHEIGHT"),
       field("sound", "switch", "Sound card", "", ""),
+      field(
+        "share",
+        "text",
+        "Sharing of files",
+        "virtiofs",
+        "or 9p, for guests that have only that",
+      ),
       field("ports", "list", "Console ports", "none", "names with commas between"),
       field("vsock", "number", "Sockets: the guest's CID", "none", "from 3 on"),
       field("virtio", "repeated", "Rules for virtio", "none", "blk0:packed,-EVENT_IDX net0:split"),

@@ -8,6 +8,7 @@ import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
 import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { windowBytesFor } from "../machine/windows.ts";
+import { NinePDevice } from "../virtio/devices/9p.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
@@ -224,6 +225,10 @@ export class Guest {
   }
 
   #attachShare(): void {
+    if (this.#config.share === "9p") {
+      this.#machine.attach(new NinePDevice("fs0", SHARE_TAG, this.#shared));
+      return;
+    }
     const bytes = this.#daxBytes;
     const { memory } = this.#machine;
     const dax = bytes === 0 ? undefined : { memory, window: this.#machine.openWindow(bytes) };

@@ -53,6 +53,8 @@ export interface BootConfig {
   readonly ports?: readonly string[];
   /** The guest's context identifier; absent for a machine without sockets. */
   readonly vsockCid?: number;
+  /** How files are shared with the guest; by virtio-fs unless it says so. */
+  readonly share?: "9p";
   /** A disk that is memory of the guest. */
   readonly pmem?: DiskConfig;
   /** Address of the relay's LAN; absent for a machine without a network. */
