@@ -24,7 +24,7 @@ const DEFAULT_LAN = "default";
 
 /** What the embedded guest's manifest says; here so that no file has to be fetched for it first. */
 export const DEFAULT_APPEND =
-  "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppress=1 memhp_default_state=online_movable fw_devlink=off initcall_blacklist=slab_sysfs_init";
+  "console=hvc0 quiet rcupdate.rcu_cpu_stall_suppress=1 memhp_default_state=online_movable fw_devlink=off initcall_blacklist=slab_sysfs_init cgroup_disable=memory";
 
 /** A LAN's name is a part of the relay's address. */
 const LAN_PATTERN = /^[\w.-]{1,64}$/;
