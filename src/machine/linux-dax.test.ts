@@ -8,7 +8,7 @@ import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-sessio
 const MIB = 1024 * 1024;
 
 /** Smaller than the files, so that Linux has to give blocks back. */
-const WINDOW_BYTES = 8 * MIB;
+const WINDOW_BYTES = 4 * MIB;
 
 async function boot(tree: MemoryTree) {
   let device!: FsDevice;
@@ -42,7 +42,7 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
       ),
     ).toContain("dax=always");
     // More than the window holds at once.
-    await run("head -c 20000000 /dev/urandom > /tmp/x; cp /tmp/x x");
+    await run("head -c 9000000 /dev/urandom > /tmp/x; cp /tmp/x x");
     expect(await run("cmp /tmp/x x && echo same")).toBe("same");
     const { bytesRead, mappedBlocks } = device.counters();
     // Nothing was read by requests.
@@ -55,8 +55,8 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
     expect(hostText(tree, "x", 1000, 5)).toBe("hello");
     expect(device.counters().bytesWritten).toBe(bytesWritten);
     expect(device.counters().storedBytes).toBeGreaterThan(0);
-    await run("printf 12345 | dd of=x bs=1 seek=15000000 conv=notrunc,fsync 2>/dev/null");
-    expect(hostText(tree, "x", 15_000_000, 5)).toBe("12345");
+    await run("printf 12345 | dd of=x bs=1 seek=8000000 conv=notrunc,fsync 2>/dev/null");
+    expect(hostText(tree, "x", 8_000_000, 5)).toBe("12345");
     // Requests that make a file longer are seen in the window, and so is its end.
     await run("echo one > log; cat log; echo two >> log");
     expect(await run("cat log; truncate -s 4 log; echo 2 >> log; cat log")).toBe(

@@ -103,7 +103,7 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     const backend = new MemoryBlockBackend({ sectors: (32 * MIB) / 512 });
     const maker = await bootWithPmem(backend);
     const made = await maker.session.command(
-      "mkfs.ext4 -q /dev/pmem0 && mkdir -p /mnt/p && mount /dev/pmem0 /mnt/p && cd /mnt/p && " +
+      "mkfs.ext4 -q -b 4096 /dev/pmem0 && mkdir -p /mnt/p && mount /dev/pmem0 /mnt/p && cd /mnt/p && " +
         "mkdir bin dev proc old && cp $(which busybox) bin/ && ln -s busybox bin/sh && cd / && " +
         "umount /mnt/p && echo ma''de",
     );

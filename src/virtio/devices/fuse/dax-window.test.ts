@@ -210,6 +210,21 @@ describe("the DAX window", () => {
     expect(await share.stored(PAGE + 4, 5)).toBe("host ");
   });
 
+  it("does not take for the guest's what requests have written", async () => {
+    const share = await mounted();
+    const { map, seen, tree, file, open, fuse, node } = share;
+    await map(0, 0, READ);
+    const fh = await open();
+    await fuse.ask(Opcode.WRITE, node, packed(fh, 0n, 3, 0, 0n, 0, 0, text("new")));
+    expect(seen(0, 8)).toBe("newtents");
+    await fuse.ask(Opcode.FSYNC, node, packed(fh, 0, 0));
+    expect(fuse.device.counters()).toMatchObject({ storedBytes: 0 });
+    void file.content?.write(0, [text("host")]);
+    await tree.setattr(file, { mtime: "now" });
+    await open();
+    expect(seen(0, 8)).toBe("hostents");
+  });
+
   it("tells at the next sync what could not be written when a block went", async () => {
     const tree = new TroubledTree({ nowMs: () => now++ });
     const share = await mounted(tree);

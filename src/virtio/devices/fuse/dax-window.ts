@@ -125,22 +125,21 @@ export class DaxWindow {
   /** A request has written these bytes to the file. */
   written(node: object, offset: number, source: readonly Uint8Array[]): void {
     if (!this.#shows(node)) return;
-    let at = offset;
-    for (const part of source) {
-      this.#each(node, at, part.length, (view, start, from) => {
-        view.set(part.subarray(from - at, from - at + view.length));
-        this.#memory.written(start, view.length);
-      });
-      at += part.length;
-    }
+    this.#unnoted(() => {
+      let at = offset;
+      for (const part of source) {
+        this.#change(node, at, part.length, (view, from) => {
+          view.set(part.subarray(from - at, from - at + view.length));
+        });
+        at += part.length;
+      }
+    });
   }
 
   /** A request has made zeros of a range; or the file ends at `offset`. */
   zeroed(node: object, offset: number, length = FILE_SIZE_MAX): void {
-    this.#each(node, offset, length, (view, start) => {
-      view.fill(0);
-      this.#memory.written(start, view.length);
-    });
+    if (!this.#shows(node)) return;
+    this.#unnoted(() => this.#change(node, offset, length, (view) => view.fill(0)));
   }
 
   /** Unmaps all. What was written and not synced is lost, as when power fails. */
@@ -195,8 +194,7 @@ export class DaxWindow {
       this.#host.counters.mappedBlocks++;
       yield* this.#read(file, offset, this.#viewOf(block));
       this.#checkOpen();
-      this.#memory.written(this.#gpaOf(block), DAX_BLOCK);
-      this.#collect();
+      this.#unnoted(() => this.#memory.written(this.#gpaOf(block), DAX_BLOCK));
       this.#dirty.fill(0, block * BLOCK_PAGES, (block + 1) * BLOCK_PAGES);
     } catch (error) {
       if (this.#mappings[block] === undefined) abandon({ file });
@@ -282,23 +280,20 @@ export class DaxWindow {
   }
 
   /** Copies what the file has now over the pages that the guest has not written. */
-  *#reload(block: number, { file, offset }: Mapping): Steps<void> {
+  *#reload(block: number, { file, offset, isWritable }: Mapping): Steps<void> {
     const fresh = new Uint8Array(DAX_BLOCK);
     yield* this.#read(file, offset, fresh);
     this.#checkOpen();
-    this.#collect();
     this.#host.spend(DAX_BLOCK);
     const view = this.#viewOf(block);
-    const first = block * BLOCK_PAGES;
-    for (let page = 0; page < BLOCK_PAGES; page++) {
-      if (this.#dirty[first + page] === 1) continue;
-      const at = page * PAGE_BYTES;
-      view.set(fresh.subarray(at, at + PAGE_BYTES), at);
-      this.#memory.written(this.#gpaOf(block) + at, PAGE_BYTES);
-    }
-    const dirty = this.#dirty.slice(first, first + BLOCK_PAGES);
-    this.#collect();
-    this.#dirty.set(dirty, first);
+    this.#unnoted(() => {
+      for (let page = 0; page < BLOCK_PAGES; page++) {
+        if (isWritable && this.#dirty[block * BLOCK_PAGES + page] === 1) continue;
+        const at = page * PAGE_BYTES;
+        view.set(fresh.subarray(at, at + PAGE_BYTES), at);
+        this.#memory.written(this.#gpaOf(block) + at, PAGE_BYTES);
+      }
+    });
   }
 
   /** Behind the file's end are zeros. */
@@ -312,6 +307,13 @@ export class DaxWindow {
     for (const gpa of this.#memory.takeWritten(this.#window)) {
       this.#dirty[(gpa - this.#window.base) / PAGE_BYTES] = 1;
     }
+  }
+
+  /** Writes what the file has already: no page becomes dirty by it. */
+  #unnoted(write: () => void): void {
+    this.#collect();
+    write();
+    this.#memory.takeWritten(this.#window);
   }
 
   #isDirty(block: number): boolean {
@@ -330,12 +332,12 @@ export class DaxWindow {
     return { at: first * PAGE_BYTES, length: (end - first) * PAGE_BYTES };
   }
 
-  /** Calls back with each part of a file's range that is mapped, its address and its offset. */
-  #each(
+  /** Changes what is mapped of a file's range as the file has been; `change` gets the parts' offsets. */
+  #change(
     node: object,
     offset: number,
     length: number,
-    use: (view: Uint8Array, gpa: number, offset: number) => void,
+    change: (view: Uint8Array, offset: number) => void,
   ): void {
     for (const [block, mapping] of this.#mappings.entries()) {
       if (mapping?.node !== node) continue;
@@ -343,9 +345,9 @@ export class DaxWindow {
       const end = Math.min(offset + length, mapping.offset + DAX_BLOCK);
       if (start >= end) continue;
       const at = start - mapping.offset;
-      const view = this.#viewOf(block).subarray(at, end - mapping.offset);
-      this.#host.spend(view.length);
-      use(view, this.#gpaOf(block) + at, start);
+      change(this.#viewOf(block).subarray(at, end - mapping.offset), start);
+      this.#memory.written(this.#gpaOf(block) + at, end - start);
+      this.#host.spend(end - start);
     }
   }
 
