@@ -93,7 +93,7 @@ test("lends a directory that is picked, in place, and offers it again", async ({
     await directory.getDirectoryHandle("inner", { create: true });
   });
   await lend(page, "Lend a directory…");
-  expect(await vm.run("cd /mnt/files/lent; ls; cat hello.txt")).toBe(
+  expect(await vm.run("cd /mnt/files/lent; ls -1; cat hello.txt")).toBe(
     "hello.txt\ninner\nhello from the host",
   );
   await vm.run("echo more >> hello.txt; echo new > inner/new; head -c 3000000 /dev/zero > large");
@@ -101,9 +101,9 @@ test("lends a directory that is picked, in place, and offers it again", async ({
   expect(await hostFile(page, "inner", "new")).toBe("new\n");
   expect((await hostFile(page, "large")).length).toBe(3_000_000);
   expect(
-    await vm.run("mv inner/new moved; cat moved; rm large; ls; mv inner away 2>/dev/null; ls"),
+    await vm.run("mv inner/new moved; cat moved; rm large; ls -1; mv inner away 2>/dev/null; ls -1"),
   ).toBe("new\nhello.txt\ninner\nmoved\naway\nhello.txt\nmoved");
-  expect(await vm.run("ln -s a b 2>&1; chmod 600 moved 2>&1; sync; rmdir away; ls")).toMatch(
+  expect(await vm.run("ln -s a b 2>&1; chmod 600 moved 2>&1; sync; rmdir away; ls -1")).toMatch(
     /not permitted.*\n.*not permitted.*\nhello.txt\nmoved$/,
   );
   // The browser still grants it, so it is there again by itself.
