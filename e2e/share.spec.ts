@@ -101,7 +101,9 @@ test("lends a directory that is picked, in place, and offers it again", async ({
   expect(await hostFile(page, "inner", "new")).toBe("new\n");
   expect((await hostFile(page, "large")).length).toBe(3_000_000);
   expect(
-    await vm.run("mv inner/new moved; cat moved; rm large; ls -1; mv inner away 2>/dev/null; ls -1"),
+    await vm.run(
+      "mv inner/new moved; cat moved; rm large; ls -1; mv inner away 2>/dev/null; ls -1",
+    ),
   ).toBe("new\nhello.txt\ninner\nmoved\naway\nhello.txt\nmoved");
   expect(await vm.run("ln -s a b 2>&1; chmod 600 moved 2>&1; sync; rmdir away; ls -1")).toMatch(
     /not permitted.*\n.*not permitted.*\nhello.txt\nmoved$/,
@@ -120,13 +122,14 @@ test("lends a directory that is picked, in place, and offers it again", async ({
 test("lends a directory that is dropped, by 9P", async ({ vm, site }) => {
   const { page } = vm;
   await pickPrivate(page);
-  await page.addInitScript(() => {
-    const getAsFileSystemHandle = () => window.lentByTest();
-    Object.assign(DataTransferItem.prototype, { getAsFileSystemHandle });
-  });
   await vm.boot(`${site}?share=9p`);
   await vm.run(MOUNTED);
   expect(await vm.run("grep -c '/mnt/files 9p' /proc/mounts")).toBe("1");
+  // Now, because the browser puts its own function there after scripts of the page's start.
+  await page.evaluate(() => {
+    const getAsFileSystemHandle = () => window.lentByTest();
+    Object.assign(DataTransferItem.prototype, { getAsFileSystemHandle });
+  });
   await drop(page, { lent: "" });
   await expect.poll(() => vm.try("echo text > /mnt/files/lent/a")).toMatchObject({ status: 0 });
   expect(await hostFile(page, "a")).toBe("text\n");
