@@ -25,7 +25,8 @@ describe("options of run", () => {
     const line =
       "--kernel K --initrd I --append a=b --firmware F --ram 512M --disk A --disk B,ro --pmem P,ro --net ws://x/ " +
       "--virtio packed --virtio blk0:-9 --balloon 64 --hotplug-memory 256M,128 --timeout 2.5 " +
-      "--gdb 1234 --gdb-wait --profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --crypto --rtc --no-reboot";
+      "--gdb 1234 --gdb-wait --profile qemu-virt --irq aplic --display D.png,800x600 --sound S.wav --share-dax 64M " +
+      "--crypto --rtc --no-reboot";
     expect(parse(line)).toEqual({
       kernel: "K",
       initrd: "I",
@@ -34,6 +35,7 @@ describe("options of run", () => {
       ramMiB: 512,
       balloonMiB: 64,
       hotplug: { mib: 256, pluggedMiB: 128 },
+      shareDaxMiB: 64,
       disks: [
         { path: "A", readOnly: false },
         { path: "B", readOnly: true },

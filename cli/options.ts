@@ -52,6 +52,8 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --irq NAME          interrupt controller: plic (default) or aplic
   --share TAG=DIR     share a directory by virtio-fs; TAG=DIR,ro keeps the guest from changing it
   --share-9p TAG=DIR  the same by 9P2000.L, for guests without virtio-fs; both may be repeated
+  --share-dax MIB     the guest can map files of each --share, in so much memory above RAM
+                      (mount -t virtiofs -o dax TAG DIR)
   --timeout SECONDS   give up after that time, with exit code 124
   --no-reboot         end when the guest restarts itself
   --stats             say at the end how long and how fast it ran
@@ -94,6 +96,8 @@ export interface RunOptions {
   readonly profile: "tabvisor" | "qemu-virt";
   readonly irq: "plic" | "aplic";
   readonly shares: readonly ShareOption[];
+  /** Size of each virtio-fs share's DAX window; absent for none. */
+  readonly shareDaxMiB?: number;
   /** Port of 127.0.0.1 for GDB; 0 for a free one. */
   readonly gdbPort?: number;
   readonly gdbWaits: boolean;
@@ -124,6 +128,7 @@ const OPTIONS = {
   irq: { type: "string" },
   share: { type: "string", multiple: true },
   "share-9p": { type: "string", multiple: true },
+  "share-dax": { type: "string" },
   gdb: { type: "string" },
   "gdb-wait": { type: "boolean" },
   timeout: { type: "string" },
@@ -155,6 +160,7 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
     rtc: values.rtc === true,
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
+    ...(values["share-dax"] && { shareDaxMiB: parseMib("--share-dax", values["share-dax"]) }),
     shares: [
       ...(values.share ?? []).map((text) => parseShare("virtiofs", text)),
       ...(values["share-9p"] ?? []).map((text) => parseShare("9p", text)),

@@ -24,7 +24,7 @@ import { MediaDevices } from "./media-devices.ts";
 import { MemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
-import { shareDevice } from "./share/share-device.ts";
+import { shareDevice, shareWindowBytes } from "./share/share-device.ts";
 import { Terminal } from "./terminal.ts";
 
 /** As the `timeout` command has it. */
@@ -137,7 +137,7 @@ class Session {
       interruptController: options.irq,
       virtio: options.virtio,
       ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
-      windowBytes: memory.windowBytes,
+      windowBytes: memory.windowBytes + shareWindowBytes(options.shares, options.shareDaxMiB),
       events: {
         onExit: (exit) => this.#ended(exit),
         onPanic: () => this.#panic(),
@@ -160,7 +160,8 @@ class Session {
       disk.follow(() => device.resized());
     });
     this.#options.shares.forEach((share, i) => {
-      this.#machine.attach(shareDevice(`fs${i}`, share));
+      const { shareDaxMiB } = this.#options;
+      this.#machine.attach(shareDevice(`fs${i}`, share, this.#machine, shareDaxMiB));
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
     if (this.#options.crypto) {

@@ -96,22 +96,12 @@ async function boot(device: VirtioDevice): Promise<LinuxSession> {
   return session;
 }
 
-/** What a command prints, without its echo and the prompt. */
-async function output(session: LinuxSession, command: string): Promise<string> {
-  const seen = await session.command(`echo "<<"; ${command}`);
-  return seen
-    .split(/^<<\r\n/m)[1]
-    .split("done\r\n")[0]
-    .replaceAll("\r\n", "\n")
-    .trim();
-}
-
 describe.skipIf(!hasGuest).each(DEVICES)("%s in Linux", (type, createDevice) => {
   it.each(TREES)("shares %s", { timeout: 4 * LIMIT_MS }, async (_name, create) => {
     const { tree, read, write, attributes } = create();
     write("there", "before\n");
     const session = await boot(createDevice("box", tree));
-    const run = (command: string) => output(session, command);
+    const run = (command: string) => session.output(command);
     expect(await run("mount | grep box")).toContain(`box on /mnt/box type ${type} (`);
     expect(await run("cat there")).toBe("before");
 

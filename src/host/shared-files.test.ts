@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
+import type { MemoryNode } from "../virtio/devices/host-tree/memory-tree.ts";
 import { BufferTarget } from "../virtio/testing/buffer-target.ts";
 import { SHARED_DEPTH_MAX, SharedFiles } from "./shared-files.ts";
 
 const file = (text: string) => new File([text], "any", { lastModified: 1_600_000_000_000 });
 
 async function read({ tree }: SharedFiles, ...path: string[]): Promise<string> {
-  const node = path.reduce((at, name) => tree.lookup(at, name), tree.root);
+  const node = path.reduce((at, name) => tree.lookup(at, name) as MemoryNode, tree.root);
   const target = new BufferTarget(100);
   const count = await node.content!.read(0, target);
   return new TextDecoder().decode(target.bytes.subarray(0, count));
@@ -19,7 +20,8 @@ it("shows files where they were put, and the latest of a name", async () => {
   expect(await read(shared, "d", "e", "b.txt")).toBe("two");
   expect(shared.add("a.txt", file("three"))).toBe(true);
   expect(await read(shared, "a.txt")).toBe("three");
-  const { size, mtime } = shared.tree.getattr(shared.tree.lookup(shared.tree.root, "a.txt"));
+  const node = await shared.tree.lookup(shared.tree.root, "a.txt");
+  const { size, mtime } = await shared.tree.getattr(node);
   expect([size, mtime.sec]).toEqual([5, 1_600_000_000]);
 });
 
@@ -27,7 +29,8 @@ it("keeps what the guest writes apart from the person's file", async () => {
   const shared = new SharedFiles(Date.now);
   const original = file("original");
   shared.add("a", original);
-  await shared.tree.lookup(shared.tree.root, "a").content!.write(0, [Uint8Array.of(0x4f)]);
+  const node = shared.tree.lookup(shared.tree.root, "a") as MemoryNode;
+  await node.content!.write(0, [Uint8Array.of(0x4f)]);
   expect(await read(shared, "a")).toBe("Original");
   expect(await original.text()).toBe("original");
 });

@@ -1,7 +1,12 @@
-/** Files of the person's that the guest may use: read when it wants them, and changed in memory only. */
+/**
+ * What a person shares with the guest: files, read when it wants them and changed in memory only, and
+ * directories that are lent to it.
+ */
 import type { LazyBytes } from "../virtio/devices/host-tree/memory-content.ts";
 import { type MemoryNode, MemoryTree } from "../virtio/devices/host-tree/memory-tree.ts";
 import { isShareable } from "../virtio/devices/host-tree/names.ts";
+import type { SharedBlob } from "./handles/file-system-access.ts";
+import { ShareTree } from "./share-tree.ts";
 
 /**
  * Bytes that the guest may write there: they are in the tab's memory, and gone with it. What it only
@@ -12,19 +17,14 @@ const WRITTEN_MAX = 256 * 1024 * 1024;
 /** Directories in directories: a person's own are never this deep. */
 export const SHARED_DEPTH_MAX = 64;
 
-/** What a browser's `File` is, as far as it is needed here. */
-export interface SharedBlob {
-  readonly size: number;
-  /** Milliseconds since 1970. */
-  readonly lastModified: number;
-  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
-}
-
 export class SharedFiles {
-  readonly tree: MemoryTree;
+  /** What the guest sees. */
+  readonly tree: ShareTree;
+  readonly #files: MemoryTree;
 
   constructor(nowMs: () => number) {
-    this.tree = new MemoryTree({ nowMs, capacity: WRITTEN_MAX });
+    this.#files = new MemoryTree({ nowMs, capacity: WRITTEN_MAX });
+    this.tree = new ShareTree(this.#files, nowMs);
   }
 
   /**
@@ -36,10 +36,11 @@ export class SharedFiles {
     const names = path.split("/");
     const last = names.pop() ?? "";
     if (![...names, last].every(isShareable) || names.length >= SHARED_DEPTH_MAX) return false;
+    if (this.tree.isLent(names[0] ?? last)) return false;
     try {
-      const dir = names.reduce((at, name) => this.#directory(at, name), this.tree.root);
-      if (dir.entries?.has(last)) this.tree.unlink(dir, last);
-      this.tree.addLazy(dir, last, bytesOf(file), file.lastModified);
+      const dir = names.reduce((at, name) => this.#directory(at, name), this.#files.root);
+      if (dir.entries?.has(last)) this.#files.unlink(dir, last);
+      this.#files.addLazy(dir, last, bytesOf(file), file.lastModified);
       return true;
     } catch {
       // A directory has that name, a file that of a directory, or there are too many.
@@ -49,7 +50,7 @@ export class SharedFiles {
 
   #directory(dir: MemoryNode, name: string): MemoryNode {
     const known = dir.entries?.get(name);
-    return known ?? this.tree.mkdir(dir, name, { mode: 0o755, uid: 0, gid: 0 });
+    return known ?? this.#files.mkdir(dir, name, { mode: 0o755, uid: 0, gid: 0 });
   }
 }
 

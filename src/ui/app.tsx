@@ -4,9 +4,11 @@ import { type ComponentType, type JSX, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { offerAutomation } from "./automation.ts";
 import { DisplayView, hasDisplay } from "./display.tsx";
+import { droppedOf } from "./dropped.ts";
 import { GrowDialog } from "./grow-dialog.tsx";
 import { address, close as closeInspector, go } from "./inspector/address.ts";
 import type { InspectorProps } from "./inspector/inspector.tsx";
+import { lendAgain } from "./lend-fields.tsx";
 import { useMedia } from "./media.ts";
 import { MemoryDialog } from "./memory-dialog.tsx";
 import { nextTask } from "./next-task.ts";
@@ -24,7 +26,7 @@ export function mount(startup: Startup, parent: Element): void {
   render(<App session={new Session(startup)} />, parent);
 }
 
-const NOTHING_DROPPED: Dropped = { files: [], roles: {} };
+const NOTHING_DROPPED: Dropped = { files: [], directories: [], roles: {} };
 
 /** Where the inspector lies over the terminal; `inspector.css` knows of the same width. */
 const NARROW = "(max-width: 600px)";
@@ -54,15 +56,16 @@ function App({ session }: { session: Session }): JSX.Element {
     // Once it is no longer under the inspector.
     requestAnimationFrame(focusTerminal);
   };
-  const takeFiles = async (files: Iterable<File>): Promise<void> => {
-    const all = [...files];
-    setDropped({ files: all, roles: await sortFiles(all) });
+  const takeFiles = async (transfer: DataTransfer | null): Promise<void> => {
+    const { files, directories } = await droppedOf(transfer);
+    setDropped({ files, directories, roles: await sortFiles(files) });
     setDialog("open");
   };
   const open = (): void => setDialog("open");
   const reset = (): void => setDialog("reset");
   const grow = (): void => setDialog("grow");
   const list = (): void => setDialog("shortcuts");
+  useEffect(() => void lendAgain(session), []);
   useShortcuts({ onInspect: inspect, onReturn: focusTerminal, onList: list });
   return (
     <>
@@ -149,7 +152,11 @@ async function show(session: Session, parent: HTMLElement): Promise<GuestTermina
 }
 
 /** Catches files that are dragged over the page. */
-function DropZone({ onFiles }: { onFiles: (files: Iterable<File>) => Promise<void> }): JSX.Element {
+function DropZone({
+  onFiles,
+}: {
+  onFiles: (transfer: DataTransfer | null) => Promise<void>;
+}): JSX.Element {
   const [isOver, setIsOver] = useState(false);
   // Once is enough: the listeners use only functions that stay good.
   useEffect(() => {
@@ -165,7 +172,7 @@ function DropZone({ onFiles }: { onFiles: (files: Iterable<File>) => Promise<voi
     const drop = (event: DragEvent): void => {
       event.preventDefault();
       setIsOver(false);
-      void onFiles(event.dataTransfer?.files ?? []);
+      void onFiles(event.dataTransfer);
     };
     document.addEventListener("dragover", over);
     document.addEventListener("dragleave", leave);

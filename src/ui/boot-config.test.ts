@@ -118,6 +118,19 @@ describe("readBootConfig", () => {
     }
   });
 
+  it("takes a way to share files", () => {
+    expect(read("?share=virtiofs")).not.toHaveProperty("share");
+    expect(read("?share=9p").share).toBe("9p");
+    expect(() => read("?share=nfs")).toThrow("cannot be shared by nfs");
+  });
+
+  it("takes a window on shared files beside RAM", () => {
+    expect(read("?dax=64").memory?.daxMiB).toBe(64);
+    for (const bad of ["0", "3", "x", "1794"]) {
+      expect(() => read(`?dax=${bad}`)).toThrow("cannot be mapped");
+    }
+  });
+
   it("takes memory to plug, and a disk that is memory", () => {
     expect(read("?hotplug=256").memory?.hotplug).toEqual({ mib: 256, pluggedMiB: 0 });
     expect(read("?hotplug=256").append).toContain("memhp_default_state=");

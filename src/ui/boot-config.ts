@@ -66,6 +66,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const ramMiB = inField("ram", () => readRam(query.get("ram")));
   const virtio = query.getAll("virtio");
   const memory = readMemory(query, ramMiB);
+  const share = inField("share", () => readShare(query.get("share")));
   return {
     append: query.get("append") ?? DEFAULT_APPEND,
     ramMiB,
@@ -77,6 +78,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(pmem && { pmem }),
     ...(relay && { relay }),
     ...(virtio.length > 0 && { virtio }),
+    ...(share && { share }),
     ...readLinks(query),
     ...(display && { display }),
     ...(isSwitchedOn(query.get("sound")) && { sound: true }),
@@ -116,6 +118,13 @@ export function readRam(value: string | null): number {
 /** A parameter that is there, and says neither no nor none. */
 export function isSwitchedOn(value: string | null): boolean {
   return value !== null && !/^(0|no|none|off)$/.test(value);
+}
+
+/** Undefined for the usual, virtio-fs. */
+function readShare(value: string | null): BootConfig["share"] {
+  if (value === "9p") return value;
+  if (value === null || value === "" || value === "virtiofs") return undefined;
+  throw new ConfigError(`Files cannot be shared by ${value}.`, "Give share as virtiofs or 9p.");
 }
 
 function readDisplay(value: string | null): DisplayConfig | undefined {

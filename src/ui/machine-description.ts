@@ -45,6 +45,7 @@ export const GROUPS: readonly FieldGroup[] = [
       field("balloon", "number", "Balloon, MiB", "0", "none for a machine without"),
       field("hotplug", "text", "Memory to plug, MiB", "none", "SIZE, or SIZE,PLUGGED"),
       field("pmem", "text", "Persistent memory", "none", "a disk's name or an image's address"),
+      field("dax", "number", "Window on shared files, MiB", "none", "for mount -o dax"),
     ],
   },
   {
@@ -77,6 +78,13 @@ export const GROUPS: readonly FieldGroup[] = [
       field("sound", "switch", "Sound card", "", ""),
       field("crypto", "switch", "Crypto device", "", ""),
       field("rtc", "switch", "RTC device", "", ""),
+      field(
+        "share",
+        "text",
+        "Sharing of files",
+        "virtiofs",
+        "or 9p, for guests that have only that",
+      ),
       field("ports", "list", "Console ports", "none", "names with commas between"),
       field("vsock", "number", "Sockets: the guest's CID", "none", "from 3 on"),
       field("virtio", "repeated", "Rules for virtio", "none", "blk0:packed,-EVENT_IDX net0:split"),

@@ -8,16 +8,31 @@ export const MAX_RAM_MIB = 2048;
 /** Linux plugs memory in sections of that many MiB. */
 const HOTPLUG_STEP_MIB = 128;
 
+/** Files are mapped in blocks of that many MiB. */
+const DAX_STEP_MIB = 2;
+
 /** @throws ConfigError */
 export function readMemory(query: URLSearchParams, ramMiB: number): MemoryConfig {
   const balloon = query.get("balloon");
   const hotplug = query.get("hotplug");
+  const dax = query.get("dax");
   return {
     ...(balloon !== "none" && {
       balloonMiB: inField("balloon", () => readBalloon(balloon, ramMiB)),
     }),
     ...(hotplug && { hotplug: inField("hotplug", () => readHotplug(hotplug, ramMiB)) }),
+    ...(dax && { daxMiB: inField("dax", () => readDax(dax, ramMiB)) }),
   };
+}
+
+/** Size of the window in which files can be mapped: memory beside RAM. */
+function readDax(value: string, ramMiB: number): number {
+  const mib = readMib(value);
+  if (mib > 0 && mib % DAX_STEP_MIB === 0 && ramMiB + mib <= MAX_RAM_MIB) return mib;
+  throw new ConfigError(
+    `Shared files cannot be mapped in ${value} MiB.`,
+    `Give dax a multiple of ${DAX_STEP_MIB}, with RAM up to ${MAX_RAM_MIB} MiB.`,
+  );
 }
 
 /** `SIZE` or `SIZE,PLUGGED`, both in MiB. */

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
 import { Choices, TextField, useForm } from "./form.tsx";
 import { formatBytes } from "./format.ts";
+import { LendFields, lend } from "./lend-fields.tsx";
 import { MAX_RAM_MIB } from "./memory-config.ts";
 import { Dialog } from "./panels.tsx";
 import { configOf, type Picked, sharedOf } from "./picked-files.ts";
@@ -19,7 +20,9 @@ const ROLES: readonly { role: Role; label: string; hint: string }[] = [
 
 export interface Dropped {
   readonly files: readonly File[];
-  /** The same by what they seem to be for. */
+  /** Those that the browser can lend. */
+  readonly directories: readonly FileSystemDirectoryHandle[];
+  /** The files by what they seem to be for. */
   readonly roles: Picked;
 }
 
@@ -34,7 +37,7 @@ export interface OpenDialogProps {
 export function OpenDialog({ session, open, dropped, onClose }: OpenDialogProps): JSX.Element {
   return (
     <Dialog open={open} title="Share files, or boot something else" onClose={onClose}>
-      <ShareFields session={session} dropped={dropped.files} onClose={onClose} />
+      <ShareFields session={session} dropped={dropped} onClose={onClose} />
       <OpenForm session={session} dropped={dropped.roles} onClose={onClose} />
     </Dialog>
   );
@@ -42,7 +45,7 @@ export function OpenDialog({ session, open, dropped, onClose }: OpenDialogProps)
 
 interface ShareFieldsProps {
   readonly session: Session;
-  readonly dropped: readonly File[];
+  readonly dropped: Dropped;
   readonly onClose: () => void;
 }
 
@@ -51,15 +54,21 @@ function ShareFields({ session, dropped, onClose }: ShareFieldsProps): JSX.Eleme
     session.share(sharedOf(files));
     onClose();
   };
-  if (dropped.length > 0) {
+  const { files, directories } = dropped;
+  if (files.length + directories.length > 0) {
+    const shareAll = (): void => {
+      for (const handle of directories) void lend(session, { handle, readOnly: false });
+      share(files);
+    };
     return (
-      <button type="button" class="main" onClick={() => share(dropped)}>
+      <button type="button" class="main" onClick={shareAll}>
         Share with the guest
       </button>
     );
   }
   return (
     <>
+      <LendFields session={session} />
       <ShareField label="Share files" hint="in /mnt/files; changes stay apart" onPick={share} />
       <ShareField
         label="Share a directory"

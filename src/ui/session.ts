@@ -33,6 +33,15 @@ export interface Exit {
   readonly detail: string;
 }
 
+/** A directory that the guest may use, in place. */
+export interface Lent {
+  readonly id: number;
+  readonly handle: FileSystemDirectoryHandle;
+  readonly readOnly: boolean;
+  /** What the guest has it under, once it has it. */
+  readonly name?: string;
+}
+
 /** Where the guest's console is shown; `terminal.ts` makes one. */
 export interface Screen {
   /** Shows output; calls back when it is on the screen. */
@@ -72,6 +81,8 @@ export class Session {
   /** Counts Workers: each needs a canvas of its own. */
   readonly generation: Signal<number> = signal(0);
   readonly config: Signal<BootConfig | undefined>;
+  readonly lent: Signal<readonly Lent[]> = signal([]);
+  #lendings = 0;
   #speaker: Speaker | undefined;
   #machine: MachineLink | undefined;
   #screen: Screen | undefined;
@@ -174,6 +185,18 @@ export class Session {
     this.#machine?.send({ type: "share", files });
   }
 
+  /** Lets the guest use a directory in place; a machine that is booted later may use it too. */
+  lend(handle: FileSystemDirectoryHandle, readOnly: boolean): void {
+    const lent = { id: ++this.#lendings, handle, readOnly };
+    this.lent.value = [...this.lent.value, lent];
+    this.#machine?.send({ type: "lend", ...lent });
+  }
+
+  takeBack(id: number): void {
+    this.lent.value = this.lent.value.filter((lent) => lent.id !== id);
+    this.#machine?.send({ type: "take-back", id });
+  }
+
   /** Ends this machine, once its disk is stored, and boots another. */
   async boot(config: BootConfig): Promise<void> {
     await this.#closeMachine();
@@ -184,6 +207,9 @@ export class Session {
     this.generation.value++;
     this.resized();
     this.#tellSound();
+    for (const { id, handle, readOnly } of this.lent.value) {
+      this.#machine.send({ type: "lend", id, handle, readOnly });
+    }
   }
 
   #closeMachine(): Promise<void> {
@@ -262,6 +288,13 @@ export class Session {
       case "link":
         this.link.value = message;
         break;
+      case "lent": {
+        const { id, name } = message;
+        this.lent.value = this.lent.value.map((lent) =>
+          lent.id === id ? { ...lent, name } : lent,
+        );
+        break;
+      }
     }
   };
 

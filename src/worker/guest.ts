@@ -7,6 +7,8 @@ import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
 import { parseVirtioRule } from "../machine/virtio-rules.ts";
+import { windowBytesFor } from "../machine/windows.ts";
+import { NinePDevice } from "../virtio/devices/9p.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
@@ -83,7 +85,7 @@ export class Guest {
       clock: services.clock,
       entropy: services.fillRandom,
       ramBytes: config.ramMiB * MIB,
-      windowBytes: this.#memory.windowBytes,
+      windowBytes: this.#memory.windowBytes + windowBytesFor(this.#daxBytes),
       shared: services.isIsolated,
       virtio: (config.virtio ?? []).map(parseVirtioRule),
       events: {
@@ -131,7 +133,7 @@ export class Guest {
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
-    this.#machine.attach(new FsDevice("fs0", SHARE_TAG, this.#shared));
+    this.#attachShare();
     this.#machine.boot({
       append: this.#config.append,
       ...(kernel && { kernel }),
@@ -165,7 +167,7 @@ export class Guest {
 
   /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
   async flush(): Promise<void> {
-    await Promise.all([this.#disk?.disk.flush(), this.#memory.flush()]);
+    await Promise.all([this.#disk?.disk.flush(), this.#memory.flush(), this.#shared.syncfs?.()]);
   }
 
   /** Makes the disk larger and tells the guest. Rejects if it cannot be or the browser refuses. */
@@ -203,6 +205,11 @@ export class Guest {
     return { isIdle, isHeld: this.#machine.hold.isActive, stats };
   }
 
+  /** Of the window in which files can be mapped. */
+  get #daxBytes(): number {
+    return (this.#config.memory?.daxMiB ?? 0) * MIB;
+  }
+
   #slice(maxMs: number) {
     const result = this.#meter.timed(() => this.#machine.runSlice(maxMs));
     this.console.flush();
@@ -220,6 +227,17 @@ export class Guest {
     this.#block = new BlockDevice("blk0", point);
     this.#disks.set(this.#block.name, point);
     this.#machine.attach(this.#block);
+  }
+
+  #attachShare(): void {
+    if (this.#config.share === "9p") {
+      this.#machine.attach(new NinePDevice("fs0", SHARE_TAG, this.#shared));
+      return;
+    }
+    const bytes = this.#daxBytes;
+    const { memory } = this.#machine;
+    const dax = bytes === 0 ? undefined : { memory, window: this.#machine.openWindow(bytes) };
+    this.#machine.attach(new FsDevice("fs0", SHARE_TAG, this.#shared, dax));
   }
 
   #attachNet(url: string): void {

@@ -52,6 +52,8 @@ export class MachineHost {
   readonly #services: Services;
   /** Outlives a restart of the machine. */
   readonly #shared: SharedFiles;
+  /** Names of lent directories by the page's numbers for them. */
+  readonly #lent = new Map<number, string>();
   #config: BootConfig | undefined;
   #files: BootFiles | undefined;
   #guest: Guest | undefined;
@@ -90,6 +92,13 @@ export class MachineHost {
         break;
       case "share":
         this.#share(message.files);
+        break;
+      case "lend":
+        this.#lend(message);
+        break;
+      case "take-back":
+        void this.#shared.tree.takeBack(this.#lent.get(message.id) ?? "");
+        this.#lent.delete(message.id);
         break;
       case "resize":
         this.#size = message;
@@ -266,6 +275,12 @@ export class MachineHost {
     if (refused.length === 0) return;
     const what = `The guest cannot have ${refused.length} of the files, such as ${refused[0].path}.`;
     this.#services.post({ type: "notice", problem: { what, advice: "Give them other names." } });
+  }
+
+  #lend({ id, handle, readOnly }: Extract<ToWorker, { type: "lend" }>): void {
+    const name = this.#shared.tree.lend(handle, readOnly);
+    this.#lent.set(id, name);
+    this.#services.post({ type: "lent", id, name });
   }
 
   #type(bytes: Uint8Array): void {

@@ -28,6 +28,8 @@ export interface MemoryConfig {
   readonly balloonMiB?: number;
   /** Memory that can be plugged while the machine runs, and what is plugged of it at first. */
   readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
+  /** Where the guest can map shared files; absent for nowhere. */
+  readonly daxMiB?: number;
 }
 
 export interface DisplayConfig {
@@ -51,6 +53,8 @@ export interface BootConfig {
   readonly ports?: readonly string[];
   /** The guest's context identifier; absent for a machine without sockets. */
   readonly vsockCid?: number;
+  /** How files are shared with the guest; by virtio-fs unless it says so. */
+  readonly share?: "9p";
   /** A disk that is memory of the guest. */
   readonly pmem?: DiskConfig;
   /** Address of the relay's LAN; absent for a machine without a network. */
@@ -112,6 +116,15 @@ export type ToWorker =
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   /** The guest may use these files from now on. */
   | { readonly type: "share"; readonly files: readonly SharedFile[] }
+  /** The guest may use this directory from now on, in place; answered by "lent". */
+  | {
+      readonly type: "lend";
+      readonly id: number;
+      readonly handle: FileSystemDirectoryHandle;
+      readonly readOnly: boolean;
+    }
+  /** The guest may no longer use a directory. */
+  | { readonly type: "take-back"; readonly id: number }
   /** Changes how much memory the guest is to have. */
   | { readonly type: "memory"; readonly balloonMiB: number; readonly pluggedMiB: number }
   /** Connects; the other end of `channel` has `MessageStreams`. */
@@ -258,6 +271,8 @@ export type FromWorker =
   | { readonly type: "problem"; readonly problem: Problem }
   /** Something is not as wished but the machine goes on; without a problem, all is well again. */
   | { readonly type: "notice"; readonly problem?: Problem }
+  /** The guest has a lent directory under this name, below the share. */
+  | { readonly type: "lent"; readonly id: number; readonly name: string }
   /** What the display shows has that size now; 0 by 0 when it shows nothing. */
   | { readonly type: "screen"; readonly width: number; readonly height: number }
   | { readonly type: "cursor"; readonly cursor?: CursorPicture }

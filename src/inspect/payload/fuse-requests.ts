@@ -8,6 +8,7 @@ type Read = (reader: PayloadReader) => string;
 
 const VALID = flags(Fattr);
 const INIT_FLAGS = flags(InitFlag);
+const MAPPING = flags({ WRITE: 1, READ: 2 });
 
 const readName: Read = (reader) => JSON.stringify(reader.string("name"));
 
@@ -175,6 +176,28 @@ const readLseek: Read = (reader) => {
   return `${handle} ${offset}`;
 };
 
+/** `struct fuse_setupmapping_in`. */
+const readSetupmapping: Read = (reader) => {
+  reader.u64("fh");
+  const offset = reader.u64("foffset");
+  const length = reader.u64("len");
+  const mode = MAPPING(reader.u32("flags", MAPPING));
+  reader.u32("flags, high", hex);
+  const place = reader.u64("moffset");
+  return `${mode} ${bytesText(length)} at ${offset}, in the window at ${place}`;
+};
+
+const readRemovemapping: Read = (reader) => {
+  const count = reader.u32("count");
+  reader.listToEnd(() =>
+    reader.group("range", () => {
+      const place = reader.u64("moffset");
+      return `${bytesText(reader.u64("len"))} at ${place}`;
+    }),
+  );
+  return `${count} ranges`;
+};
+
 /** `struct fuse_init_in`. */
 const readInit: Read = (reader) => {
   const major = reader.u32("major");
@@ -233,4 +256,6 @@ export const FUSE_REQUESTS: ReadonlyMap<number, Read> = new Map([
   [Opcode.READDIRPLUS, readRead],
   [Opcode.RENAME2, readRename2],
   [Opcode.LSEEK, readLseek],
+  [Opcode.SETUPMAPPING, readSetupmapping],
+  [Opcode.REMOVEMAPPING, readRemovemapping],
 ]);

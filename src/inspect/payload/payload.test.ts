@@ -218,6 +218,16 @@ const EXAMPLES: readonly Example[] = [
     summary: 'node 1 "x": ENOENT',
   },
   {
+    what: "a mapping of a file",
+    type: DeviceType.FS,
+    readable: fuse(Opcode.SETUPMAPPING, [
+      ...[...le64(0), ...le64(0x20_0000), ...le64(0x20_0000), ...le64(3), ...le64(0x40_0000)],
+    ]),
+    written: fuseAnswer(0, []),
+    op: "setupmapping",
+    summary: "node 1 WRITE READ (0x3) 2097152 bytes at 2097152, in the window at 4194304",
+  },
+  {
     what: "a read of a directory",
     type: DeviceType.FS,
     readable: fuse(Opcode.READDIR, [...le64(3), ...le64(0), ...le32(4096), ...zeros(20)]),

@@ -102,6 +102,16 @@ export class LinuxSession {
     return this.finished();
   }
 
+  /** What a command prints, without its echo and the prompt. */
+  async output(command: string): Promise<string> {
+    const seen = await this.command(`echo "<<"; ${command}`);
+    return seen
+      .split(/^<<\r\n/m)[1]
+      .split("done\r\n")[0]
+      .replaceAll("\r\n", "\n")
+      .trim();
+  }
+
   /** Has the shell begin something; `finished` tells what it prints. */
   begin(line: string): void {
     // The quotes keep the line as it is echoed from looking like its end.

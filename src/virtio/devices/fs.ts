@@ -1,7 +1,8 @@
 /** The file system device (virtio 5.11): a tree of files on the host, over FUSE. */
 import { ConfigFields } from "../config.ts";
-import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
+import type { Counters, DeviceIo, SharedMemoryRegion, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
+import { DAX_REGION_ID, type DaxPlace, DaxWindow } from "./fuse/dax-window.ts";
 import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
 import type { HostTree } from "./host-tree/host-tree.ts";
 import { encodeTag } from "./host-tree/names.ts";
@@ -28,29 +29,38 @@ export class FsDevice implements VirtioDevice {
   readonly features = 0n;
   readonly queueSizes = [HIPRIO_SIZE, REQUEST_SIZE];
   readonly config: ConfigFields;
+  readonly sharedMemory: readonly SharedMemoryRegion[];
+  readonly #dax: DaxPlace | undefined;
   readonly #tree: HostTree;
   #session: FuseSession | undefined;
   readonly #scratch = new Uint8Array(FUSE_REQUEST_MAX);
   /** One for each queue. */
   readonly #pumps = [new RequestPump(), new RequestPump()];
   readonly #counters = { requests: 0, errors: 0, bytesRead: 0, bytesWritten: 0 };
+  readonly #daxCounters = { mappedBlocks: 0, storedBytes: 0 };
 
   /**
    * @param tag by which the guest mounts it, at most 36 bytes
+   * @param dax where the guest can map files, if it can
    * @throws RangeError for a tag that is empty or too long
    */
-  constructor(name: string, tag: string, tree: HostTree) {
+  constructor(name: string, tag: string, tree: HostTree, dax?: DaxPlace) {
     const bytes = encodeTag(tag, TAG_MAX);
     this.name = name;
     this.#tree = tree;
+    this.#dax = dax;
+    const region = dax && { base: dax.window.base, length: dax.window.size };
+    this.sharedMemory = region === undefined ? [] : [{ id: DAX_REGION_ID, ...region }];
     this.config = new ConfigFields(Config.SIZE)
       .setBytes(Config.TAG, bytes)
       .setU32(Config.NUM_REQUEST_QUEUES, 1);
   }
 
   activate({ queues, spend }: DeviceIo): void {
-    const host = { tree: this.#tree, counters: this.#counters, spend, scratch: this.#scratch };
-    const session = new FuseSession(host);
+    const [tree, dax] = [this.#tree, this.#dax];
+    const host = { tree, counters: this.#counters, spend, scratch: this.#scratch };
+    const daxHost = { tree, spend, counters: this.#daxCounters };
+    const session = new FuseSession(host, dax && (() => new DaxWindow(dax, daxHost)));
     this.#session = session;
     // FORGET on the first queue never waits for what the second one waits for (5.11.6).
     this.#pumps.forEach((pump, i) => {
@@ -75,6 +85,7 @@ export class FsDevice implements VirtioDevice {
   counters(): Counters {
     const held = this.#session?.held ?? { nodes: 0, handles: 0 };
     const inFlight = this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
-    return { ...this.#counters, ...held, inFlight };
+    const dax = this.#dax === undefined ? {} : this.#daxCounters;
+    return { ...this.#counters, ...held, inFlight, ...dax };
   }
 }

@@ -1,11 +1,13 @@
 /** The driver's side of the file system device for tests: FUSE requests and their replies. */
 
+import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { FsDevice } from "../devices/fs.ts";
 import { IN_HEADER_SIZE, Opcode, OUT_HEADER_SIZE, Out } from "../devices/fuse/abi.ts";
+import { DAX_BLOCK } from "../devices/fuse/dax-window.ts";
 import { Structure } from "../devices/fuse/message.ts";
 import type { HostTree } from "../devices/host-tree/host-tree.ts";
 import { encodeText } from "../devices/host-tree/names.ts";
-import { settle, TestDriver } from "./driver.ts";
+import { RAM_BASE, settle, TestDriver } from "./driver.ts";
 import type { DriverRequest } from "./driver-queue.ts";
 
 const HIPRIO = 0;
@@ -40,9 +42,17 @@ export class FuseDriver {
   readonly driver: TestDriver;
   #unique = 0;
 
-  constructor(tree: HostTree, queueSize = 64, ramSize = 0x80_0000) {
-    this.device = new FsDevice("fs0", "share", tree);
-    this.driver = new TestDriver(this.device, { ramSize }).start({ queueSize });
+  /** With `daxBlocks`, the device has a DAX window of so many blocks behind RAM. */
+  constructor(tree: HostTree, queueSize = 64, ramSize = 0x80_0000, daxBlocks = 0) {
+    const windowSize = daxBlocks * DAX_BLOCK;
+    const make = (memory: GuestMemory, offset: number) => {
+      const base = RAM_BASE + ramSize;
+      const region = { base: Math.ceil(base / DAX_BLOCK) * DAX_BLOCK, size: windowSize, offset };
+      const dax = daxBlocks === 0 ? undefined : { memory, window: memory.addWindow(region) };
+      return new FsDevice("fs0", "share", tree, dax);
+    };
+    this.driver = new TestDriver(make, { ramSize, windowSize }).start({ queueSize });
+    this.device = this.driver.device as FsDevice;
   }
 
   /** INIT as Linux 6.12 sends it. */

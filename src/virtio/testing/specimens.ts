@@ -26,6 +26,7 @@ import {
 import { EntropyDevice } from "../devices/entropy.ts";
 import { FsDevice } from "../devices/fs.ts";
 import { Opcode } from "../devices/fuse/abi.ts";
+import { DAX_BLOCK } from "../devices/fuse/dax-window.ts";
 import { GpuDevice } from "../devices/gpu.ts";
 import { GpuCommand } from "../devices/gpu-protocol.ts";
 import { Keyboard } from "../devices/input-kinds.ts";
@@ -91,6 +92,22 @@ function windowOf(blocks: number) {
   const ram = { base: WINDOW - PAGE_BYTES, size: PAGE_BYTES, offset: 0 };
   const memory = new GuestMemory({ buffer: new ArrayBuffer(PAGE_BYTES + size) }, [ram]);
   return { memory, window: memory.addWindow({ base: WINDOW, size, offset: PAGE_BYTES }) };
+}
+
+/** Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them, and the rest. */
+function fuseRequest(opcode: number, node: number, args: Uint8Array, room: number): HonestRequest {
+  const header = words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0);
+  return { queue: 1, readable: [Uint8Array.of(...header, ...args)], writable: [16, room] };
+}
+
+/** What a guest asks of `sharedTree`. */
+function* fuseRequests(): Generator<HonestRequest> {
+  const { readable = [] } = fuseRequest(Opcode.FORGET, 2, words(1, 0), 0);
+  yield { queue: 0, readable };
+  yield fuseRequest(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)), 64);
+  yield fuseRequest(Opcode.LOOKUP, 1, text("a\0"), 128);
+  yield fuseRequest(Opcode.OPEN, 2, words(2, 0), 16);
+  yield fuseRequest(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0), 64);
 }
 
 /** Each is given a host that has something to give. */
@@ -418,29 +435,16 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       ],
     };
   },
-  fs: () => {
-    // Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them.
-    const request = (opcode: number, node: number, args: Uint8Array) =>
-      Uint8Array.of(...words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0), ...args);
-    return {
-      device: new FsDevice("fs0", "share", sharedTree()),
-      requests: [
-        { queue: 0, readable: [request(Opcode.FORGET, 2, words(1, 0))] },
-        {
-          queue: 1,
-          readable: [request(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)))],
-          writable: [16, 64],
-        },
-        { queue: 1, readable: [request(Opcode.LOOKUP, 1, text("a\0"))], writable: [144] },
-        { queue: 1, readable: [request(Opcode.OPEN, 2, words(2, 0))], writable: [16, 16] },
-        {
-          queue: 1,
-          readable: [request(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0))],
-          writable: [16, 64],
-        },
-      ],
-    };
-  },
+  fs: () => ({ device: new FsDevice("fs0", "share", sharedTree()), requests: [...fuseRequests()] }),
+  "fs with DAX": () => ({
+    device: new FsDevice("fs0", "share", sharedTree(), windowOf(1)),
+    requests: [
+      ...fuseRequests(),
+      fuseRequest(Opcode.SETUPMAPPING, 2, words(0, 0, 0, 0, DAX_BLOCK, 0, 3, 0, 0, 0), 0),
+      fuseRequest(Opcode.FSYNC, 2, words(1, 0, 0, 0), 0),
+      fuseRequest(Opcode.REMOVEMAPPING, 2, words(1, 0, 0, DAX_BLOCK, 0), 0),
+    ],
+  }),
 
   "9p": () => {
     const request = (type: number, ...args: number[]) =>

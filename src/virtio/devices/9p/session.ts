@@ -34,6 +34,9 @@ const decoder = new TextDecoder();
 
 export class NinePSession {
   readonly #host: SessionHost;
+  /** The scratch up to the data of Twrite, and behind that. */
+  readonly #start: Uint8Array;
+  readonly #rest: Uint8Array;
   /** Undefined before Tversion. */
   #context: Context | undefined;
   /** Requests on their way, by tag, with who waits for their end. */
@@ -42,6 +45,8 @@ export class NinePSession {
   /** The scratch has `REQUEST_MAX` bytes. */
   constructor(host: SessionHost) {
     this.#host = host;
+    this.#start = host.scratch.subarray(0, WRITE_HEADER_SIZE);
+    this.#rest = host.scratch.subarray(WRITE_HEADER_SIZE);
   }
 
   /** Fids that the guest holds. */
@@ -51,23 +56,25 @@ export class NinePSession {
 
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: Done): void {
-    const { scratch, counters } = this.#host;
-    const length = chain.readAt(0, scratch);
-    if (length < HEADER_SIZE || chain.writableLength < ERROR_SIZE) {
+    const start = chain.readAt(0, this.#start);
+    if (start < HEADER_SIZE || chain.writableLength < ERROR_SIZE) {
       done(0);
       return;
     }
-    counters.requests++;
-    const fields = new FieldReader(scratch.subarray(0, length));
+    this.#host.counters.requests++;
+    const fields = new FieldReader(this.#start);
     const claimed = fields.u32();
     const header = { type: fields.u8(), tag: fields.u16() };
+    // The data of Twrite stays where the guest has it.
     const isWrite = header.type === Message.TWRITE;
-    const end = Math.min(claimed, isWrite ? Math.min(length, WRITE_HEADER_SIZE) : length);
+    const length = isWrite ? start : start + chain.readAt(WRITE_HEADER_SIZE, this.#rest);
     if (claimed < HEADER_SIZE || claimed > chain.readableLength) {
       done(this.#fail(chain, header, Errno.EINVAL));
       return;
     }
-    const args = new FieldReader(scratch.subarray(HEADER_SIZE, end));
+    const args = new FieldReader(
+      this.#host.scratch.subarray(HEADER_SIZE, Math.min(claimed, length)),
+    );
     if (header.type === Message.TVERSION) done(this.#version(chain, header, args));
     else if (header.type === Message.TFLUSH) this.#flush(chain, header, args, done);
     else this.#operate(chain, header, args, done);

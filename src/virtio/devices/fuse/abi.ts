@@ -47,6 +47,8 @@ export const Opcode = {
   READDIRPLUS: 44,
   RENAME2: 45,
   LSEEK: 46,
+  SETUPMAPPING: 48,
+  REMOVEMAPPING: 49,
   SYNCFS: 50,
 } as const;
 
@@ -61,6 +63,7 @@ export const InitFlag = {
   ASYNC_DIO: 1 << 15,
   PARALLEL_DIROPS: 1 << 18,
   MAX_PAGES: 1 << 22,
+  MAP_ALIGNMENT: 1 << 26,
   HANDLE_KILLPRIV_V2: 1 << 28,
 } as const;
 
@@ -75,6 +78,10 @@ export const Fattr = {
 export const OPEN_KILL_SUIDGID = 1;
 export const WRITE_KILL_SUIDGID = 4;
 export const FSYNC_FDATASYNC = 1;
+export const SETUPMAPPING_FLAG_WRITE = 1;
+
+/** Ranges of one REMOVEMAPPING: what fits into a page. */
+export const REMOVEMAPPING_MAX = 256;
 
 /** Bytes of the structures that requests and replies begin with. */
 export const IN_HEADER_SIZE = 40;

@@ -54,6 +54,7 @@ export function* setattr(context: FuseContext, { nodeId, args }: FuseCall): Step
   });
   if (kills && change.mode === undefined) yield* killPrivileges(context, node);
   yield* wait(tree.setattr(node, change));
+  if (change.size !== undefined) context.dax?.zeroed(node, change.size);
   return attrOut(yield* wait(tree.getattr(node)), tree.cacheMs);
 }
 

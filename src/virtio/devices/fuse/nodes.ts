@@ -90,11 +90,11 @@ export class HandleTable {
     return this.#last;
   }
 
-  /** @throws HostError EBADF */
-  file(fh: number): HostFile {
-    const file = this.#handles.get(fh)?.file;
-    if (file === undefined) throw new HostError("EBADF");
-    return file;
+  /** An open file with its inode. @throws HostError EBADF */
+  opened(fh: number): { readonly node: object; readonly file: HostFile } {
+    const { node, file } = this.#handles.get(fh) ?? {};
+    if (node === undefined || file === undefined) throw new HostError("EBADF");
+    return { node, file };
   }
 
   /** @throws HostError EBADF */

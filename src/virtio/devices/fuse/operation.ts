@@ -4,6 +4,7 @@ import { S_ISGID, S_ISUID, S_IXGRP } from "../host-tree/host-tree.ts";
 import type { OperationCall, OperationContext, OperationEntry } from "../host-tree/operation.ts";
 import { type Steps, wait } from "../host-tree/steps.ts";
 import { Out } from "./abi.ts";
+import type { DaxWindow } from "./dax-window.ts";
 import { Structure } from "./message.ts";
 import type { HandleTable, NodeTable } from "./nodes.ts";
 
@@ -11,6 +12,8 @@ import type { HandleTable, NodeTable } from "./nodes.ts";
 export interface FuseContext extends OperationContext {
   readonly nodes: NodeTable;
   readonly handles: HandleTable;
+  /** Where files can be mapped, if anywhere. */
+  readonly dax: DaxWindow | undefined;
 }
 
 export interface FuseCall extends OperationCall {

@@ -1,5 +1,6 @@
 /** Every operation that is served; the others answer ENOSYS, and Linux then does without them. */
 import { Opcode, Out } from "./abi.ts";
+import { removemapping, setupmapping } from "./dax-operations.ts";
 import { fsyncdir, opendir, readdir, readdirplus, releasedir } from "./directory-operations.ts";
 import {
   create,
@@ -65,5 +66,7 @@ export const OPERATIONS: ReadonlyMap<number, FuseOperation> = new Map([
   [Opcode.READDIRPLUS, { run: readdirplus, replySize: 0 }],
   [Opcode.RENAME2, { run: rename2, replySize: 0 }],
   [Opcode.LSEEK, { run: lseek, replySize: Out.LSEEK }],
+  [Opcode.SETUPMAPPING, { run: setupmapping, replySize: 0 }],
+  [Opcode.REMOVEMAPPING, { run: removemapping, replySize: 0 }],
   [Opcode.SYNCFS, { run: syncfs, replySize: 0 }],
 ]);

@@ -5,7 +5,7 @@ import { FieldReader } from "../host-tree/fields.ts";
 import { ListingBudget } from "../host-tree/listing.ts";
 import type { Reply } from "../host-tree/operation.ts";
 import type { SessionHost } from "../host-tree/session-host.ts";
-import { run } from "../host-tree/steps.ts";
+import { nothing, run } from "../host-tree/steps.ts";
 import {
   FUSE_KERNEL_MINOR_VERSION,
   FUSE_KERNEL_VERSION,
@@ -16,7 +16,8 @@ import {
   OUT_HEADER_SIZE,
   Out,
 } from "./abi.ts";
-import { FUSE_TRANSFER_MAX, WRITE_IN_SIZE } from "./file-operations.ts";
+import { DAX_BLOCK, type DaxWindow } from "./dax-window.ts";
+import { FUSE_TRANSFER_MAX, WRITE_DATA } from "./file-operations.ts";
 import { Structure } from "./message.ts";
 import { HandleTable, NodeTable } from "./nodes.ts";
 import type { FuseContext } from "./operation.ts";
@@ -34,7 +35,7 @@ const PAGE = 4096;
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 
-const OFFERED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
+const ALL_FLAGS = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
 
 interface Header {
   readonly opcode: number;
@@ -46,12 +47,19 @@ interface Header {
 
 export class FuseSession {
   readonly #host: SessionHost;
+  /** The scratch up to the data of WRITE, and behind that. */
+  readonly #start: Uint8Array;
+  readonly #rest: Uint8Array;
+  readonly #createDax: (() => DaxWindow) | undefined;
   /** Undefined before INIT and after DESTROY. */
   #context: FuseContext | undefined;
 
-  /** The scratch has `FUSE_REQUEST_MAX` bytes. */
-  constructor(host: SessionHost) {
+  /** The scratch has `FUSE_REQUEST_MAX` bytes; `createDax` is called for each mount. */
+  constructor(host: SessionHost, createDax?: () => DaxWindow) {
     this.#host = host;
+    this.#start = host.scratch.subarray(0, WRITE_DATA);
+    this.#rest = host.scratch.subarray(WRITE_DATA);
+    this.#createDax = createDax;
   }
 
   /** Inodes and handles that the guest holds. */
@@ -62,21 +70,22 @@ export class FuseSession {
 
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: (bytesWritten: number) => void): void {
-    const { scratch, counters } = this.#host;
-    const length = chain.readAt(0, scratch);
-    if (length < IN_HEADER_SIZE) {
+    const start = chain.readAt(0, this.#start);
+    if (start < IN_HEADER_SIZE) {
       done(0);
       return;
     }
-    counters.requests++;
-    const fields = new FieldReader(scratch.subarray(0, length));
+    this.#host.counters.requests++;
+    const fields = new FieldReader(this.#start);
     const claimed = fields.u32();
     const opcode = fields.u32();
     const unique = fields.bytes(8).slice();
     const header = { opcode, unique, nodeId: fields.u64(), uid: fields.u32(), gid: fields.u32() };
     const isCut = claimed < IN_HEADER_SIZE || claimed > chain.readableLength;
-    const end = opcode === Opcode.WRITE ? Math.min(length, WRITE_END) : length;
-    const body = scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : end);
+    // The data of WRITE stays where the guest has it.
+    const isWrite = opcode === Opcode.WRITE;
+    const length = isWrite ? start : start + chain.readAt(WRITE_DATA, this.#rest);
+    const body = this.#host.scratch.subarray(IN_HEADER_SIZE, isCut ? IN_HEADER_SIZE : length);
     const args = new FieldReader(body.subarray(0, claimed - IN_HEADER_SIZE));
     if (this.#isSilent(header, args) || chain.writableLength < OUT_HEADER_SIZE) done(0);
     else if (isCut) done(this.#fail(chain, header, Errno.EINVAL));
@@ -87,6 +96,7 @@ export class FuseSession {
   /** Ends the mount, and closes what the guest has open. */
   close(): void {
     this.#context?.handles.close();
+    this.#context?.dax?.close();
     this.#context = undefined;
   }
 
@@ -110,10 +120,8 @@ export class FuseSession {
     // Before anything is done that the guest would not hear of.
     const fits = chain.writableLength >= OUT_HEADER_SIZE + (operation?.replySize ?? 0);
     if (context === undefined) done(this.#fail(chain, header, Errno.EIO));
-    else if (header.opcode === Opcode.DESTROY) {
-      this.close();
-      done(this.#answer(chain, header, 0));
-    } else if (operation === undefined) done(this.#fail(chain, header, Errno.ENOSYS));
+    else if (header.opcode === Opcode.DESTROY) this.#destroy(context, chain, header, done);
+    else if (operation === undefined) done(this.#fail(chain, header, Errno.ENOSYS));
     else if (!fits) done(this.#fail(chain, header, Errno.EINVAL));
     else {
       const { nodeId, uid, gid } = header;
@@ -125,6 +133,23 @@ export class FuseSession {
     }
   }
 
+  #destroy(
+    { dax }: FuseContext,
+    chain: DescriptorChain,
+    header: Header,
+    done: (bytesWritten: number) => void,
+  ): void {
+    const end = (write: () => number): void => {
+      this.close();
+      done(write());
+    };
+    run(
+      () => dax?.writeBack() ?? nothing(),
+      () => end(() => this.#answer(chain, header, 0)),
+      (error) => end(() => this.#fail(chain, header, errnoOf(error))),
+    );
+  }
+
   #answer(chain: DescriptorChain, header: Header, reply: Reply): number {
     const length = typeof reply === "number" ? reply : reply.length;
     if (OUT_HEADER_SIZE + length > chain.writableLength) {
@@ -132,7 +157,7 @@ export class FuseSession {
     }
     if (header.opcode === Opcode.READ) this.#host.counters.bytesRead += length;
     if (header.opcode === Opcode.WRITE) {
-      this.#host.counters.bytesWritten += chain.readableLength - WRITE_END;
+      this.#host.counters.bytesWritten += chain.readableLength - WRITE_DATA;
     }
     if (typeof reply !== "number") chain.writeAt(OUT_HEADER_SIZE, reply);
     return this.#writeHeader(chain, header, length, 0);
@@ -168,14 +193,17 @@ export class FuseSession {
     }
     // To a newer guest only the version is said, and it asks again.
     if (major > FUSE_KERNEL_VERSION) return this.#answer(chain, header, out.bytes);
-    out.u32(Math.min(readahead, FUSE_TRANSFER_MAX)).u32(flags & OFFERED);
+    const hasDax = this.#createDax !== undefined;
+    const offered = hasDax ? ALL_FLAGS : ALL_FLAGS & ~InitFlag.MAP_ALIGNMENT;
+    out.u32(Math.min(readahead, FUSE_TRANSFER_MAX)).u32(flags & offered);
     out.u16(MAX_BACKGROUND).u16(CONGESTION_THRESHOLD).u32(FUSE_TRANSFER_MAX).u32(1);
-    out.u16(FUSE_TRANSFER_MAX / PAGE);
+    out.u16(FUSE_TRANSFER_MAX / PAGE).u16(hasDax ? Math.log2(DAX_BLOCK) : 0);
     this.close();
     const { tree, spend } = this.#host;
     const nodes = new NodeTable(tree.root);
     const handles = new HandleTable();
-    this.#context = { tree, nodes, handles, listings: new ListingBudget(), spend };
+    const dax = this.#createDax?.();
+    this.#context = { tree, nodes, handles, listings: new ListingBudget(), spend, dax };
     return this.#answer(chain, header, out.bytes);
   }
 
@@ -200,6 +228,3 @@ export class FuseSession {
     }
   }
 }
-
-/** Behind this is the data of WRITE, which is not copied here. */
-const WRITE_END = IN_HEADER_SIZE + WRITE_IN_SIZE;

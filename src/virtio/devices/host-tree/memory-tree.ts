@@ -23,6 +23,7 @@ import {
 import { type LazyBytes, MemoryContent, SpaceBudget } from "./memory-content.ts";
 import { MemoryXattrs } from "./memory-xattrs.ts";
 import { encodeText } from "./names.ts";
+import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE } from "./open-flags.ts";
 
 /** Bytes of file contents, targets and extended attributes unless the owner says otherwise. */
 const CAPACITY_DEFAULT = 1024 * 1024 * 1024;
@@ -34,11 +35,6 @@ export const MEMORY_FILES_MAX = 1 << 18;
 export const MEMORY_LINKS_MAX = 65_000;
 
 const BLOCK = 4096;
-
-/** Mode bits of fallocate(2). */
-const FALLOC_KEEP_SIZE = 1;
-const FALLOC_PUNCH_HOLE = 2;
-const FALLOC_ZERO_RANGE = 0x10;
 
 export interface MemoryTreeOptions {
   /** Milliseconds since 1970. */

@@ -1,4 +1,4 @@
-/** Flags of open(2) and rename(2) as Linux on RISC-V has them, which both protocols carry. */
+/** Flags of system calls on files as Linux on RISC-V has them, which the protocols carry. */
 import { HostError } from "./errno.ts";
 import type { OpenMode, RenameFlags, XattrFlags } from "./host-tree.ts";
 
@@ -11,6 +11,11 @@ const O_APPEND = 0o2000;
 
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
+
+/** Mode bits of fallocate(2). */
+export const FALLOC_KEEP_SIZE = 1;
+export const FALLOC_PUNCH_HOLE = 2;
+export const FALLOC_ZERO_RANGE = 0x10;
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;

@@ -13,6 +13,9 @@ export function* wait<T>(answer: Answer<T>): Steps<T> {
   return answer instanceof Promise ? ((yield answer) as T) : answer;
 }
 
+/** No step at all. */
+export function* nothing(): Steps<void> {}
+
 /** Runs to the end, at once if nothing has to be waited for. Calls one of the two, once. */
 export function run<T>(
   start: () => Steps<T>,
