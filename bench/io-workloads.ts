@@ -16,7 +16,7 @@ const TEST_AREA = "--offset=256m --size=256m";
 const SECONDS = 6;
 
 /** MiB of a file that is copied. */
-const FILE_MIB = 128;
+const FILE_MIB = 64;
 
 /** MiB that a socket carries. */
 export const SOCKET_MIB = 64;
@@ -69,13 +69,13 @@ const copy = (name: string, mib: number, command: string, systems: IoSystem[]): 
 
 const SHARED: IoSystem[] = ["chromium", "node", "qemu"];
 const { toHost, toGuest } = SOCKET_PORTS;
-const FILE = `head -c ${FILE_MIB}m /dev/urandom`;
 
 export const ioWorkloads = (port: number): readonly IoWorkload[] => [
-  fio("disk-rand-read", `--rw=randread ${random}`, "read requests/s"),
-  fio("disk-rand-write", `--rw=randwrite ${random}`, "write requests/s"),
+  // The first writes what the others read.
   fio("disk-seq-write", `--rw=write --end_fsync=1 ${sequential}`, "write KiB/s"),
   fio("disk-seq-read", `--rw=read ${sequential} ${timed}`, "read KiB/s"),
+  fio("disk-rand-write", `--rw=randwrite ${random}`, "write requests/s"),
+  fio("disk-rand-read", `--rw=randread ${random}`, "read requests/s"),
   iperf("tcp-to-host", port, ""),
   iperf("tcp-to-guest", port, "-R"),
   copy("file-write", FILE_MIB, "cp /tmp/file /share/file", SHARED),
@@ -93,6 +93,6 @@ export const ioWorkloads = (port: number): readonly IoWorkload[] => [
 
 /** What a guest does once: the file to copy, and the shared directory, by what it is mounted with. */
 export const PREPARE = [
-  `${FILE} > /d/tmp/file`,
+  `head -c ${FILE_MIB}m /dev/zero > /d/tmp/file`,
   "for tag in bench files; do if [ -e /mnt/$tag ]; then mount --bind /mnt/$tag /d/share; fi; done",
 ];

@@ -95,12 +95,11 @@ async function compare(
         // Only its notifications are of interest, and they hardly differ from run to run.
         if (!workload.systems.includes(name) || (name === "plain" && run > 0)) continue;
         const key = `${workload.name} ${name}`;
-        const page = pages.get(name);
+        const page = run === 0 ? pages.get(name) : undefined;
         const before = page && workload.counts && (await countsOf(page, workload.counts));
         const { value } = await system.run(workload);
         if (page && workload.counts && before) {
-          const after = await countsOf(page, workload.counts);
-          if (run === 0) counts.set(key, perRequest(before, after));
+          counts.set(key, perRequest(before, await countsOf(page, workload.counts)));
         }
         rates.set(key, [...(rates.get(key) ?? []), value]);
         process.stdout.write(`${key.padEnd(28)} ${value}\n`);
