@@ -2,8 +2,8 @@
  * `npm run bench:io`: how fast bytes go between a guest and its devices, in the page, in the headless
  * runner and in QEMU, whose runs alternate. `npm run bench:io -- --help` has the options.
  */
-import { spawn } from "node:child_process";
-import { copyFileSync, linkSync, mkdirSync, rmSync, truncateSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, truncateSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -55,6 +55,9 @@ async function main(): Promise<void> {
   if (values.help) {
     process.stdout.write(HELP);
     return;
+  }
+  if (!existsSync(`${CACHE}/io.squashfs`)) {
+    execFileSync(`${ROOT}bench/io-disk/build`, { stdio: "inherit" });
   }
   const port = await freePort();
   const only = values.only?.split(",");
