@@ -67,6 +67,12 @@ interface Load {
   overtaken: boolean;
 }
 
+/**
+ * Chunks that are gathered for a transaction while the store is busy: at eight its own cost hardly shows,
+ * and more would keep the store waiting for the end of a guest's slice.
+ */
+const LOADS_GATHERED = 8;
+
 type StoredRecords = Awaited<ReturnType<ChunkStore["load"]>>;
 
 /** Chunks that are loaded in one transaction. */
@@ -357,8 +363,9 @@ export class ChunkedDisk {
     }
   }
 
-  /** Starts loading chunks that are not on their way yet. */
+  /** Starts loading chunks that are not on their way yet; the store is asked now if it has nothing to do. */
   #startLoads(indices: readonly number[]): void {
+    const isIdle = this.#loads.size === 0;
     for (const index of indices) {
       if (this.#loads.has(index)) continue;
       const bytes = this.#stored.has(index) ? this.#fromStore(index) : this.#fromBase(index);
@@ -372,6 +379,7 @@ export class ChunkedDisk {
         },
       );
     }
+    if (isIdle || (this.#wanted?.indices.length ?? 0) >= LOADS_GATHERED) this.#beginLoads();
   }
 
   #loaded(index: number, load: Load, chunk: Chunk): void {
