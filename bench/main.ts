@@ -82,8 +82,8 @@ async function main(): Promise<void> {
     await system.close();
   }
   await site.close();
-  const report = { workloads, systems, results, runs, startup };
-  process.stdout.write(`\n${render(report)}`);
+  const report = render({ workloads, systems, results, runs, startup });
+  process.stdout.write(`\n${report}`);
   if (values.write) writeReport(RESULTS, report);
 }
 

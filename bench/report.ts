@@ -21,14 +21,14 @@ export interface Report {
   readonly startup: Startup | undefined;
 }
 
-export function writeReport(path: string, report: Report): void {
+/** Puts `text` above what people have written in the file. */
+export function writeReport(path: string, text: string): void {
   const before = existsSync(path) ? readFileSync(path, "utf8") : "";
   const kept = before.includes(MARKER) ? before.slice(before.indexOf(MARKER)) : `${MARKER}\n`;
-  writeFileSync(path, `${render(report)}\n${kept}`);
+  writeFileSync(path, `${text}\n${kept}`);
 }
 
 export function render({ workloads, systems, results, runs, startup }: Report): string {
-  const [cpu] = cpus();
   const names = systems.map(({ name }) => name);
   const rows = workloads.map(({ name, kind }) => [
     name,
@@ -45,8 +45,7 @@ export function render({ workloads, systems, results, runs, startup }: Report): 
   return [
     "# Side by side",
     "",
-    `${new Date().toISOString().slice(0, 10)}, ${cpu.model.trim()}, ${cpus().length} cores, ` +
-      `${(totalmem() / 2 ** 30).toFixed(0)} GiB. Medians of ${runs} runs.`,
+    `${dateAndMachine()}. Medians of ${runs} runs.`,
     "",
     ...systems.map(({ name, version }) => `- ${name}: ${version}`),
     ...(startup === undefined ? [] : [startupLine(startup)]),
@@ -60,6 +59,12 @@ export function render({ workloads, systems, results, runs, startup }: Report): 
   ].join("\n");
 }
 
+export function dateAndMachine(): string {
+  const [cpu] = cpus();
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  return `${new Date().toISOString().slice(0, 10)}, ${cpu.model.trim()}, ${cpus().length} cores, ${memory}`;
+}
+
 function startupLine({ promptMs, longestTaskMs }: Startup): string {
   const longest = longestTaskMs === 0 ? "less than 50 ms" : `${longestTaskMs.toFixed(0)} ms`;
   return `- navigation to shell prompt in Chromium, cold cache: ${promptMs.toFixed(0)} ms; longest task of the page's main thread until then: ${longest}`;
@@ -69,7 +74,7 @@ function startupLine({ promptMs, longestTaskMs }: Startup): string {
 const TEXT_COLUMNS = 2;
 
 /** Lines of a table whose first row is its head. */
-function table(rows: readonly (readonly string[])[], textColumns: number): string[] {
+export function table(rows: readonly (readonly string[])[], textColumns: number): string[] {
   const widths = rows[0].map((_, k) => Math.max(...rows.map((row) => row[k].length)));
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const [head, ...body] = rows.map((row) =>

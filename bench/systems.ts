@@ -1,6 +1,7 @@
 /** The systems that are compared: each boots the same guest and runs commands in the same disk. */
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Browser, chromium, firefox, type Page } from "@playwright/test";
 import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
@@ -19,6 +20,9 @@ const MOUNT = [
   "mount -t tmpfs tmpfs /d/tmp && mount --bind /proc /d/proc && mount --bind /dev /d/dev",
 ];
 
+/** What of a workload it takes to run it. */
+export type Command = Pick<Workload, "name" | "command" | "rate">;
+
 export interface Measured {
   /** Seconds for the work, or what the command says it does in a second. */
   readonly value: number;
@@ -29,7 +33,7 @@ export interface System {
   readonly name: string;
   readonly version: string;
   /** @throws Error if the command fails or takes too long. */
-  run(workload: Workload): Promise<Measured>;
+  run(workload: Command): Promise<Measured>;
   close(): Promise<void>;
 }
 
@@ -50,10 +54,10 @@ async function waitFor(console: Console, pattern: RegExp, ms: number): Promise<s
   }
 }
 
-async function prepare(console: Console): Promise<void> {
+async function prepare(console: Console, more: readonly string[]): Promise<void> {
   await waitFor(console, /~#/, BOOT_MS);
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  for (const line of MOUNT) {
+  for (const line of [...MOUNT, ...more]) {
     // The line's echo has the quotes in it, the output has not.
     await console.send(`${line} && echo mou''nted`);
     await waitFor(console, /mounted/, COMMAND_MS);
@@ -63,7 +67,7 @@ async function prepare(console: Console): Promise<void> {
 /** Runs so far: what a console shows of the one must not be taken for the next. */
 let runs = 0;
 
-async function runIn(console: Console, { name, command, rate }: Workload): Promise<Measured> {
+async function runIn(console: Console, { name, command, rate }: Command): Promise<Measured> {
   const run = `${name}.${++runs}`;
   // The line's echo has the quotes in it, and may be gone from the screen.
   await console.send(`clear; echo @be''gin ${run}; chroot /d /bench/timed ${run} ${command}`);
@@ -90,15 +94,27 @@ export function launch(kind: BrowserKind): Promise<Browser> {
 export async function browserSystem(kind: BrowserKind, siteUrl: string): Promise<System> {
   const browser = await launch(kind);
   const page = await (await browser.newContext()).newPage();
+  const system = await pageSystem(page, `${siteUrl}?disk=./disk.squashfs`, kind, browser.version());
+  return { ...system, close: () => browser.close() };
+}
+
+/** The machine that the address `url` describes, with what is the same everywhere added. */
+export async function pageSystem(
+  page: Page,
+  url: string,
+  kind: BrowserKind,
+  version: string,
+  more: readonly string[] = [],
+): Promise<System> {
   const append = encodeURIComponent(`console=hvc0 ${APPEND}`);
-  await page.goto(`${siteUrl}?disk=./disk.squashfs&ram=${RAM_MIB}&append=${append}`);
+  await page.goto(`${url}&ram=${RAM_MIB}&append=${append}`);
   const console = pageConsole(page);
-  await prepare(console);
+  await prepare(console, more);
   return {
     name: kind,
-    version: `${kind === "chromium" ? "Chromium" : "Firefox"} ${browser.version()}`,
+    version: `${kind === "chromium" ? "Chromium" : "Firefox"} ${version}`,
     run: (workload) => runIn(console, workload),
-    close: () => browser.close(),
+    close: () => page.close(),
   };
 }
 
@@ -107,7 +123,19 @@ const pageConsole = (page: Page): Console => ({
   output: () => page.evaluate(() => window.tabvisor?.text() ?? ""),
 });
 
-export async function qemuSystem(cache: string): Promise<System> {
+export function qemuSystem(cache: string): Promise<System> {
+  return qemuWith(cache, [
+    ...["-drive", `if=none,id=d,format=raw,readonly=on,file=${cache}/disk.squashfs`],
+    ...["-device", "virtio-blk-device,drive=d", "-device", "virtio-rng-device"],
+  ]);
+}
+
+/** The embedded guest under QEMU with these devices. */
+export async function qemuWith(
+  cache: string,
+  devices: readonly string[],
+  more: readonly string[] = [],
+): Promise<System> {
   const guest = new URL("../public/guest/", import.meta.url);
   mkdirSync(cache, { recursive: true });
   for (const name of ["Image", "initramfs.cpio"]) {
@@ -118,14 +146,33 @@ export async function qemuSystem(cache: string): Promise<System> {
     ...["-kernel", `${cache}/Image`, "-initrd", `${cache}/initramfs.cpio`],
     ...["-append", `console=ttyS0 ${APPEND}`],
     ...["-global", "virtio-mmio.force-legacy=false"],
-    ...["-drive", `if=none,id=d,format=raw,readonly=on,file=${cache}/disk.squashfs`],
-    ...["-device", "virtio-blk-device,drive=d", "-device", "virtio-rng-device"],
+    ...devices,
   ]);
-  const console = processConsole(child);
-  await prepare(console);
   const [version] = execFileSync("qemu-system-riscv64", ["--version"]).toString().split("\n");
+  return processSystem("qemu", version, child, more);
+}
+
+/** The headless runner with these options. */
+export function nodeSystem(
+  options: readonly string[],
+  more: readonly string[] = [],
+): Promise<System> {
+  const tabvisor = fileURLToPath(new URL("../bin/tabvisor.mjs", import.meta.url));
+  const append = ["--append", `console=hvc0 ${APPEND}`];
+  const argv = [tabvisor, "run", "--ram", `${RAM_MIB}`, ...append, ...options];
+  return processSystem("node", process.version, spawn(process.execPath, argv), more);
+}
+
+async function processSystem(
+  name: string,
+  version: string,
+  child: ChildProcessWithoutNullStreams,
+  more: readonly string[],
+): Promise<System> {
+  const console = processConsole(child);
+  await prepare(console, more);
   return {
-    name: "qemu",
+    name,
     version,
     run: (workload) => runIn(console, workload),
     close: async () => void child.kill(),

@@ -154,6 +154,7 @@ export class TcpNat {
     });
     socket.on("data", (bytes) => {
       flow.connection?.hostData(bytes, clock.now());
+      this.#touch(flow);
     });
     // A listener for data sets the stream flowing again.
     socket.pause();
@@ -209,10 +210,11 @@ export class TcpNat {
 
   #flush(): void {
     const flows = [...this.#dirty];
+    const nowMs = this.#context.clock.now();
     this.#dirty.clear();
     for (const flow of flows) {
       flow.host.flush();
-      flow.connection?.flush();
+      flow.connection?.flush(nowMs);
       this.#settle(flow);
     }
   }

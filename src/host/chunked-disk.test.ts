@@ -1,8 +1,9 @@
 import { IDBFactory } from "fake-indexeddb";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import type { ReadTarget } from "./chunk-bytes.ts";
 import { type ChunkChanges, type ChunkStore, KeyvalChunkStore } from "./chunk-store.ts";
-import { type BaseImage, ChunkedDisk, type ReadTarget } from "./chunked-disk.ts";
+import { type BaseImage, ChunkedDisk } from "./chunked-disk.ts";
 import { openDurableStore } from "./idb-store.ts";
 
 const CHUNK = 4096;
@@ -166,6 +167,43 @@ describe("ChunkedDisk", () => {
     );
     const outcomes = await Promise.allSettled(writes);
     expect(outcomes.some((outcome) => outcome.status === "rejected")).toBe(true);
+  });
+
+  it("stores while a writer goes on, and leaves a store that fails to the timer", async () => {
+    const store = new MemoryStore();
+    const disk = await open(store, { maxDirtyBytes: 8 * CHUNK });
+    const write = (i: number) => disk.write(i * CHUNK, [filled(CHUNK, 1)]);
+    expect(write(0)).toBeUndefined();
+    expect(store.commits).toBe(0);
+    expect(write(1)).toBeUndefined();
+    expect(store.commits).toBe(1);
+    // One at a time.
+    for (const i of [2, 3, 4]) expect(write(i)).toBeUndefined();
+    expect(store.commits).toBe(1);
+    await disk.flush();
+    expect(store.records.size).toBe(5);
+    store.failing = true;
+    for (const i of [5, 6]) await write(i);
+    await new Promise((done) => setTimeout(done, 0));
+    const { commits } = store;
+    for (const i of [7, 8, 9]) await write(i);
+    expect(store.commits).toBe(commits);
+    store.failing = false;
+    await disk.flush();
+    expect(store.records.size).toBe(10);
+  });
+
+  it("gathers what is read while the store is busy, and asks before what is stored after", async () => {
+    const store = new MemoryStore();
+    for (let i = 0; i < 8; i++) store.records.set(i, filled(CHUNK, i + 1));
+    const disk = await open(store);
+    const reads = [1, 3, 5].map((i) => readBack(disk, i * CHUNK, 1));
+    await disk.discard(CHUNK, CHUNK);
+    const flushed = disk.flush();
+    expect((await Promise.all(reads)).flatMap((bytes) => [...bytes])).toEqual([2, 4, 6]);
+    expect(store.loads).toBe(2);
+    await flushed;
+    expect(await readBack(disk, CHUNK, 1)).toEqual(filled(1, 0));
   });
 
   it("keeps both of two writes to one chunk that wait for room together", async () => {

@@ -5,8 +5,16 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
-import type { BlockTarget } from "../virtio/devices/block-backend.ts";
 import { joined } from "./bytes.ts";
+import {
+  type Chunk,
+  copyOut,
+  gather,
+  isZero,
+  lengthened,
+  type Piece,
+  type ReadTarget,
+} from "./chunk-bytes.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 
 /** The read-only image under a disk, from which chunks that were never written come. */
@@ -18,9 +26,6 @@ export interface BaseImage {
   /** `length` bytes at `offset`, all inside the image. Rejects if they cannot be had. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
-
-/** Where a read puts its bytes. */
-export type ReadTarget = Omit<BlockTarget, "alive">;
 
 /** What could not be done: storing is tried again, reading when the guest does. */
 export type DiskFault = "read" | "store";
@@ -44,16 +49,17 @@ export interface ChunkedDiskOptions {
 /** Bounds what a crash of the tab can cost a guest that never flushes, and the Worker's memory. */
 const MAX_DIRTY_BYTES = 32 << 20;
 
+/**
+ * A writer that fills this share of what may be unstored has it stored while it goes on writing. It would
+ * else wait for the store each time all is full, and the store for the writer in between.
+ */
+const EAGER_SHARE = 4;
+
 /** Several times the guest's own default page cache gains little; this covers a root filesystem. */
 const MAX_CLEAN_BYTES = 48 << 20;
 
 /** Long enough to gather a burst of writes in one transaction, short enough not to be noticed. */
 const WRITE_BACK_MS = 1500;
-
-/** Contents of one chunk; what is missing is zeros: all of it, or what the disk has grown by. */
-interface Chunk {
-  bytes: Uint8Array<ArrayBuffer> | undefined;
-}
 
 interface Load {
   readonly chunk: Promise<Chunk>;
@@ -61,14 +67,19 @@ interface Load {
   overtaken: boolean;
 }
 
-/** One chunk's share of a request. */
-interface Piece {
-  readonly index: number;
-  /** First byte inside the chunk. */
-  readonly start: number;
-  readonly length: number;
-  /** First byte inside the request. */
-  readonly at: number;
+/**
+ * Chunks that are gathered for a transaction while the store is busy: at eight its own cost hardly shows,
+ * and more would keep the store waiting for the end of a guest's slice.
+ */
+const LOADS_GATHERED = 8;
+
+type StoredRecords = Awaited<ReturnType<ChunkStore["load"]>>;
+
+/** Chunks that are loaded in one transaction. */
+interface LoadBatch {
+  readonly indices: number[];
+  readonly records: Promise<StoredRecords>;
+  readonly begin: () => void;
 }
 
 /** Stored where a base image must not shine through: an empty record reads as zeros. */
@@ -88,8 +99,12 @@ export class ChunkedDisk {
   /** In order of use, the longest unused first. */
   readonly #clean = new Map<number, Chunk>();
   readonly #loads = new Map<number, Load>();
+  /** What the store is about to be asked for. */
+  #wanted: LoadBatch | undefined;
   #commit: Promise<void> | undefined;
   #queuedFlush: Promise<void> | undefined;
+  /** The last commit failed: the next is left to the timer and to those who wait for it. */
+  #isFailing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #size: number;
 
@@ -157,7 +172,7 @@ export class ChunkedDisk {
     const pieces = this.#pieces(offset, length);
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
-    if (this.dirtyBytes >= this.#maxDirty || !pieces.every(isReady)) {
+    if (this.#isFull || !pieces.every(isReady)) {
       return this.#writeLater(pieces, [joined(source, length)]);
     }
     for (const piece of pieces) this.#put(piece, this.#resident(piece.index), source);
@@ -165,7 +180,7 @@ export class ChunkedDisk {
 
   /** Makes a range read as zeros, and frees the storage of every chunk wholly inside it. */
   async writeZeroes(offset: number, length: number): Promise<void> {
-    await this.#makeRoom();
+    while (this.#isFull) await (this.#commit ?? this.#startCommit());
     for (const piece of this.#pieces(offset, length)) {
       if (this.#isWhole(piece)) {
         this.#zero(piece.index);
@@ -211,7 +226,7 @@ export class ChunkedDisk {
   }
 
   async #writeLater(pieces: readonly Piece[], data: readonly Uint8Array[]): Promise<void> {
-    await this.#makeRoom();
+    while (this.#isFull) await (this.#commit ?? this.#startCommit());
     for (const piece of pieces) {
       if (this.#isWhole(piece)) this.#put(piece, this.#resident(piece.index), data);
       else await this.#change(piece.index, (chunk) => this.#put(piece, chunk, data));
@@ -236,6 +251,8 @@ export class ChunkedDisk {
   /** Stores all dirty chunks in one transaction. One at a time: callers wait for `#commit` first. */
   #startCommit(): Promise<void> {
     this.#disarm();
+    // Those who asked before have what was stored before.
+    this.#beginLoads();
     const batch = new Map(this.#dirty);
     this.#committing = batch;
     this.#dirty.clear();
@@ -256,12 +273,13 @@ export class ChunkedDisk {
     const batch = this.#committing;
     this.#committing = new Map();
     this.#commit = undefined;
+    this.#isFailing = false;
     for (const [index, bytes] of changes) {
       if (bytes === null) this.#stored.delete(index);
       else this.#stored.add(index);
       if (!this.#dirty.has(index)) this.#keepClean(index, batch.get(index)!);
     }
-    if (this.#dirty.size > 0) this.#arm();
+    if (this.#dirty.size > 0) this.#storeSoon();
   }
 
   #returnToDirty(): void {
@@ -270,6 +288,7 @@ export class ChunkedDisk {
     }
     this.#committing = new Map();
     this.#commit = undefined;
+    this.#isFailing = true;
     this.#arm();
   }
 
@@ -279,8 +298,9 @@ export class ChunkedDisk {
     return this.#hasBase(index) ? ZERO_MARK : null;
   }
 
-  async #makeRoom(): Promise<void> {
-    while (this.dirtyBytes >= this.#maxDirty) await (this.#commit ?? this.#startCommit());
+  /** Writers wait, and look again: whoever waited with them may have taken the room. */
+  get #isFull(): boolean {
+    return this.dirtyBytes >= this.#maxDirty;
   }
 
   #zero(index: number): void {
@@ -295,7 +315,7 @@ export class ChunkedDisk {
     this.#overtake(index);
     this.#clean.delete(index);
     this.#dirty.set(index, chunk);
-    this.#arm();
+    this.#storeSoon();
   }
 
   #overtake(index: number): void {
@@ -343,15 +363,12 @@ export class ChunkedDisk {
     }
   }
 
-  /** Starts loading chunks that are not on their way yet, those in the store in one transaction. */
+  /** Starts loading chunks that are not on their way yet; the store is asked now if it has nothing to do. */
   #startLoads(indices: readonly number[]): void {
-    const wanted = indices.filter((index) => !this.#loads.has(index));
-    const stored = wanted.filter((index) => this.#stored.has(index));
-    const records = stored.length > 0 ? this.#store.load(stored) : Promise.resolve([]);
-    for (const index of wanted) {
-      const at = stored.indexOf(index);
-      const bytes =
-        at >= 0 ? records.then((all) => this.#fromRecord(index, all[at])) : this.#fromBase(index);
+    const isIdle = this.#loads.size === 0;
+    for (const index of indices) {
+      if (this.#loads.has(index)) continue;
+      const bytes = this.#stored.has(index) ? this.#fromStore(index) : this.#fromBase(index);
       const load: Load = { chunk: bytes.then((b) => ({ bytes: b })), overtaken: false };
       this.#loads.set(index, load);
       load.chunk.then(
@@ -362,12 +379,36 @@ export class ChunkedDisk {
         },
       );
     }
+    if (isIdle || (this.#wanted?.indices.length ?? 0) >= LOADS_GATHERED) this.#beginLoads();
   }
 
   #loaded(index: number, load: Load, chunk: Chunk): void {
     if (load.overtaken) return;
     this.#loads.delete(index);
     this.#keepClean(index, chunk);
+  }
+
+  /** Requests that come in one go, as a guest's often do, are one transaction. */
+  async #fromStore(index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    this.#wanted ??= this.#newBatch();
+    const { indices, records } = this.#wanted;
+    const at = indices.push(index) - 1;
+    return this.#fromRecord(index, (await records)[at]);
+  }
+
+  #newBatch(): LoadBatch {
+    const indices: number[] = [];
+    let begin = () => {};
+    const records = new Promise<StoredRecords>((resolve) => {
+      begin = () => resolve(this.#store.load(indices));
+    });
+    queueMicrotask(() => this.#beginLoads());
+    return { indices, records, begin };
+  }
+
+  #beginLoads(): void {
+    this.#wanted?.begin();
+    this.#wanted = undefined;
   }
 
   /** @throws Error if the record is gone or torn: data was lost, and the guest must hear of it. */
@@ -423,6 +464,14 @@ export class ChunkedDisk {
     return pieces;
   }
 
+  #storeSoon(): void {
+    const isMuch = this.#dirty.size * this.chunkSize * EAGER_SHARE >= this.#maxDirty;
+    // A flush that waits for the present commit is next: else it would wait for as long as somebody writes.
+    const isFree = this.#commit === undefined && this.#queuedFlush === undefined;
+    if (isMuch && isFree && !this.#isFailing) this.#startCommit().catch(() => {});
+    else this.#arm();
+  }
+
   #arm(): void {
     if (this.#timer !== undefined || this.#writeBackMs === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => {
@@ -436,47 +485,4 @@ export class ChunkedDisk {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
-}
-
-function copyOut(chunk: Chunk, piece: Piece, target: ReadTarget): void {
-  const bytes = chunk.bytes?.subarray(piece.start, piece.start + piece.length);
-  const held = bytes?.length ?? 0;
-  if (bytes !== undefined && held > 0) target.write(piece.at, bytes);
-  if (held < piece.length) target.zero(piece.at + held, piece.length - held);
-}
-
-function lengthened(
-  bytes: Uint8Array<ArrayBuffer> | undefined,
-  length: number,
-): Uint8Array<ArrayBuffer> {
-  if (bytes !== undefined && bytes.length >= length) return bytes;
-  const longer = new Uint8Array(length);
-  if (bytes !== undefined) longer.set(bytes);
-  return longer;
-}
-
-/** Copies a piece of the bytes of `parts`, one after the other, to its place in a chunk. */
-function gather(parts: readonly Uint8Array[], piece: Piece, into: Uint8Array): void {
-  let skip = piece.at;
-  let to = piece.start;
-  const end = piece.start + piece.length;
-  for (const part of parts) {
-    if (to === end) return;
-    if (skip >= part.length) {
-      skip -= part.length;
-      continue;
-    }
-    const count = Math.min(part.length - skip, end - to);
-    into.set(count === part.length ? part : part.subarray(skip, skip + count), to);
-    to += count;
-    skip = 0;
-  }
-}
-
-/** Whether there is nothing but zeros; `bytes` begin at a multiple of 4 of their buffer. */
-export function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
-  for (let i = words.length * 4; i < bytes.length; i++) if (bytes[i] !== 0) return false;
-  return true;
 }

@@ -1,6 +1,8 @@
 /** The disks in this browser's storage: which there are, as files and from files, and away with them. */
+
+import { isZero } from "./chunk-bytes.ts";
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
-import { type BaseImage, isZero } from "./chunked-disk.ts";
+import type { BaseImage } from "./chunked-disk.ts";
 import { type Locks, lockDisk, lockedDisks } from "./disk-lock.ts";
 import { openDurableStore } from "./idb-store.ts";
 import { ImageParts } from "./image-parts.ts";

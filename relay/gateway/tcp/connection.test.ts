@@ -51,7 +51,7 @@ function setUp(options = { mss: MSS, windowScale: 7, sackPermitted: true }) {
   const connection = new TcpConnection(first, OURS, host, emit, 0);
   const receive = (flags: number, data?: number[], fields?: Fields) => {
     connection.receive(segment(flags, data, fields), time.ms);
-    connection.flush();
+    connection.flush(time.ms);
   };
   const wait = (ms: number) => {
     time.ms += ms;
@@ -105,9 +105,10 @@ describe("the handshake", () => {
   });
 
   it("keeps the segments to a guest without or with a tiny MSS at a useful size", () => {
-    const { connection, sent, open } = setUp({ mss: 1, windowScale: 7, sackPermitted: true });
+    const { connection, sent, open, time } = setUp({ mss: 1, windowScale: 7, sackPermitted: true });
     open();
     connection.hostData(new Uint8Array(1000), 0);
+    connection.flush(time.ms);
     expect(sent.at(-1)).toMatchObject({ length: 1000, segmentSize: MSS_MIN });
   });
 });
@@ -138,8 +139,19 @@ describe("data", () => {
     expect(calls).toEqual([]);
     connection.hostData(new Uint8Array(1), 0);
     expect(calls).toEqual(["pause"]);
+    connection.flush(0);
     receive(ack, [], { acknowledgment: OURS + 1 + MSS });
     expect(calls).toEqual(["pause", "resume"]);
+  });
+
+  it("from the host is sent after the burst, as large as it goes", () => {
+    const { connection, sent, open } = setUp();
+    open();
+    connection.hostData(new Uint8Array(3000), 0);
+    connection.hostData(new Uint8Array(3000), 0);
+    expect(sent).toEqual([]);
+    connection.flush(0);
+    expect(sent).toMatchObject([{ length: 6000, segmentSize: MSS }]);
   });
 
   it("that waits for the host closes the window, which reopens by itself", () => {
@@ -149,7 +161,7 @@ describe("data", () => {
     receive(ack, Array(300 * 1024).fill(1));
     expect(sent.at(-1)?.window).toBe((212 * 1024) >> 4);
     host.pendingBytes = 0;
-    connection.flush();
+    connection.flush(0);
     expect(sent.at(-1)?.window).toBe((512 * 1024) >> 4);
   });
 });

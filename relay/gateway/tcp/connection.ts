@@ -137,13 +137,12 @@ export class TcpConnection {
     }
   }
 
-  /** Bytes came from the host, while it was not paused. */
+  /** Bytes came from the host, while it was not paused. They are sent by `flush`. */
   hostData(bytes: Uint8Array, nowMs: number): void {
     if (this.#state !== "open") return;
     const sender = this.#sender!;
     this.#dataSeenMs = nowMs;
     sender.buffer.push(bytes);
-    sender.pump(nowMs);
     if (sender.full && !this.#paused) {
       this.#paused = true;
       this.#host.pause();
@@ -165,9 +164,13 @@ export class TcpConnection {
     this.#state = "closed";
   }
 
-  /** Sends the acknowledgment or window update that waited for the end of a burst. */
-  flush(): void {
+  /**
+   * Sends what waited for the end of a burst: data of the host, whose reads are no multiples of a segment
+   * and would each leave a small one, then the acknowledgment or window update.
+   */
+  flush(nowMs: number): void {
     if (this.#state !== "open") return;
+    this.#sender!.pump(nowMs);
     if (this.#acknowledgeLater || this.#receiver.shouldReopen) this.#acknowledge();
   }
 

@@ -15,6 +15,9 @@ export const SEND_BUFFER_BYTES = 512 * 1024;
 /** What one read from a host socket brings at most. */
 const HOST_READ_BYTES = 64 * 1024;
 
+/** A packet is not held back for more than this part of the window, which would leave a guest idle. */
+const BURSTS_PER_WINDOW = 4;
+
 /** Timeouts in a row after which the guest is given up: about 100 s at the longest timeout. */
 export const MAX_TIMEOUTS = 15;
 
@@ -148,9 +151,10 @@ export class TcpSender {
       if (size <= 0) break;
       // Whole segments, and the last of the data by itself.
       if (size > this.#mss && size < waiting) size -= size % this.#mss;
-      // A small segment out of a large buffer is sent only when nothing else is under way
-      // (the sender's half of avoiding silly windows, RFC 9293 3.8.6.2.1).
-      if (size < this.#mss && size < waiting && offset > 0) break;
+      // What is small beside the window, out of a large buffer, is sent only when nothing else is under
+      // way (the sender's half of avoiding silly windows, RFC 9293 3.8.6.2.1). The guest pays by packet.
+      const least = Math.max(this.#mss, Math.min(this.#burst, limit / BURSTS_PER_WINDOW));
+      if (size < least && size < waiting && offset > 0) break;
       if (!this.#transmit(this.#next, offset, size, { push: size === waiting, fin: false })) break;
       this.#sent(size, nowMs);
     }

@@ -1,0 +1,197 @@
+/**
+ * `npm run bench:io`: how fast bytes go between a guest and its devices, in the page, in the headless
+ * runner and in QEMU, whose runs alternate. `npm run bench:io -- --help` has the options.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, truncateSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { chromium, type Page } from "@playwright/test";
+import { build } from "vite";
+import { startSite } from "../cli/start.ts";
+import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+import { type Counts, countsOf, perRequest } from "./io-counts.ts";
+import { renderIo } from "./io-report.ts";
+import {
+  type IoSystem,
+  type IoWorkload,
+  ioWorkloads,
+  PREPARE,
+  SOCKET_MIB,
+  SOCKET_PORTS,
+} from "./io-workloads.ts";
+import { writeReport } from "./report.ts";
+import { nodeSystem, pageSystem, qemuWith, type System } from "./systems.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const CACHE = `${ROOT}bench/.cache`;
+const SITE = `${CACHE}/io-site`;
+const RESULTS = `${ROOT}bench/io-results.md`;
+
+/** In memory: what is compared is the machines and not their disks. */
+const MEMORY = `/dev/shm/bench-io-${process.pid}`;
+const DISK_MIB = 1024;
+
+const HELP = `npm run bench:io -- [options]
+
+  --only NAMES      these workloads, with commas between them
+  --systems NAMES   of chromium,node,qemu,plain (default all; plain: the page without EVENT_IDX)
+  --runs N          how often each is run (default 5)
+  --write           put the tables into bench/io-results.md
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      systems: { type: "string", default: "chromium,node,qemu,plain" },
+      runs: { type: "string", default: "5" },
+      write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (!existsSync(`${CACHE}/io.squashfs`)) {
+    execFileSync(`${ROOT}bench/io-disk/build`, { stdio: "inherit" });
+  }
+  const port = await freePort();
+  const only = values.only?.split(",");
+  const workloads = ioWorkloads(port).filter(({ name }) => only?.includes(name) ?? true);
+  const wanted = values.systems.split(",") as IoSystem[];
+  const runs = Number(values.runs);
+  mkdirSync(MEMORY);
+  const server = spawn("iperf3", ["-s", "-B", "127.0.0.1", "-p", `${port}`], { stdio: "ignore" });
+  try {
+    const report = await compare(workloads, wanted, runs, port);
+    process.stdout.write(`\n${report}`);
+    if (values.write) writeReport(RESULTS, report);
+  } finally {
+    server.kill();
+    rmSync(MEMORY, { recursive: true });
+  }
+}
+
+/** @returns the report. */
+async function compare(
+  workloads: readonly IoWorkload[],
+  wanted: readonly IoSystem[],
+  runs: number,
+  port: number,
+): Promise<string> {
+  await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });
+  rmSync(`${SITE}/io.squashfs`, { force: true });
+  linkSync(`${CACHE}/io.squashfs`, `${SITE}/io.squashfs`);
+  const site = await startSite(SITE, ["--port", "0", "--allow", `host:${port}`]);
+  if (site === "help") throw new Error("no site");
+  const systems = new Map<IoSystem, System>();
+  for (const name of wanted) systems.set(name, await open(name, site.url));
+  const rates = new Map<string, number[]>();
+  const counts = new Map<string, Counts>();
+  for (const workload of workloads) {
+    for (let run = 0; run < runs; run++) {
+      for (const [name, system] of systems) {
+        // Only its notifications are of interest, and they hardly differ from run to run.
+        if (!workload.systems.includes(name) || (name === "plain" && run > 0)) continue;
+        const key = `${workload.name} ${name}`;
+        const page = run === 0 ? pages.get(name) : undefined;
+        const before = page && workload.counts && (await countsOf(page, workload.counts));
+        const { value } = await system.run(workload);
+        if (page && workload.counts && before) {
+          counts.set(key, perRequest(before, await countsOf(page, workload.counts)));
+        }
+        rates.set(key, [...(rates.get(key) ?? []), value]);
+        process.stdout.write(`${key.padEnd(28)} ${value}\n`);
+      }
+    }
+  }
+  for (const system of systems.values()) await system.close();
+  await site.close();
+  return renderIo({ workloads, systems, rates, counts, runs });
+}
+
+/** The pages of the systems that are some. */
+const pages = new Map<IoSystem, Page>();
+
+async function open(name: IoSystem, url: string): Promise<System> {
+  switch (name) {
+    case "chromium":
+      return openPage(name, url, "");
+    case "plain":
+      return openPage(name, url, "&virtio=-EVENT_IDX");
+    case "node": {
+      const folder = makeFolder(name);
+      return nodeSystem(["--disk", makeDisk(folder), "--share-9p", `bench=${folder}`], PREPARE);
+    }
+    case "qemu":
+      return openQemu(makeFolder(name));
+  }
+}
+
+/** A browser that keeps its storage in files: a private window would have none. */
+async function openPage(name: IoSystem, url: string, rules: string): Promise<System> {
+  const executablePath = findBrowser("chromium");
+  const browser = await chromium.launchPersistentContext(makeFolder(name), {
+    args: CHROMIUM_ARGS,
+    ...(executablePath !== undefined && { executablePath }),
+  });
+  const page = await browser.newPage();
+  pages.set(name, page);
+  const address = `${url}?disk=./io.squashfs&disksize=${DISK_MIB}&vsock${rules}`;
+  const version = browser.browser()?.version() ?? "";
+  const system = await pageSystem(page, address, "chromium", version, PREPARE);
+  await page.evaluate(listen, { ...SOCKET_PORTS, bytes: SOCKET_MIB << 20 });
+  return { ...system, name, close: () => browser.close() };
+}
+
+/** Runs in the page, which is the other end of the guest's sockets. */
+function listen({ toHost, toGuest, bytes }: typeof SOCKET_PORTS & { bytes: number }): void {
+  window.tabvisor?.vsock.listen(toHost, async ({ readable, writable }) => {
+    await readable.pipeTo(new WritableStream());
+    await writable.close();
+  });
+  window.tabvisor?.vsock.listen(toGuest, async ({ writable }) => {
+    const writer = writable.getWriter();
+    const part = new Uint8Array(1 << 16);
+    for (let left = bytes; left > 0; left -= part.length) await writer.write(part);
+    await writer.close();
+  });
+}
+
+function openQemu(folder: string): Promise<System> {
+  const devices = [
+    ...["-drive", `if=none,id=d,format=raw,file=${makeDisk(folder)}`],
+    ...["-device", "virtio-blk-device,drive=d", "-device", "virtio-rng-device"],
+    ...["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n"],
+    ...["-fsdev", `local,id=f,path=${folder},security_model=none`],
+    ...["-device", "virtio-9p-device,fsdev=f,mount_tag=bench"],
+  ];
+  return qemuWith(CACHE, devices, PREPARE);
+}
+
+function makeFolder(name: string): string {
+  const folder = `${MEMORY}/${name}`;
+  mkdirSync(folder);
+  return folder;
+}
+
+function makeDisk(folder: string): string {
+  const path = `${folder}/disk`;
+  copyFileSync(`${CACHE}/io.squashfs`, path);
+  truncateSync(path, DISK_MIB << 20);
+  return path;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+await main();
