@@ -1,15 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, test } from "./fixtures.ts";
-
-const hasTshark = (() => {
-  try {
-    execFileSync("tshark", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 test("follows a write of dd to the end of its interrupt", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=timeline`);
@@ -54,7 +46,7 @@ test("holds still while it is paused", async ({ vm, site }) => {
 });
 
 test("saves packets that tshark reads", async ({ vm, site }) => {
-  test.skip(!hasTshark && process.env.CI === undefined, "tshark is not installed");
+  test.skip(!isExpected("tshark"), "tshark is not installed");
   await vm.boot(`${site}?disk=none#inspect=timeline`);
   await expect(vm.page.getByLabel("Requests shown")).toBeVisible();
   await vm.run("for i in 1 2 3; do ping -c 1 10.0.2.2 && break; sleep 1; done", 40_000);
