@@ -93,7 +93,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** Never touches the areas again; every chain taken is dead. */
   disable(): void {
     this.generation++;
-    this.#host.tap.observer?.stopped(this.#host.source, this.index);
+    for (const observer of this.#host.tap.observers) {
+      observer.stopped?.(this.#host.source, this.index);
+    }
     this.#ring = undefined;
     this.#inFlight.clear();
     this.#slotsInFlight = 0;
@@ -146,7 +148,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   stage(chain: DescriptorChain, bytesWritten: number): void {
     if (this.#ring === undefined || !chain.complete(bytesWritten)) return;
     const { tap, source } = this.#host;
-    tap.observer?.pushed(source, this.index, this.#features, chain, bytesWritten);
+    for (const observer of tap.observers) {
+      observer.pushed?.(source, this.index, this.#features, chain, bytesWritten);
+    }
     if (!this.#inOrder) {
       this.#stageInRing(this.#ring, chain);
       return;
@@ -161,7 +165,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     if (this.#ring === undefined || this.#slotsStaged === 0) return;
     this.#slotsStaged = 0;
     const isNotified = this.#ring.publish();
-    this.#host.tap.observer?.published(this.#host.source, this.index, isNotified);
+    for (const observer of this.#host.tap.observers) {
+      observer.published?.(this.#host.source, this.index, isNotified);
+    }
     if (isNotified) {
       this.#counters.notified++;
       this.#host.notifyUsed();
@@ -236,7 +242,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
 
   #tellTaken(chain: DescriptorChain, flaw: string | undefined): void {
     const { tap, source } = this.#host;
-    tap.observer?.popped(source, this.index, this.#features, chain, flaw);
+    for (const observer of tap.observers) {
+      observer.popped?.(source, this.index, this.#features, chain, flaw);
+    }
   }
 
   #stageInRing(ring: Ring, chain: DescriptorChain): void {

@@ -74,7 +74,7 @@ export class VirtioTransport implements MmioHandler {
     this.#memory = options.memory;
     this.#report = options.report;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
-    this.#tap = options.tap ?? { observer: undefined };
+    this.#tap = options.tap ?? { observers: [] };
     this.#source = { slot: options.slot ?? 0, type: device.type, name: device.name };
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
@@ -339,7 +339,7 @@ export class VirtioTransport implements MmioHandler {
   #kick(index: number): void {
     if (this.#running && this.#queues[index]?.ready) {
       this.#kicks++;
-      this.#tap.observer?.kicked(this.#source, index);
+      for (const observer of this.#tap.observers) observer.kicked?.(this.#source, index);
     } else this.#ignoredKicks++;
     this.#poll(index);
   }
@@ -371,7 +371,7 @@ export class VirtioTransport implements MmioHandler {
   /** No notification before DRIVER_OK (2.1.2). */
   #raise(cause: number): void {
     if ((this.#status & Status.DRIVER_OK) === 0) return;
-    this.#tap.observer?.raised(this.#source, cause);
+    for (const observer of this.#tap.observers) observer.raised?.(this.#source, cause);
     this.#interrupt.raise(cause);
   }
 
@@ -386,7 +386,7 @@ export class VirtioTransport implements MmioHandler {
     const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
     const reset = "reset by the driver, or with the machine";
     this.#tell(level, status === 0 ? reset : `status ${statusNames(status)}`);
-    this.#tap.observer?.statusChanged(this.#source, status);
+    for (const observer of this.#tap.observers) observer.statusChanged?.(this.#source, status);
   }
 
   #readConfig(offset: number, size: AccessSize): number {

@@ -13,7 +13,7 @@ const SECTOR = 512;
 
 /** A queue that a person looks at, whose requests are decoded as those of a disk. */
 function create(layout: "split" | "packed") {
-  const tap: VirtioTap = { observer: undefined };
+  const tap: VirtioTap = { observers: [] };
   const device = new ManualDevice();
   const driver = new TestDriver(device, {
     ...{ packed: layout === "packed", slot: SLOT, tap },
@@ -22,9 +22,9 @@ function create(layout: "split" | "packed") {
   const [queue] = driver.queues;
   const clock = { now: 0, nowMs: () => clock.now, wallClockMs: () => 0 };
   const watch = new QueueWatch(driver.memory, clock, (observer) => {
-    tap.observer = observer;
+    tap.observers = [observer];
     return () => {
-      tap.observer = undefined;
+      tap.observers = [];
     };
   });
   const subject = (): QueueSubject => {
@@ -170,15 +170,15 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
   it("stops to keep chains when nobody looks any more", () => {
     const { look, offer, answer, queue, clock, tap, watch } = create(layout);
     look();
-    expect(tap.observer).toBe(watch);
+    expect(tap.observers).toEqual([watch]);
     clock.now = 60_000;
     offer(1);
     answer(1);
     queue.poll();
-    expect(tap.observer).toBeUndefined();
+    expect(tap.observers).toEqual([]);
     look();
     watch.release();
-    expect(tap.observer).toBeUndefined();
+    expect(tap.observers).toEqual([]);
   });
 
   it("says that a chain is gone, and that a key was never one", () => {

@@ -101,12 +101,4 @@ export class QueueWatch implements MachineObserver {
   stopped(source: RequestSource, queue: number): void {
     if (this.isOf(source.slot, queue)) this.#ring = undefined;
   }
-
-  kicked(): void {}
-  published(): void {}
-  raised(): void {}
-  statusChanged(): void {}
-  pulsed(): void {}
-  claimed(): void {}
-  completed(): void {}
 }
