@@ -59,7 +59,14 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** There is more, but the guest has had its share of this turn. */
   #deferred = false;
   #lastMalformed: string | undefined;
-  readonly #counters: QueueCounters = { chains: 0, malformed: 0, notified: 0, suppressed: 0 };
+  readonly #counters: QueueCounters = {
+    kicks: 0,
+    chains: 0,
+    completed: 0,
+    malformed: 0,
+    notified: 0,
+    suppressed: 0,
+  };
 
   constructor(index: number, host: QueueHost) {
     this.index = index;
@@ -103,6 +110,13 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#slotsStaged = 0;
     this.#incomplete = false;
     this.#deferred = false;
+  }
+
+  /** The driver wrote QueueNotify, and the device is told next. */
+  kicked(): void {
+    this.#counters.kicks++;
+    const { tap, source } = this.#host;
+    for (const observer of tap.observers) observer.kicked?.(source, this.index);
   }
 
   pop(): DescriptorChain | undefined {
@@ -253,6 +267,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#inFlight.delete(chain.id);
     this.#slotsInFlight -= chain.slots;
     ring.stage(chain, chain.result);
+    this.#counters.completed++;
     this.#slotsStaged += chain.slots;
   }
 

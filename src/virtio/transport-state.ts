@@ -5,10 +5,8 @@ import type { QueueSetupState } from "./queue-setup.ts";
 import { Status } from "./spec.ts";
 
 interface TransportCounters {
-  /** Kicks heeded, and those without effect (bad index, not DRIVER_OK, queue not ready). */
-  kicks: number;
+  /** Kicks without effect: a bad index, not DRIVER_OK, or a queue that is not ready. */
   ignoredKicks: number;
-  usedInterrupts: number;
   configInterrupts: number;
   resets: number;
 }

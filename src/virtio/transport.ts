@@ -64,7 +64,6 @@ export class VirtioTransport implements MmioHandler {
   #needsReset: string | undefined;
   /** Counts resets, so that what was lent to the device before one has no effect after it. */
   #epoch = 0;
-  #kicks = 0;
   #ignoredKicks = 0;
 
   constructor(options: TransportOptions) {
@@ -184,9 +183,7 @@ export class VirtioTransport implements MmioHandler {
       needsReset: this.#needsReset,
       queues: this.#queues.map((queue) => queue.inspect()),
       transport: {
-        kicks: this.#kicks,
         ignoredKicks: this.#ignoredKicks,
-        usedInterrupts: this.#interrupt.usedCount,
         configInterrupts: this.#interrupt.configCount,
         resets: this.#epoch,
       },
@@ -337,10 +334,8 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #kick(index: number): void {
-    if (this.#running && this.#queues[index]?.ready) {
-      this.#kicks++;
-      for (const observer of this.#tap.observers) observer.kicked?.(this.#source, index);
-    } else this.#ignoredKicks++;
+    if (this.#running && this.#queues[index]?.ready) this.#queues[index].kicked();
+    else this.#ignoredKicks++;
     this.#poll(index);
   }
 

@@ -28,14 +28,13 @@ function create(layout: "split" | "packed") {
     };
   });
   const subject = (): QueueSubject => {
-    const { driverFeatures: features, queues, transport } = driver.transport.inspect();
+    const { driverFeatures: features, queues } = driver.transport.inspect();
     return {
       memory: driver.memory,
       slot: SLOT,
       name: device.name,
       type: DeviceType.BLOCK,
       features,
-      kicks: transport.kicks,
       queue: queues[0],
       inFlight: [...driver.transport.chainsInFlight(0)],
       done: watch.done,

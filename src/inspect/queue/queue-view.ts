@@ -22,8 +22,6 @@ export interface QueueSubject {
   /** Device ID of the virtio specification, chapter 5. */
   readonly type: number;
   readonly features: bigint;
-  /** Of all queues of the device. */
-  readonly kicks: number;
   readonly queue: QueueSnapshot;
   readonly inFlight: readonly DescriptorChain[];
   /** What was kept of those that were given back, newest last. */
@@ -68,8 +66,6 @@ export interface QueueView {
   readonly device: string;
   readonly queue: number;
   readonly counters: Readonly<QueueCounters>;
-  /** Of all queues of the device: nobody counts them by queue. */
-  readonly kicks: number;
   /** Chains that the device has, and those that it has not taken yet. */
   readonly inFlight: number;
   readonly waiting: number;
@@ -89,14 +85,13 @@ export function ringOf({ layout, addresses }: QueueSnapshot): RingAreas | undefi
 
 export function viewQueue(subject: QueueSubject): QueueView {
   const { slot, name, queue, memory, features } = subject;
-  const { chains, malformed, notified, suppressed, lastMalformed } = queue;
+  const { kicks, chains, completed, malformed, notified, suppressed, lastMalformed } = queue;
   const ring = ringOf(queue);
   const head = {
     slot,
     device: name,
     queue: queue.index,
-    counters: { chains, malformed, notified, suppressed },
-    kicks: subject.kicks,
+    counters: { kicks, chains, completed, malformed, notified, suppressed },
     inFlight: queue.inFlight,
     lastMalformed,
   };
