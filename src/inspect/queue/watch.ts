@@ -7,6 +7,7 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
+import { Lease, type Observe } from "../lease.ts";
 import { type ChainSource, pushedChain } from "./chain-source.ts";
 import type { RingAreas } from "./descriptors.ts";
 
@@ -22,40 +23,32 @@ export interface DoneChain extends ChainSource {
   readonly features: bigint;
 }
 
-/** Starts to tell an observer; what is returned ends it. */
-export type Observe = (observer: MachineObserver) => () => void;
-
 export class QueueWatch implements MachineObserver {
   /** The last ones, newest last. */
   done: readonly DoneChain[] = [];
   readonly #memory: GuestMemory;
   readonly #clock: Clock;
-  readonly #observe: Observe;
-  #end: (() => void) | undefined;
+  readonly #lease: Lease;
   #slot = -1;
   #queue = -1;
   #ring: RingAreas | undefined;
-  #lookedAt = 0;
   #serial = 0;
   #flawed: { readonly chain: DescriptorChain; readonly flaw: string } | undefined;
 
   constructor(memory: GuestMemory, clock: Clock, observe: Observe) {
     this.#memory = memory;
     this.#clock = clock;
-    this.#observe = observe;
+    this.#lease = new Lease(observe, this, LEFT_AFTER_MS);
   }
 
   /** Somebody looks at a queue that is in use as `ring`. */
   look(slot: number, queue: number, ring: RingAreas): void {
-    this.#lookedAt = this.#clock.nowMs();
     this.#ring = ring;
-    if (this.#end !== undefined && slot === this.#slot && queue === this.#queue) return;
-    this.release();
     // There is a gap behind what was kept, or it is of another queue.
-    this.done = [];
+    if (!this.#lease.isHeld || !this.isOf(slot, queue)) this.done = [];
     this.#slot = slot;
     this.#queue = queue;
-    this.#end = this.#observe(this);
+    this.#lease.renew(this.#clock.nowMs());
   }
 
   /** Whether what is kept is of this queue. */
@@ -65,8 +58,7 @@ export class QueueWatch implements MachineObserver {
 
   /** Keeps nothing more; what was kept stays. */
   release(): void {
-    this.#end?.();
-    this.#end = undefined;
+    this.#lease.end();
   }
 
   popped(
@@ -87,7 +79,7 @@ export class QueueWatch implements MachineObserver {
     bytesWritten: number,
   ): void {
     if (this.#ring === undefined || !this.isOf(source.slot, queue)) return;
-    if (this.#clock.nowMs() - this.#lookedAt > LEFT_AFTER_MS) {
+    if (this.#lease.hasExpired(this.#clock.nowMs())) {
       this.release();
       return;
     }

@@ -7,14 +7,14 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
 import { InterruptBit } from "../../virtio/spec.ts";
+import { Lease, type Observe } from "../lease.ts";
 import { hasFailed } from "./failure.ts";
 import { Mark, Moment, Outcome, RequestLog } from "./request-log.ts";
 import { Samples } from "./samples.ts";
 
 /** Who is recorded, and by which clock. */
 export interface Recorded {
-  /** Tells `observer` of everything until what is returned is called. */
-  observe(observer: MachineObserver): () => void;
+  readonly observe: Observe;
   /** Microseconds from any origin. */
   nowUs(): number;
   /** Milliseconds since 1970. */
@@ -74,11 +74,11 @@ export class Recorder implements MachineObserver {
   readonly #bySlot: (Tracked | undefined)[] = [];
   readonly #inFlight = new Map<DescriptorChain, number>();
   readonly #flaws = new Map<number, string>();
-  #leaseEnd = 0;
-  #leave: (() => void) | undefined;
+  readonly #lease: Lease;
 
   constructor(recorded: Recorded, log = new RequestLog(), samples = new Samples(log)) {
     this.#recorded = recorded;
+    this.#lease = new Lease(recorded.observe, this, LEASE_US);
     this.#originUs = recorded.nowUs();
     this.startedAtMs = recorded.wallClockMs();
     this.log = log;
@@ -86,7 +86,7 @@ export class Recorder implements MachineObserver {
   }
 
   get isRecording(): boolean {
-    return this.#leave !== undefined;
+    return this.#lease.isHeld;
   }
 
   /** µs since the record's beginning. */
@@ -95,13 +95,11 @@ export class Recorder implements MachineObserver {
   }
 
   start(): void {
-    this.touch();
-    this.#leave ??= this.#recorded.observe(this);
+    this.#lease.renew(this.now());
   }
 
   stop(): void {
-    this.#leave?.();
-    this.#leave = undefined;
+    this.#lease.end();
     for (const seq of this.#inFlight.values()) this.log.setOutcome(seq, Outcome.UNSEEN);
     this.#inFlight.clear();
     this.#tracked.clear();
@@ -116,7 +114,7 @@ export class Recorder implements MachineObserver {
 
   /** Somebody looks: the record goes on for another while. */
   touch(): void {
-    this.#leaseEnd = this.now() + LEASE_US;
+    if (this.isRecording) this.#lease.renew(this.now());
   }
 
   /** Why a request is malformed, if that is still known. */
@@ -136,7 +134,7 @@ export class Recorder implements MachineObserver {
     flaw: string | undefined,
   ): void {
     const now = this.now();
-    if (now > this.#leaseEnd) {
+    if (this.#lease.hasExpired(now)) {
       this.stop();
       return;
     }

@@ -1,10 +1,11 @@
 /** The timeline of one machine: its record, the filter that somebody looks through, and exports. */
+
+import { Histogram, type HistogramView } from "../histogram.ts";
 import type { Field } from "../payload/payload.ts";
 import type { Subject } from "../subject.ts";
 import { chromeTrace } from "./chrome-trace.ts";
 import { FilterError } from "./filter-error.ts";
 import { FIELDS } from "./filter-fields.ts";
-import { Histogram, type HistogramView } from "./histogram.ts";
 import { jsonExport } from "./json-export.ts";
 import { pcapng } from "./pcapng.ts";
 import { type OutcomeName, PHASES, type Phase, RequestReader } from "./reader.ts";

@@ -1,8 +1,9 @@
 /** How long the phases of the requests shown took: a histogram each, with percentiles. */
 import type { JSX } from "preact";
 import type { HistogramView, Remote, TimelineLatencies } from "../../inspect/calls.ts";
+import { HistogramBars } from "./histogram-bars.tsx";
 import { useLook } from "./panel.ts";
-import { formatDuration } from "./timeline-format.ts";
+import { formatDuration } from "./time-format.ts";
 
 /** Between two counts, in ms: each reads all that the filter lets through. */
 const COUNT_MS = 2000;
@@ -33,22 +34,13 @@ interface ChartProps {
 }
 
 function Chart({ phase, title, histogram }: ChartProps): JSX.Element {
-  const bars = histogram?.bars ?? [];
-  const most = Math.max(1, ...bars);
   return (
     <figure>
       <figcaption>
         <b>{title}</b> {histogram?.count ?? 0}
       </figcaption>
-      <div class="bars" data-phase={phase} aria-hidden="true">
-        {bars.map((count, bar) => (
-          <i
-            key={bar}
-            title={`${rangeOf(bar)}: ${count}`}
-            // A bar with anything in it can be seen.
-            style={{ height: count === 0 ? "0" : `max(2px, ${(count / most) * 100}%)` }}
-          />
-        ))}
+      <div class="bars" data-phase={phase}>
+        <HistogramBars bars={histogram?.bars ?? []} />
       </div>
       <dl>
         {(["p50", "p95", "p99", "max"] as const).map((name) => (
@@ -60,9 +52,4 @@ function Chart({ phase, title, histogram }: ChartProps): JSX.Element {
       </dl>
     </figure>
   );
-}
-
-function rangeOf(bar: number): string {
-  const from = bar === 0 ? 0 : 2 ** (bar - 1);
-  return `${formatDuration(from)} to ${formatDuration(2 ** bar)}`;
 }

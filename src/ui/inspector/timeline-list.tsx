@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
-import { formatDuration, formatMoment } from "./timeline-format.ts";
+import { formatDuration, formatMoment } from "./time-format.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 
 /** Height of a row in CSS pixels; the style sheet has the same. */
