@@ -18,11 +18,19 @@ import type { RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import type { LogLevel, Report } from "./report.ts";
 import { readSharedMemory } from "./shared-memory.ts";
-import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
+import {
+  Feature,
+  flagNames,
+  InterruptBit,
+  MAGIC,
+  Register,
+  Status,
+  VENDOR_ID,
+  VERSION,
+} from "./spec.ts";
 import {
   type Selectors,
   STATUS_HISTORY,
-  statusNames,
   type TransportSnapshot,
   type TransportState,
   type WrittenRegisters,
@@ -380,7 +388,7 @@ export class VirtioTransport implements MmioHandler {
     const inUse = (added & Status.DRIVER_OK) !== 0 ? "info" : "debug";
     const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
     const reset = "reset by the driver, or with the machine";
-    this.#tell(level, status === 0 ? reset : `status ${statusNames(status)}`);
+    this.#tell(level, status === 0 ? reset : `status ${flagNames(Status, status).join(" | ")}`);
     for (const observer of this.#tap.observers) observer.statusChanged?.(this.#source, status);
   }
 
