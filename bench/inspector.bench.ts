@@ -50,13 +50,14 @@ async function work(page: Page): Promise<void> {
 
 async function show(page: Page, panel: string | undefined): Promise<void> {
   // The timeline goes on with its record for a while after it was shown.
-  const pause = page.getByRole("button", { name: "Pause", exact: true });
+  const timeline = page.locator(".timeline");
+  const pause = timeline.getByRole("button", { name: "Pause" });
   if (panel === undefined && (await pause.isVisible())) await pause.click();
   await page.evaluate((id) => {
     location.hash = id === undefined ? "" : `inspect=${id}`;
   }, panel);
   await page.waitForTimeout(SETTLE_MS);
-  const record = page.getByRole("button", { name: "Record", exact: true });
+  const record = timeline.getByRole("button", { name: "Record" });
   if (await record.isVisible()) await record.click();
 }
 
@@ -86,6 +87,9 @@ const ids = await page
   .getByRole("tab")
   .evaluateAll((tabs) => tabs.map((tab) => tab.id.replace(/^inspector-tab-/, "")));
 const asked = process.argv.slice(2);
+const unknown = asked.filter((panel) => !ids.includes(panel));
+if (unknown.length > 0)
+  throw new Error(`no panel ${unknown.join(", ")}; there are ${ids.join(", ")}`);
 await show(page, undefined);
 for (let i = 0; i < WARM_UP_RUNS; i++) await work(page);
 const threads = await findThreads(page);

@@ -1,9 +1,9 @@
 /**
  * `npm run bench:timeline`: what it costs to record every request. The embedded guest reads a disk past
- * the page cache, 4 KiB at a time, which is as many requests a second as it can make; runs with and
- * without the record alternate, and the time that the machine's thread is busy counts. Nothing is recorded
- * while the inspector is closed, so that the runs without are also what a machine costs to whom no
- * inspector is shown.
+ * the page cache, 4 KiB at a time, which is as many requests a second as it can make. Meanwhile the record
+ * is switched on and off all the time, and what counts is how long the machine's thread is busy for a
+ * request. Nothing is recorded while the inspector is closed, so that the time without is also what a
+ * machine costs to whom no inspector is shown.
  */
 import { Timeline } from "../src/inspect/timeline/timeline.ts";
 import { LinuxSession, PROMPT } from "../src/machine/testing/linux-session.ts";
@@ -13,11 +13,12 @@ import { median } from "./median.ts";
 import { costOf, formatCost, OWN_THREAD, timeOf } from "./thread-time.ts";
 
 /** Until the translator has nothing more to do. */
-const WARM_UP_RUNS = 8;
-const PAIRS = 15;
-/** Of 4 KiB, by one process: a new one would be code to translate. */
-const READS = 8192;
-const SECTORS = READS * 8;
+const WARM_UP_REQUESTS = 100_000;
+/** So short that what else the computer does is the same before and after a switch. */
+const REQUESTS = 1000;
+const PAIRS = 151;
+/** More than are read. */
+const SECTORS = 2 ** 31;
 
 const session = new LinuxSession({
   append: "console=hvc0 quiet tabvisor.disk=none",
@@ -26,24 +27,27 @@ const session = new LinuxSession({
   },
 });
 await session.until(PROMPT);
+const { slots } = session.machine;
+const disk = slots.occupied.find(({ transport }) => transport.name === "blk1")!.transport;
 const clock = { nowMs: () => performance.now(), wallClockMs: () => Date.now() };
 const { recorder } = new Timeline({ machine: session.machine, clock });
 const without: number[] = [];
 
+const served = () => disk.inspect().queues.reduce((sum, { completed }) => sum + completed, 0);
+
 /** Microseconds of the processor for one request. */
-async function run(isRecorded: boolean): Promise<number> {
+async function run(isRecorded: boolean, requests = REQUESTS): Promise<number> {
   if (isRecorded) recorder.start();
-  const start = timeOf(OWN_THREAD);
-  await session.command(
-    `dd if=/dev/vdb of=/dev/null bs=4k count=${READS} iflag=direct 2>/dev/null`,
-  );
-  const us = (timeOf(OWN_THREAD) - start) / 1000 / READS;
+  const [first, start] = [served(), timeOf(OWN_THREAD)];
+  await session.runUntil(() => served() >= first + requests, "end of requests");
+  const us = (timeOf(OWN_THREAD) - start) / 1000 / (served() - first);
   recorder.stop();
   if (!isRecorded) without.push(us);
   return us;
 }
 
-for (let i = 0; i < WARM_UP_RUNS; i++) await run(i % 2 === 0);
+session.begin("dd if=/dev/vdb of=/dev/null bs=4k iflag=direct");
+for (const isRecorded of [false, true]) await run(isRecorded, WARM_UP_REQUESTS / 2);
 without.length = 0;
 const cost = await costOf(PAIRS, run);
 session.machine.dispose();

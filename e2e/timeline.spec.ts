@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { DATABASE_PREFIX } from "../src/host/indexeddb-disk.ts";
 import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, test } from "./fixtures.ts";
+import { Vm } from "./vm.ts";
 
 test("follows a write of dd to the end of its interrupt", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=timeline`);
@@ -21,6 +24,76 @@ test("follows a write of dd to the end of its interrupt", async ({ vm, site }) =
   }
   await expect(detail.getByRole("tree")).toContainText("sector");
   await expect(page).toHaveURL(/#inspect=timeline\/%40\d+%20dev/);
+  expect(vm.errors).toEqual([]);
+});
+
+/** What is stored of a disk in the page's IndexedDB: `length` bytes from `position` on, of one chunk. */
+function stored(page: Page, disk: string, position: number, length: number): Promise<number[]> {
+  const ask = { name: DATABASE_PREFIX + disk, position, length };
+  return page.evaluate(async ({ name, position, length }) => {
+    const done = <T>(request: IDBRequest<T>) =>
+      new Promise<T>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const database = await done(indexedDB.open(name));
+    const chunks = database.transaction("chunks").objectStore("chunks");
+    const { chunkSize } = await done<{ chunkSize: number }>(chunks.get("meta"));
+    const chunk = await done<Uint8Array>(chunks.get(Math.floor(position / chunkSize)));
+    database.close();
+    return [...chunk.subarray(position % chunkSize, (position % chunkSize) + length)];
+  }, ask);
+}
+
+/** Opens the first request that the filter lets through; gives its moments in seconds. */
+async function moments(page: Page, filter: string): Promise<Map<string, number>> {
+  await page.getByLabel("Filter").fill(filter);
+  const list = page.getByRole("listbox", { name: "Requests" });
+  await expect(list.getByRole("option").first()).toContainText("blk0");
+  await list.focus();
+  await page.keyboard.press("Home");
+  const table = page.getByRole("region", { name: /^Request \d+$/ }).locator(".timeline-moments");
+  await expect(table.getByRole("row", { name: /^complete \d/ })).toBeVisible();
+  const rows = await table.getByRole("row").allInnerTexts();
+  return new Map(
+    rows
+      .slice(1)
+      .map((row) => row.split("\t"))
+      .map(([name, at]) => [name, parseFloat(at)]),
+  );
+}
+
+const WAY = ["kick", "pop", "push", "used", "pulse", "claim", "complete"];
+
+test("a write of dd goes to IndexedDB and comes back after a reload", async ({ profile, site }) => {
+  const block = 4242;
+  const bytes = 4096;
+  const sector = (block * bytes) / 512;
+  const marker = `there and back, ${Math.random()}\n`;
+  const disk = "?disk=traced&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+  const vm = await new Vm(await profile.newPage()).boot(`${site}${disk}#inspect=timeline`);
+  const { page } = vm;
+  await expect(page.getByLabel("Requests shown")).toBeVisible();
+  await vm.run(`yes '${marker.trim()}' | head -c ${bytes} > /tmp/data`);
+  await vm.run(`dd if=/tmp/data of=/dev/vda bs=${bytes} seek=${block} conv=fsync,notrunc`);
+  const write = await moments(page, `op:write text:"sector ${sector},"`);
+  const flush = await moments(page, "op:flush");
+  for (const request of [write, flush]) {
+    expect([...request.keys()]).toEqual(WAY);
+    const times = [...request.values()];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  }
+  expect(flush.get("pop")).toBeGreaterThanOrEqual(write.get("used")!);
+  const expected = Buffer.from(marker.repeat(bytes).slice(0, bytes));
+  expect(Buffer.from(await stored(page, "traced", block * bytes, bytes))).toEqual(expected);
+
+  await page.reload();
+  await vm.prompt();
+  const read = `dd if=/dev/vda bs=${bytes} skip=${block} count=1 iflag=direct 2>/dev/null`;
+  expect(await vm.run(`${read} | head -n 1`)).toBe(marker.trim());
+  const back = await moments(page, `op:read text:"sector ${sector},"`);
+  expect([...back.keys()]).toEqual(WAY);
+  await expect(page.getByRole("region", { name: /^Request \d+$/ })).toContainText("there and back");
   expect(vm.errors).toEqual([]);
 });
 
