@@ -8,9 +8,6 @@ import { median } from "./median.ts";
 /** A thread by its folder in `/proc`. */
 export type Thread = string;
 
-/** The one that asks. */
-export const OWN_THREAD: Thread = "/proc/thread-self";
-
 /** Threads of a process whose names begin so; the kernel keeps 15 characters of a name. */
 export function threadsOf(pid: number, name: string): Thread[] {
   return readdirSync(`/proc/${pid}/task`)
@@ -18,8 +15,17 @@ export function threadsOf(pid: number, name: string): Thread[] {
     .filter((thread) => readFileSync(`${thread}/comm`, "utf8").startsWith(name));
 }
 
+/** Exact for a thread that is at rest; of a busy one the kernel counts only now and then. */
 export function timeOf(thread: Thread): number {
   return Number(readFileSync(`${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+}
+
+const gate = new Int32Array(new SharedArrayBuffer(4));
+
+/** Of the thread that asks. */
+export function ownTime(): number {
+  Atomics.wait(gate, 0, 0, 1);
+  return timeOf("/proc/thread-self");
 }
 
 export interface Cost {

@@ -10,7 +10,7 @@ import { LinuxSession, PROMPT } from "../src/machine/testing/linux-session.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import { MemoryBlockBackend } from "../src/virtio/devices/memory-block-backend.ts";
 import { median } from "./median.ts";
-import { costOf, formatCost, OWN_THREAD, timeOf } from "./thread-time.ts";
+import { costOf, formatCost, ownTime } from "./thread-time.ts";
 
 /** Until the translator has nothing more to do. */
 const WARM_UP_REQUESTS = 100_000;
@@ -38,9 +38,9 @@ const served = () => disk.inspect().queues.reduce((sum, { completed }) => sum + 
 /** Microseconds of the processor for one request. */
 async function run(isRecorded: boolean, requests = REQUESTS): Promise<number> {
   if (isRecorded) recorder.start();
-  const [first, start] = [served(), timeOf(OWN_THREAD)];
+  const [first, start] = [served(), ownTime()];
   await session.runUntil(() => served() >= first + requests, "end of requests");
-  const us = (timeOf(OWN_THREAD) - start) / 1000 / (served() - first);
+  const us = (ownTime() - start) / 1000 / (served() - first);
   recorder.stop();
   if (!isRecorded) without.push(us);
   return us;
