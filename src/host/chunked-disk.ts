@@ -5,8 +5,9 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
+
+import { joined } from "../packet/bytes.ts";
 import type { BlockTarget } from "../virtio/devices/block-backend.ts";
-import { joined } from "./bytes.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 
 /** The read-only image under a disk, from which chunks that were never written come. */
@@ -158,7 +159,7 @@ export class ChunkedDisk {
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
     if (this.dirtyBytes >= this.#maxDirty || !pieces.every(isReady)) {
-      return this.#writeLater(pieces, [joined(source, length)]);
+      return this.#writeLater(pieces, [joined(source)]);
     }
     for (const piece of pieces) this.#put(piece, this.#resident(piece.index), source);
   }

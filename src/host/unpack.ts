@@ -1,5 +1,5 @@
 /** Reads what may be a gzip file, from a stream. */
-import { joined } from "./bytes.ts";
+import { joined } from "../packet/bytes.ts";
 
 /** By the first two bytes (RFC 1952 2.3.1). */
 export function isGzip(head: Uint8Array): boolean {
@@ -38,7 +38,7 @@ async function readHead(reader: Reader): Promise<Uint8Array<ArrayBuffer>> {
   while (head.length < 2) {
     const { done, value } = await reader.read();
     if (done) break;
-    head = head.length === 0 ? value : joined([head, value], head.length + value.length);
+    head = head.length === 0 ? value : joined([head, value]);
   }
   return head;
 }
@@ -61,5 +61,5 @@ async function collect(
     }
     parts.push(value);
   }
-  return joined(parts, length);
+  return joined(parts);
 }

@@ -32,7 +32,7 @@ const CAUSES: readonly { readonly cause: number; readonly name: string; readonly
   ];
 
 /** Whose wire it is. */
-export interface SpiSource {
+interface SpiSource {
   readonly name: string;
   /** Of a virtio device. */
   readonly slot?: number;

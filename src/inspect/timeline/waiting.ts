@@ -4,7 +4,7 @@
  * More than an honest driver leaves: it takes its interrupt for all of a ring at once. Only behind one that has
  * masked the interrupt and polls do more wait.
  */
-export const WAITING_MAX = 4096;
+const WAITING_MAX = 4096;
 
 export class Waiting {
   readonly #seqs: number[] = [];
