@@ -77,6 +77,8 @@ export interface QueueView {
   readonly rows: readonly ChainRow[];
   /** Chains available and in flight that have no row. */
   readonly hidden: number;
+  /** Chains that were given back between those that are shown, too fast for all to be kept. */
+  readonly skipped: number;
 }
 
 export function ringOf({ layout, addresses }: QueueSnapshot): RingAreas | undefined {
@@ -94,6 +96,7 @@ export function viewQueue(subject: QueueSubject): QueueView {
     counters: { kicks, chains, completed, malformed, notified, suppressed },
     inFlight: queue.inFlight,
     lastMalformed,
+    skipped: skippedOf(subject.done),
   };
   const done = doneRows(subject);
   if (ring === undefined) return { ...head, waiting: 0, rows: done, hidden: 0 };
@@ -173,6 +176,12 @@ function takenRow(subject: QueueSubject, ring: RingAreas, chain: DescriptorChain
   const source = takenChain(subject.memory, ring, chain);
   const places = placesOf(ring, chain.position, chain.slots);
   return rowOf(subject, `taken:${chain.id}`, "in flight", source, places).row;
+}
+
+function skippedOf(done: readonly DoneChain[]): number {
+  const [oldest, newest] = [done.at(0), done.at(-1)];
+  if (oldest === undefined || newest === undefined) return 0;
+  return newest.serial - oldest.serial + 1 - done.length;
 }
 
 /** What a chain that was given back says does not change. */

@@ -14,11 +14,17 @@ import type { RingAreas } from "./descriptors.ts";
 /** Chains kept: as many as a table shows, and a few MiB at most. */
 export const DONE_MAX = 32;
 
+/**
+ * Of a queue that never rests so many a second are kept: a table shows no more, and to keep one takes the
+ * time that a guest needs for a quarter of a request. Bursts of `DONE_MAX` are kept whole.
+ */
+const KEPT_PER_MS = 0.5;
+
 /** Who has not looked for so long has left, even if a closed tab could not say so. In ms. */
 const LEFT_AFTER_MS = 3000;
 
 export interface DoneChain extends ChainSource {
-  /** Counts those of the queue that is watched. */
+  /** Counts those of the queue that is watched, those too that were not kept. */
   readonly serial: number;
   readonly features: bigint;
 }
@@ -33,6 +39,9 @@ export class QueueWatch implements MachineObserver {
   #queue = -1;
   #ring: RingAreas | undefined;
   #serial = 0;
+  /** Chains that may be kept, as of a moment of the clock. */
+  #allowance = DONE_MAX;
+  #allowedAt = 0;
   #flawed: { readonly chain: DescriptorChain; readonly flaw: string } | undefined;
 
   constructor(memory: GuestMemory, clock: Clock, observe: Observe) {
@@ -79,18 +88,30 @@ export class QueueWatch implements MachineObserver {
     bytesWritten: number,
   ): void {
     if (this.#ring === undefined || !this.isOf(source.slot, queue)) return;
-    if (this.#lease.hasExpired(this.#clock.nowMs())) {
+    const now = this.#clock.nowMs();
+    if (this.#lease.hasExpired(now)) {
       this.release();
       return;
     }
+    const serial = this.#serial++;
+    if (!this.#mayKeep(now)) return;
     const flaw = this.#flawed?.chain === chain ? this.#flawed.flaw : undefined;
     const { type } = source;
     const kept = pushedChain(this.#memory, this.#ring, type, chain, bytesWritten, flaw);
-    const done = { ...kept, serial: this.#serial++, features };
+    const done = { ...kept, serial, features };
     this.done = [...this.done.slice(1 - DONE_MAX), done];
   }
 
   stopped(source: RequestSource, queue: number): void {
     if (this.isOf(source.slot, queue)) this.#ring = undefined;
+  }
+
+  #mayKeep(now: number): boolean {
+    const earned = (now - this.#allowedAt) * KEPT_PER_MS;
+    this.#allowance = Math.min(DONE_MAX, this.#allowance + earned);
+    this.#allowedAt = now;
+    if (this.#allowance < 1) return false;
+    this.#allowance--;
+    return true;
   }
 }

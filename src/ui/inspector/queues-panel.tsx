@@ -271,6 +271,8 @@ function RequestCell({ op, summary }: { op: string; summary: string }): JSX.Elem
   );
 }
 
-function hiddenText({ hidden }: QueueView): string {
-  return hidden === 0 ? "" : `and ${hidden} more that wait`;
+function hiddenText({ hidden, skipped }: QueueView): string {
+  const waiting = hidden === 0 ? [] : [`and ${hidden} more that wait`];
+  const done = skipped === 0 ? [] : [`${skipped} done were too fast to be kept`];
+  return [...waiting, ...done].join(", ");
 }
