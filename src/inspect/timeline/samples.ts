@@ -5,6 +5,7 @@
 import { LARGE_FRAME_MAX, PACKET_HEADER } from "../../packet/header.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import { DeviceType } from "../../virtio/spec.ts";
+import { answerLength } from "../payload/payload.ts";
 import { ByteRing } from "./byte-ring.ts";
 import { Part, type RequestLog } from "./request-log.ts";
 
@@ -34,9 +35,9 @@ export class Samples {
     if (length > 0) chain.readAt(0, this.#room(seq, type, Part.READABLE, length));
   }
 
-  /** Of a block request also the last byte that was written, which is its status (virtio 5.2.6). */
+  /** Of a block request also the last byte, which is its status (virtio 5.2.6). */
   keepWritten(seq: number, type: number, chain: DescriptorChain, bytesWritten: number): Uint8Array {
-    const whole = Math.min(bytesWritten, chain.writableLength);
+    const whole = answerLength(type, chain.writableLength, bytesWritten);
     const length = Math.min(limitOf(type), whole);
     if (length === 0) return NOTHING;
     const room = this.#room(seq, type, Part.WRITTEN, length);

@@ -56,7 +56,7 @@ export function RequestDetail({ detail, onStep, onClose }: RequestDetailProps): 
           {...detail}
           readable={detail.readable.subarray(0, MAX_SHOWN)}
           written={detail.written.subarray(0, MAX_SHOWN)}
-          writtenLength={row.written}
+          writtenLength={Math.max(row.written, detail.written.length)}
         />
       )}
     </section>
