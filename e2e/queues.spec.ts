@@ -48,9 +48,10 @@ test("counts what goes through a queue, and how long its interrupts are served",
   const { page } = vm;
   await vm.boot(`${site}#inspect=devices/1`);
   const read = "dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct";
+  const table = page.getByRole("table").filter({ hasText: "Kicks" });
+  await expect(table).toBeVisible();
   /** Numbers of the only queue of blk0, by their columns. */
   const counts = async (): Promise<Record<string, number>> => {
-    const table = page.getByRole("table").filter({ hasText: "Kicks" });
     const titles = await table.locator("thead th").allInnerTexts();
     const cells = await table.locator("tbody tr").first().locator("th, td").allInnerTexts();
     return Object.fromEntries(titles.map((title, i) => [title, Number(cells[i])]));
