@@ -12,7 +12,7 @@ import { build } from "vite";
 import { startSite } from "../cli/start.ts";
 import { median } from "./median.ts";
 import { launch } from "./systems.ts";
-import { costOf, formatCost, type Thread, threadsOf, timeOf } from "./thread-time.ts";
+import { costOf, formatCost, type Thread, threadOf, threadsOf, timeOf } from "./thread-time.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SITE = `${ROOT}bench/.cache/inspector-site`;
@@ -61,19 +61,18 @@ async function show(page: Page, panel: string | undefined): Promise<void> {
   if (await record.isVisible()) await record.click();
 }
 
-/** The busiest threads of the page's process while the guest works. */
+/** The Worker that is the busiest while the guest works, and the first thread of its process. */
 async function findThreads(page: Page): Promise<Threads> {
   const session = await page.context().browser()!.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   const pids = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
-  const busiest = async (name: string): Promise<Thread> => {
-    const threads = pids.flatMap((pid) => threadsOf(pid, name));
-    const before = threads.map(timeOf);
-    await work(page);
-    const times = threads.map((thread, i) => timeOf(thread) - before[i]);
-    return threads[times.indexOf(Math.max(...times))];
-  };
-  return { worker: await busiest("DedicatedWorker"), page: await busiest("CrRendererMain") };
+  const found = pids.flatMap((pid) =>
+    threadsOf(pid, "DedicatedWorker").map((worker) => ({ worker, page: threadOf(pid, pid) })),
+  );
+  const before = found.map(({ worker }) => timeOf(worker));
+  await work(page);
+  const times = found.map(({ worker }, i) => timeOf(worker) - before[i]);
+  return found[times.indexOf(Math.max(...times))];
 }
 
 await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });

@@ -8,10 +8,13 @@ import { median } from "./median.ts";
 /** A thread by its folder in `/proc`. */
 export type Thread = string;
 
+/** The first thread of a process has its number. */
+export const threadOf = (pid: number, tid: number): Thread => `/proc/${pid}/task/${tid}`;
+
 /** Threads of a process whose names begin so; the kernel keeps 15 characters of a name. */
 export function threadsOf(pid: number, name: string): Thread[] {
   return readdirSync(`/proc/${pid}/task`)
-    .map((tid) => `/proc/${pid}/task/${tid}`)
+    .map((tid) => threadOf(pid, Number(tid)))
     .filter((thread) => readFileSync(`${thread}/comm`, "utf8").startsWith(name));
 }
 
