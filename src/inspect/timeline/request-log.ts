@@ -139,7 +139,8 @@ export class RequestLog {
   }
 
   setTime(seq: number, moment: Moment, us: number): void {
-    if (this.has(seq)) this.#times[(seq % this.capacity) * MOMENTS + moment] = us;
+    if (seq >= this.first && seq < this.end)
+      this.#times[(seq % this.capacity) * MOMENTS + moment] = us;
   }
 
   source(seq: number): number {

@@ -43,7 +43,9 @@ export class Samples {
     const room = this.#room(seq, type, Part.WRITTEN, length);
     chain.readWritableAt(0, room);
     if (type === DeviceType.BLOCK && length < whole) {
-      chain.readWritableAt(whole - 1, room.subarray(length - 1));
+      // No part is empty: descriptors without bytes are left out of a chain.
+      const last = chain.writable[chain.writable.length - 1];
+      room[length - 1] = last[last.length - 1];
     }
     return room;
   }
