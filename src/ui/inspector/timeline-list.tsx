@@ -9,8 +9,8 @@ import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 const ROW_PX = 24;
 
 /**
- * Rows fetched beyond what is seen, above and below: half a second of fast scrolling. None while the newest
- * are followed, where other rows are seen at each look.
+ * Rows fetched beyond what is seen, above and below: half a second of fast scrolling. Hardly any while the
+ * newest are followed, where other rows are seen at each look.
  */
 const MARGIN = 160;
 
@@ -33,7 +33,12 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
   const { list, top, height, isFollowing, onScroll } = useWindow(state, selected === undefined);
-  const rows = useRows(props, top, top + Math.ceil(height / ROW_PX), isFollowing ? 0 : MARGIN);
+  const rows = useRows(
+    props,
+    top,
+    top + Math.ceil(height / ROW_PX),
+    isFollowing ? 2 * OVERDRAW : MARGIN,
+  );
   const step = useStep(props, list);
   // What is selected stays in sight, also when its details take some of the list's room.
   useLayoutEffect(() => {
