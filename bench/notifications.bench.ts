@@ -55,9 +55,9 @@ async function count(rule: string | undefined): Promise<void> {
     const snapshots = linux.machine.slots.occupied.map(({ transport }) => transport.inspect());
     const found = snapshots.find(({ name }) => name === NAME);
     if (found === undefined) throw new Error("the device is gone");
-    const { kicks, usedInterrupts } = found.transport;
-    const requests = found.queues.reduce((sum, { chains }) => sum + chains, 0);
-    return { kicks, usedInterrupts, requests };
+    const sum = (what: "kicks" | "notified" | "chains") =>
+      found.queues.reduce((total, queue) => total + queue[what], 0);
+    return { kicks: sum("kicks"), usedInterrupts: sum("notified"), requests: sum("chains") };
   };
   await linux.until(PROMPT);
   for (const [name, command] of Object.entries(LOADS)) {

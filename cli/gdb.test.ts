@@ -1,5 +1,5 @@
 /** Debian's `gdb-multiarch` with the embedded Linux, as a person would use it. */
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,12 +10,12 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { isExpected } from "../src/machine/testing/programs.ts";
 import { symbolFile } from "./testing/symbol-file.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAP = new URL("../public/guest/System.map.gz", import.meta.url);
 const GDB = "gdb-multiarch";
-const hasGdb = spawnSync(GDB, ["--version"]).status === 0;
 /** A boot and a session, on a computer that does other work. */
 const LIMIT_MS = 120_000;
 
@@ -60,7 +60,7 @@ async function gdb(commands: readonly string[]): Promise<string> {
   return stdout + stderr;
 }
 
-describe.skipIf(!hasGdb)("gdb-multiarch", () => {
+describe.skipIf(!isExpected(GDB))("gdb-multiarch", () => {
   it("breaks in a function of the kernel, steps, watches, and detaches", {
     timeout: LIMIT_MS,
   }, async () => {

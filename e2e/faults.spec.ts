@@ -28,6 +28,38 @@ test("a wire that is cut is noticed by the guest, and its mending too", async ({
   await expect(vm.page.getByRole("list", { name: "Entries" })).toContainText("the wire is cut");
 });
 
+test("frames that are dropped are missed by the guest, and each is in the log", async ({
+  vm,
+  site,
+}) => {
+  const { page } = vm;
+  await vm.boot(`${site}?disk=none`);
+  await vm.run("for i in 1 2 3 4 5; do ping -c 1 10.0.2.2 && break; sleep 1; done", 60_000);
+  await open(page, "faults");
+  const form = page.getByRole("form", { name: "Network" });
+  await form.getByLabel("Direction").selectOption("receive");
+  await form.getByLabel("How much").fill("3");
+  await form.getByRole("button", { name: "Arm" }).click();
+  const armed = page.getByRole("list", { name: "Armed faults" });
+  await expect(armed).toContainText("received frames are dropped");
+  const { output, status } = await vm.try("ping -c 6 -W 2 10.0.2.2", 40_000);
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(output)!;
+  expect([sent, status]).toEqual(["6", 0]);
+  expect(Number(received)).toBeLessThan(6);
+  await expect(page.getByText("No fault is armed")).toBeVisible();
+  expect(await vm.run("ping -c 2 10.0.2.2")).toContain(" 0% packet loss");
+  await open(page, "log");
+  const met = page
+    .getByRole("listitem")
+    .filter({ hasText: "fault met: received frames are dropped" });
+  await expect(met.first()).toBeVisible();
+  // The log counts what is told again at once instead of repeating it.
+  const told = (await met.allInnerTexts()).map((text) => Number(/×(\d+)/.exec(text)?.[1] ?? 1));
+  expect(told.reduce((sum, times) => sum + times)).toBe(3);
+  await expect(page.getByText("fault over: received frames are dropped")).toBeVisible();
+  expect(vm.errors).toEqual([]);
+});
+
 test("writes that fail are errors in the guest, and the disk survives", async ({
   profile,
   site,

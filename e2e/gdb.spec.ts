@@ -1,6 +1,7 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { startRelay } from "../relay/server.ts";
+import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, test } from "./fixtures.ts";
 
 const GDB = "gdb-multiarch";
@@ -40,7 +41,7 @@ test("a breakpoint in the Control panel holds the guest, and a step moves it", a
 });
 
 test("GDB reaches a page's guest through the relay", async ({ vm, site }) => {
-  test.skip(spawnSync(GDB, ["--version"]).status !== 0, "no gdb-multiarch");
+  test.skip(!isExpected(GDB), "gdb-multiarch is not installed");
   const relay = await startRelay({ port: 0, gdbPort: 0, origins: [new URL(site).origin] });
   try {
     await vm.boot(`${site}?disk=none&relay=${relay.url}#inspect=control`);

@@ -40,3 +40,35 @@ test("decodes frames of the network, and goes from queue to queue", async ({ vm,
   await expect(page.getByRole("heading", { name: "net0, queue 4" })).toBeVisible();
   await expect(page).toHaveURL(/#inspect=queues\/2%2F4$/);
 });
+
+test("counts what goes through a queue, and how long its interrupts are served", async ({
+  vm,
+  site,
+}) => {
+  const { page } = vm;
+  await vm.boot(`${site}#inspect=devices/1`);
+  const read = "dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct";
+  const table = page.getByRole("table").filter({ hasText: "Kicks" });
+  await expect(table).toBeVisible();
+  /** Numbers of the only queue of blk0, by their columns. */
+  const counts = async (): Promise<Record<string, number>> => {
+    const titles = await table.locator("thead th").allInnerTexts();
+    const cells = await table.locator("tbody tr").first().locator("th, td").allInnerTexts();
+    return Object.fromEntries(titles.map((title, i) => [title, Number(cells[i])]));
+  };
+  const before = await counts();
+  await vm.run(read);
+  await expect.poll(async () => (await counts()).Kicks).toBeGreaterThanOrEqual(before.Kicks + 64);
+  const after = await counts();
+  expect(after.Completed).toBe(after.Taken - after["In flight"]);
+  expect(after.Completed - before.Completed).toBeGreaterThanOrEqual(64);
+  expect(after.Interrupts).toBeGreaterThan(before.Interrupts);
+
+  await page.getByRole("tab", { name: "Interrupts" }).click();
+  const row = page.getByRole("row").filter({ hasText: "blk0" });
+  await expect(row).toBeVisible();
+  await vm.run(read);
+  const times = row.getByRole("cell").filter({ hasText: /^[\d.]+ (µs|ms)$/ });
+  await expect(times).toHaveCount(2);
+  expect(vm.errors).toEqual([]);
+});

@@ -1,15 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { DATABASE_PREFIX } from "../src/host/indexeddb-disk.ts";
+import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, test } from "./fixtures.ts";
-
-const hasTshark = (() => {
-  try {
-    execFileSync("tshark", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+import { Vm } from "./vm.ts";
 
 test("follows a write of dd to the end of its interrupt", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=timeline`);
@@ -22,13 +17,83 @@ test("follows a write of dd to the end of its interrupt", async ({ vm, site }) =
   await expect(rows.first()).toContainText("blk0");
   await list.focus();
   await page.keyboard.press("Home");
-  const detail = page.getByRole("region", { name: /^Request \d+$/ });
+  const detail = detailOf(page);
   for (const moment of ["kick", "pop", "push", "used", "pulse", "claim", "complete"]) {
     const row = detail.getByRole("row", { name: new RegExp(`^${moment} `) });
     await expect(row.getByRole("cell").first()).toHaveText(/^\d+\.\d{6} s$/);
   }
   await expect(detail.getByRole("tree")).toContainText("sector");
   await expect(page).toHaveURL(/#inspect=timeline\/%40\d+%20dev/);
+  expect(vm.errors).toEqual([]);
+});
+
+/** What is stored of a disk in the page's IndexedDB: `length` bytes from `position` on, of one chunk. */
+function stored(page: Page, disk: string, position: number, length: number): Promise<number[]> {
+  const ask = { name: DATABASE_PREFIX + disk, position, length };
+  return page.evaluate(async ({ name, position, length }) => {
+    const done = <T>(request: IDBRequest<T>) =>
+      new Promise<T>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const database = await done(indexedDB.open(name));
+    const chunks = database.transaction("chunks").objectStore("chunks");
+    const { chunkSize } = await done<{ chunkSize: number }>(chunks.get("meta"));
+    const chunk = await done<Uint8Array>(chunks.get(Math.floor(position / chunkSize)));
+    database.close();
+    return [...chunk.subarray(position % chunkSize, (position % chunkSize) + length)];
+  }, ask);
+}
+
+/** Opens the newest request that the filter lets through, and says `text`; gives its moments in seconds. */
+async function moments(page: Page, filter: string, text: string): Promise<Map<string, number>> {
+  await page.getByLabel("Filter").fill(filter);
+  const list = page.getByRole("listbox", { name: "Requests" });
+  await expect(list.getByRole("option").last()).toContainText(text);
+  await list.focus();
+  await page.keyboard.press("End");
+  const rows = detailOf(page).filter({ hasText: text }).locator(".timeline-moments tbody tr");
+  await expect(rows.last()).toHaveText(/^complete\d/);
+  const known = await rows.evaluateAll((all) =>
+    all.map(({ children: [name, at] }) => [name.textContent, parseFloat(at.textContent)] as const),
+  );
+  for (const [name, at] of known) expect(at, name).toBeGreaterThan(0);
+  return new Map(known);
+}
+
+const detailOf = (page: Page) => page.getByRole("region", { name: /^Request \d+$/ });
+
+const WAY = ["kick", "pop", "push", "used", "pulse", "claim", "complete"];
+
+test("a write of dd goes to IndexedDB and comes back after a reload", async ({ profile, site }) => {
+  const block = 4242;
+  const bytes = 4096;
+  const sector = (block * bytes) / 512;
+  const marker = `there and back, ${Math.random()}\n`;
+  const disk = "?disk=traced&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+  const vm = await new Vm(await profile.newPage()).boot(`${site}${disk}#inspect=timeline`);
+  const { page } = vm;
+  await expect(page.getByLabel("Requests shown")).toBeVisible();
+  await vm.run(`yes '${marker.trim()}' | head -c ${bytes} > /tmp/data`);
+  await vm.run(`dd if=/tmp/data of=/dev/vda bs=${bytes} seek=${block} conv=fsync,notrunc`);
+  const write = await moments(page, `op:write text:"sector ${sector},"`, `sector ${sector},`);
+  const flush = await moments(page, "op:flush", "flush");
+  for (const request of [write, flush]) {
+    expect([...request.keys()]).toEqual(WAY);
+    const times = [...request.values()];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  }
+  expect(flush.get("pop")).toBeGreaterThanOrEqual(write.get("used")!);
+  const expected = Buffer.from(marker.repeat(bytes).slice(0, bytes));
+  expect(Buffer.from(await stored(page, "traced", block * bytes, bytes))).toEqual(expected);
+
+  await page.reload();
+  await vm.prompt();
+  const read = `dd if=/dev/vda bs=${bytes} skip=${block} count=1 iflag=direct 2>/dev/null`;
+  expect(await vm.run(`${read} | head -n 1`)).toBe(marker.trim());
+  const back = await moments(page, `op:read text:"sector ${sector},"`, `sector ${sector},`);
+  expect([...back.keys()]).toEqual(WAY);
+  await expect(detailOf(page)).toContainText("there and back");
   expect(vm.errors).toEqual([]);
 });
 
@@ -54,7 +119,7 @@ test("holds still while it is paused", async ({ vm, site }) => {
 });
 
 test("saves packets that tshark reads", async ({ vm, site }) => {
-  test.skip(!hasTshark && process.env.CI === undefined, "tshark is not installed");
+  test.skip(!isExpected("tshark"), "tshark is not installed");
   await vm.boot(`${site}?disk=none#inspect=timeline`);
   await expect(vm.page.getByLabel("Requests shown")).toBeVisible();
   await vm.run("for i in 1 2 3; do ping -c 1 10.0.2.2 && break; sleep 1; done", 40_000);

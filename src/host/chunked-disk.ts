@@ -5,7 +5,7 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
-import { joined } from "./bytes.ts";
+import { joined } from "../packet/bytes.ts";
 import {
   type Chunk,
   copyOut,
@@ -173,7 +173,7 @@ export class ChunkedDisk {
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
     if (this.#isFull || !pieces.every(isReady)) {
-      return this.#writeLater(pieces, [joined(source, length)]);
+      return this.#writeLater(pieces, [joined(source)]);
     }
     for (const piece of pieces) this.#put(piece, this.#resident(piece.index), source);
   }

@@ -1,5 +1,5 @@
 /** Reads what may be a gzip file, from a stream. */
-import { joined } from "./bytes.ts";
+import { joined } from "../packet/bytes.ts";
 
 /** How to read, and what is known before. */
 export interface Reading {
@@ -72,7 +72,7 @@ async function readHead(source: Source): Promise<Uint8Array<ArrayBuffer>> {
   while (head.length < 2) {
     const { done, value } = await source.read();
     if (done) break;
-    head = head.length === 0 ? value : joined([head, value], head.length + value.length);
+    head = head.length === 0 ? value : joined([head, value]);
   }
   return head;
 }
@@ -94,7 +94,9 @@ async function collect(
       throw tooLong();
     }
     if (wanted > bytes.length) {
-      bytes = joined([bytes.subarray(0, length)], Math.max(wanted, 2 * bytes.length));
+      const larger = new Uint8Array(Math.max(wanted, 2 * bytes.length));
+      larger.set(bytes.subarray(0, length));
+      bytes = larger;
     }
     bytes.set(part, length);
     length = wanted;

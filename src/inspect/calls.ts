@@ -28,6 +28,7 @@ export type {
 export type { DeviceView, FeatureView, SlotView, StatusView } from "./devices.ts";
 export type { CodeLine } from "./disassembly.ts";
 export type { DiskFault, FaultsView, WireFault } from "./faults.ts";
+export type { HistogramView } from "./histogram.ts";
 export type { HartWires, InterruptsView, SpiView } from "./interrupts.ts";
 export type { AddressKind, MemoryArea, MemoryMap, MemoryRun } from "./memory.ts";
 export type { Mark } from "./memory-marks.ts";
@@ -40,7 +41,6 @@ export type { ChainDetail, ChainRow, QueueView } from "./queue/queue-view.ts";
 export type { PlaceState, PlaceView, PositionView } from "./queue/ring.ts";
 export type { DeviceQueues } from "./queues.ts";
 export type { SymbolFile } from "./symbols.ts";
-export type { HistogramView } from "./timeline/histogram.ts";
 export type {
   ExportKind,
   TimelineDetail,

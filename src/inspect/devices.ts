@@ -3,10 +3,10 @@ import { SPI_BASE } from "../irq/distributor.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { QueueSnapshot } from "../virtio/queue.ts";
 import type { VirtioSlot } from "../virtio/slots.ts";
-import { bit, Feature, Register, Status } from "../virtio/spec.ts";
+import { bit, Feature, flagNames, Register, Status } from "../virtio/spec.ts";
 import type { TransportSnapshot, WrittenRegisters } from "../virtio/transport-state.ts";
 import { type ConfigFieldView, viewConfig } from "./config-fields.ts";
-import { type RegisterView, statusNames, viewRegisters } from "./registers.ts";
+import { type RegisterView, viewRegisters } from "./registers.ts";
 import type { Subject } from "./subject.ts";
 
 /** The stages of a driver's way to a device that runs (2.1, 3.1.1), in their order. */
@@ -181,7 +181,7 @@ function viewStatus(status: number, history: readonly number[]): StatusView {
 
 /** The bits that came; a status never loses any but by a reset. */
 function changeOf(before: number, now: number): string {
-  return now === 0 ? "reset" : statusNames(now & ~before).join(" ");
+  return now === 0 ? "reset" : flagNames(Status, now & ~before).join(" ");
 }
 
 function faultsOf(seen: TransportSnapshot, written: WrittenRegisters): FaultView[] {

@@ -2,7 +2,10 @@
 import { type HartPort, Interrupt } from "../cpu/hart-port.ts";
 import { SPI_BASE, type SpiSnapshot } from "../irq/distributor.ts";
 import { TIMEBASE_HZ } from "../irq/timebase.ts";
+import type { Clock } from "../machine/clock.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { HistogramView } from "./histogram.ts";
+import { ServiceTimes } from "./service-times.ts";
 import type { Subject } from "./subject.ts";
 
 /**
@@ -29,7 +32,7 @@ const CAUSES: readonly { readonly cause: number; readonly name: string; readonly
   ];
 
 /** Whose wire it is. */
-export interface SpiSource {
+interface SpiSource {
   readonly name: string;
   /** Of a virtio device. */
   readonly slot?: number;
@@ -39,6 +42,8 @@ export interface SpiView extends SpiSnapshot {
   readonly spi: number;
   /** Absent for a wire without a device. */
   readonly source?: SpiSource;
+  /** From claim to completion, since somebody looks; absent while there was none. */
+  readonly service?: HistogramView;
 }
 
 /** One wire from the controller to a hart. */
@@ -87,34 +92,40 @@ export interface InterruptsView {
   readonly frequency: number;
 }
 
-export const interruptCalls = ({ machine, clock }: Subject) => ({
-  interrupts: (): InterruptsView => {
-    const { distributor } = machine.interrupts;
-    const sources = sourcesOf(machine);
-    return {
-      atMs: clock.nowMs(),
-      controller: machine.interruptController,
-      stormPerSecond: STORM_PER_SECOND,
-      targets: Array.from({ length: distributor.targets }, (_, target) => ({
-        target,
-        name: targetName(machine, target),
-        threshold: distributor.threshold(target),
-        isHigh: distributor.wire(target),
-      })),
-      spis: distributor.inspect().flatMap((seen) => {
-        const spi = seen.intid - SPI_BASE;
-        const source = sources.get(spi);
-        // Linux gives every source a priority, whether or not anything is there.
-        const isQuiet = seen.pulses === 0 && seen.enabledTargets.length === 0;
-        if (source === undefined && isQuiet) return [];
-        return [{ ...seen, spi, ...(source && { source }) }];
-      }),
-      harts: machine.harts.map((hart) => viewHart(machine, hart)),
-      ticks: machine.timebase.ticks(),
-      frequency: TIMEBASE_HZ,
-    };
-  },
-});
+export function interruptCalls({ machine, clock }: Subject) {
+  const times = new ServiceTimes(clock, (observer) => machine.observe(observer));
+  return { interrupts: () => viewInterrupts(machine, clock, times) };
+}
+
+/** From now on services are measured; the APLIC knows of no completion, and none is. */
+function viewInterrupts(machine: Machine, clock: Clock, times: ServiceTimes): InterruptsView {
+  const { distributor } = machine.interrupts;
+  const sources = sourcesOf(machine);
+  if (distributor.handshake === "complete") times.look();
+  return {
+    atMs: clock.nowMs(),
+    controller: machine.interruptController,
+    stormPerSecond: STORM_PER_SECOND,
+    targets: Array.from({ length: distributor.targets }, (_, target) => ({
+      target,
+      name: targetName(machine, target),
+      threshold: distributor.threshold(target),
+      isHigh: distributor.wire(target),
+    })),
+    spis: distributor.inspect().flatMap((seen) => {
+      const spi = seen.intid - SPI_BASE;
+      const source = sources.get(spi);
+      // Linux gives every source a priority, whether or not anything is there.
+      const isQuiet = seen.pulses === 0 && seen.enabledTargets.length === 0;
+      if (source === undefined && isQuiet) return [];
+      const service = times.of(seen.intid);
+      return [{ ...seen, spi, ...(source && { source }), ...(service && { service }) }];
+    }),
+    harts: machine.harts.map((hart) => viewHart(machine, hart)),
+    ticks: machine.timebase.ticks(),
+    frequency: TIMEBASE_HZ,
+  };
+}
 
 /** PLIC contexts alternate between M-mode and S-mode of the harts; the APLIC is for S-mode. */
 function targetName({ interruptController }: Machine, target: number): string {

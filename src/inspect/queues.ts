@@ -31,15 +31,13 @@ export function queueCalls({ machine, clock }: Subject) {
     const occupied = machine.slots.occupied.find((other) => other.slot === slot);
     if (occupied === undefined) throw new Error(`There is no device in slot ${slot}.`);
     const { transport } = occupied;
-    const inspected = transport.inspect();
-    const { name, type, driverFeatures: features, queues } = inspected;
+    const { name, type, driverFeatures: features, queues } = transport.inspect();
     const queue = queues[index];
     if (queue === undefined) throw new Error(`${name} has no queue ${index}.`);
     const inFlight = [...transport.chainsInFlight(index)];
     const { memory } = machine;
     const done = watch.isOf(slot, index) ? watch.done : [];
-    const { kicks } = inspected.transport;
-    return { memory, slot, name, type, features, kicks, queue, inFlight, done };
+    return { memory, slot, name, type, features, queue, inFlight, done };
   };
 
   return {

@@ -1,5 +1,5 @@
 /** The register file of a virtio-MMIO slot by the specification's names (4.2.2). */
-import { InterruptBit, Register, Status } from "../virtio/spec.ts";
+import { flagNames, InterruptBit, Register, Status } from "../virtio/spec.ts";
 import type { WrittenRegisters } from "../virtio/transport-state.ts";
 
 export interface RegisterView {
@@ -111,9 +111,9 @@ function meaningOf(source: RegisterSource, offset: number, value: number): strin
     case Register.DriverFeaturesSel:
       return `features ${32 * value} to ${32 * value + 31}`;
     case Register.InterruptStatus:
-      return names(InterruptBit, value).join(", ");
+      return flagNames(InterruptBit, value).join(", ");
     case Register.Status:
-      return statusNames(value).join(", ") || "reset";
+      return flagNames(Status, value).join(", ") || "reset";
     default:
       return ofQueue(offset) ? `of queue ${selectors.queue}` : "";
   }
@@ -129,15 +129,6 @@ function ofQueue(offset: number): boolean {
 function featureNames(source: RegisterSource, selector: number, word: number): string {
   const set = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => (word >>> bit) & 1);
   return set.map((bit) => source.featureName(32 * selector + bit)).join(", ");
-}
-
-/** The names of the bits that are set in a device status (2.1). */
-export function statusNames(status: number): string[] {
-  return names(Status, status);
-}
-
-function names(bits: Readonly<Record<string, number>>, value: number): string[] {
-  return Object.keys(bits).filter((name) => (value & bits[name]) !== 0);
 }
 
 /** Four characters, the first in the lowest byte. */

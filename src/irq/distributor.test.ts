@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Distributor, SPI_BASE, SPI_COUNT } from "./distributor.ts";
+import type { IrqObserver } from "./observer.ts";
 
 const INTID = SPI_BASE + 20;
 
@@ -35,11 +36,12 @@ describe("Distributor", () => {
   it("tells whoever watches of edges, claims and completions that count", () => {
     const { distributor } = create();
     const log: string[] = [];
-    distributor.observer = {
+    const observer: IrqObserver = {
       pulsed: (intid) => log.push(`pulsed ${intid}`),
       claimed: (target, intid) => log.push(`${target} claimed ${intid}`),
       completed: (target, intid) => log.push(`${target} completed ${intid}`),
     };
+    distributor.observers = [{}, observer];
     distributor.complete(0, INTID);
     distributor.claim(0);
     distributor.line(INTID).pulse();

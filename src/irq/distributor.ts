@@ -67,8 +67,8 @@ const NO_TARGET = -1;
 export class Distributor {
   readonly targets: number;
   readonly handshake: Handshake;
-  /** Told of what happens, if anybody wants to know. */
-  observer: IrqObserver | undefined;
+  /** Told of what happens, in their order. */
+  observers: readonly IrqObserver[] = [];
   readonly #onWire: (target: number, high: boolean) => void;
   readonly #pending = new Uint32Array(SPI_WORDS);
   readonly #active = new Uint32Array(SPI_WORDS);
@@ -112,7 +112,7 @@ export class Distributor {
   pulseSpi(intid: number): void {
     const source = this.#source(intid);
     this.#pulses[source]++;
-    this.observer?.pulsed(intid);
+    this.#tellPulsed(intid);
     this.#drive(source, true);
     this.#drive(source, false);
     this.#refresh();
@@ -123,7 +123,7 @@ export class Distributor {
     if (has(this.#level, source) === high) return;
     if (high) {
       this.#pulses[source]++;
-      this.observer?.pulsed(intid);
+      this.#tellPulsed(intid);
     }
     this.#drive(source, high);
     this.#refresh();
@@ -137,7 +137,7 @@ export class Distributor {
     const source = this.#best(target, this.handshake === "claim");
     if (source === 0) return 0;
     this.#claims[source]++;
-    this.observer?.claimed(target, SPI_BASE + source);
+    for (const observer of this.observers) observer.claimed?.(target, SPI_BASE + source);
     if (this.handshake === "complete") {
       put(this.#pending, source, false);
       put(this.#active, source, true);
@@ -154,7 +154,7 @@ export class Distributor {
     const source = intid - SPI_BASE;
     if (!isSource(source) || !has(this.#active, source)) return;
     if (!has(this.#enabled, source, target * SPI_WORDS)) return;
-    this.observer?.completed(target, intid);
+    for (const observer of this.observers) observer.completed?.(target, intid);
     put(this.#active, source, false);
     this.#activeTarget[source] = NO_TARGET;
     if (has(this.#levelMode, source) && this.#input(source)) put(this.#pending, source, true);
@@ -330,6 +330,10 @@ export class Distributor {
   #triggerOf(source: number): Trigger {
     if (has(this.#edgeMode, source)) return "edge";
     return has(this.#levelMode, source) ? "level" : "detached";
+  }
+
+  #tellPulsed(intid: number): void {
+    for (const observer of this.observers) observer.pulsed?.(intid);
   }
 
   /** The input after inversion. */

@@ -1,8 +1,11 @@
-/** Who is told what becomes of interrupts. Observers look only: what they do must not reach the guest. */
+/**
+ * Who is told what becomes of interrupts. Observers look only: what they do must not reach the guest. They
+ * are told of what they have a method for.
+ */
 export interface IrqObserver {
   /** The line of an SPI rose: an edge, or the beginning of a level. */
-  pulsed(intid: number): void;
-  claimed(target: number, intid: number): void;
+  pulsed?(intid: number): void;
+  claimed?(target: number, intid: number): void;
   /** Not with the `claim` handshake, in which a claim is all there is. */
-  completed(target: number, intid: number): void;
+  completed?(target: number, intid: number): void;
 }

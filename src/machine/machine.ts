@@ -76,8 +76,8 @@ export class Machine {
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
   readonly #harts: HartPort[] = [];
   readonly #observers = new Observers((all) => {
-    this.slots.tap.observer = all;
-    this.interrupts.distributor.observer = all;
+    this.slots.tap.observers = all;
+    this.interrupts.distributor.observers = all;
   });
   readonly #budget = new SliceBudget();
   /** When the slice under way ends, and when its present run began, in ms of the host's clock. */

@@ -1,4 +1,15 @@
-/** Big-endian ("network order") access to bytes. Callers check lengths first. */
+/** Bytes: in one piece, and with big-endian ("network order") access, for which callers check lengths. */
+
+/** The bytes of `parts` in one piece. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
 
 export function readU16(bytes: Uint8Array, offset: number): number {
   return (bytes[offset] << 8) | bytes[offset + 1];

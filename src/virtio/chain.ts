@@ -203,6 +203,9 @@ function viewsOf(parts: readonly Uint8Array[], offset: number, length: number): 
   return views;
 }
 
+/** Up to so many bytes, such as a status or a header, are copied faster one by one. */
+const FEW_BYTES = 16;
+
 function copyFrom(parts: readonly Uint8Array[], offset: number, target: Uint8Array): number {
   let done = 0;
   let skip = offset;
@@ -212,7 +215,11 @@ function copyFrom(parts: readonly Uint8Array[], offset: number, target: Uint8Arr
       continue;
     }
     const count = Math.min(part.length - skip, target.length - done);
-    target.set(count === part.length ? part : part.subarray(skip, skip + count), done);
+    if (count <= FEW_BYTES) {
+      for (let i = 0; i < count; i++) target[done + i] = part[skip + i];
+    } else {
+      target.set(count === part.length ? part : part.subarray(skip, skip + count), done);
+    }
     done += count;
     skip = 0;
     if (done === target.length) break;

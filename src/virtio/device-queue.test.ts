@@ -129,6 +129,17 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
     expect(device.queue.inspect()).toMatchObject({ notified: 1, suppressed: 0 });
   });
 
+  it("counts kicks, and chains that are taken and given back", () => {
+    const { device, queue, pop } = create();
+    for (let i = 0; i < 3; i++) queue.add([], [1]);
+    queue.kick();
+    const chain = taken(pop());
+    pop();
+    expect(device.queue.inspect()).toMatchObject({ kicks: 1, chains: 2, completed: 0 });
+    device.queue.push(chain, 1);
+    expect(device.queue.inspect()).toMatchObject({ chains: 2, completed: 1, notified: 1 });
+  });
+
   it("announces what was written at the time of completion", () => {
     const { device, driver, queue, pop } = create();
     const request = queue.add([], [4, 4]);

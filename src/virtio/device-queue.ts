@@ -59,7 +59,14 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** There is more, but the guest has had its share of this turn. */
   #deferred = false;
   #lastMalformed: string | undefined;
-  readonly #counters: QueueCounters = { chains: 0, malformed: 0, notified: 0, suppressed: 0 };
+  readonly #counters: QueueCounters = {
+    kicks: 0,
+    chains: 0,
+    completed: 0,
+    malformed: 0,
+    notified: 0,
+    suppressed: 0,
+  };
 
   constructor(index: number, host: QueueHost) {
     this.index = index;
@@ -93,7 +100,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** Never touches the areas again; every chain taken is dead. */
   disable(): void {
     this.generation++;
-    this.#host.tap.observer?.stopped(this.#host.source, this.index);
+    for (const observer of this.#host.tap.observers) {
+      observer.stopped?.(this.#host.source, this.index);
+    }
     this.#ring = undefined;
     this.#inFlight.clear();
     this.#slotsInFlight = 0;
@@ -101,6 +110,13 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#slotsStaged = 0;
     this.#incomplete = false;
     this.#deferred = false;
+  }
+
+  /** The driver wrote QueueNotify, and the device is told next. */
+  kicked(): void {
+    this.#counters.kicks++;
+    const { tap, source } = this.#host;
+    for (const observer of tap.observers) observer.kicked?.(source, this.index);
   }
 
   pop(): DescriptorChain | undefined {
@@ -146,7 +162,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   stage(chain: DescriptorChain, bytesWritten: number): void {
     if (this.#ring === undefined || !chain.complete(bytesWritten)) return;
     const { tap, source } = this.#host;
-    tap.observer?.pushed(source, this.index, this.#features, chain, bytesWritten);
+    for (const observer of tap.observers) {
+      observer.pushed?.(source, this.index, this.#features, chain, bytesWritten);
+    }
     if (!this.#inOrder) {
       this.#stageInRing(this.#ring, chain);
       return;
@@ -161,7 +179,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     if (this.#ring === undefined || this.#slotsStaged === 0) return;
     this.#slotsStaged = 0;
     const isNotified = this.#ring.publish();
-    this.#host.tap.observer?.published(this.#host.source, this.index, isNotified);
+    for (const observer of this.#host.tap.observers) {
+      observer.published?.(this.#host.source, this.index, isNotified);
+    }
     if (isNotified) {
       this.#counters.notified++;
       this.#host.notifyUsed();
@@ -236,7 +256,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
 
   #tellTaken(chain: DescriptorChain, flaw: string | undefined): void {
     const { tap, source } = this.#host;
-    tap.observer?.popped(source, this.index, this.#features, chain, flaw);
+    for (const observer of tap.observers) {
+      observer.popped?.(source, this.index, this.#features, chain, flaw);
+    }
   }
 
   #stageInRing(ring: Ring, chain: DescriptorChain): void {
@@ -245,6 +267,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#inFlight.delete(chain.id);
     this.#slotsInFlight -= chain.slots;
     ring.stage(chain, chain.result);
+    this.#counters.completed++;
     this.#slotsStaged += chain.slots;
   }
 

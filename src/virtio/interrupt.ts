@@ -4,7 +4,6 @@ import { InterruptBit } from "./spec.ts";
 
 export class DeviceInterrupt {
   status = 0;
-  usedCount = 0;
   configCount = 0;
   readonly #irq: IrqLine;
   readonly #level: boolean;
@@ -16,8 +15,7 @@ export class DeviceInterrupt {
 
   /** One pulse per event, whether or not the bit was set: a driver may scan before it acknowledges. */
   raise(cause: number): void {
-    if (cause === InterruptBit.USED_BUFFER) this.usedCount++;
-    else this.configCount++;
+    if (cause === InterruptBit.CONFIG_CHANGE) this.configCount++;
     this.status |= cause;
     this.#drive();
   }

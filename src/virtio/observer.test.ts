@@ -27,7 +27,7 @@ function logger(): { log: string[]; observer: VirtioObserver } {
 describe.each(["split", "packed"] as const)("whoever watches a transport (%s)", (layout) => {
   function create() {
     const { log, observer } = logger();
-    const tap: VirtioTap = { observer };
+    const tap: VirtioTap = { observers: [{}, observer] };
     const device = new ManualDevice();
     const driver = new TestDriver(device, { packed: layout === "packed", slot: 3, tap });
     driver.start({ accept: ~bit(Feature.EVENT_IDX) });
@@ -75,7 +75,7 @@ describe.each(["split", "packed"] as const)("whoever watches a transport (%s)", 
 
   it("sees nothing after it has left", () => {
     const { log, tap, device, queue } = create();
-    tap.observer = undefined;
+    tap.observers = [];
     log.length = 0;
     queue.add([], [1]);
     queue.kick();
@@ -88,7 +88,7 @@ describe("whoever watches a split queue", () => {
   it("sees a malformed chain come and go, and why it is", () => {
     const { log, observer } = logger();
     const device = new ManualDevice();
-    const driver = new TestDriver(device, { tap: { observer } });
+    const driver = new TestDriver(device, { tap: { observers: [observer] } });
     driver.start({ accept: bit(Feature.VERSION_1) });
     const [queue] = driver.splitQueues;
     const { id } = queue.add([Uint8Array.of(1)], [1]);

@@ -1,6 +1,6 @@
 /**
  * Who is told what becomes of requests, in the order in which it happens. Observers look only: what
- * they do must not reach the guest, and they throw nothing.
+ * they do must not reach the guest, and they throw nothing. They are told of what they have a method for.
  */
 import type { DescriptorChain } from "./chain.ts";
 
@@ -15,9 +15,9 @@ export interface RequestSource {
 
 export interface VirtioObserver {
   /** The driver wrote QueueNotify of a queue that is ready. */
-  kicked(source: RequestSource, queue: number): void;
+  kicked?(source: RequestSource, queue: number): void;
   /** A chain was taken. `flaw` is why it is malformed; the queue then gives it back by itself. */
-  popped(
+  popped?(
     source: RequestSource,
     queue: number,
     features: bigint,
@@ -25,7 +25,7 @@ export interface VirtioObserver {
     flaw: string | undefined,
   ): void;
   /** The device gave a chain back; the driver sees it only when it is published. */
-  pushed(
+  pushed?(
     source: RequestSource,
     queue: number,
     features: bigint,
@@ -33,16 +33,16 @@ export interface VirtioObserver {
     bytesWritten: number,
   ): void;
   /** All that was pushed is in the used ring; `isNotified` is false if the driver wants no interrupt. */
-  published(source: RequestSource, queue: number, isNotified: boolean): void;
+  published?(source: RequestSource, queue: number, isNotified: boolean): void;
   /** No chain of the queue that is in flight will come back. */
-  stopped(source: RequestSource, queue: number): void;
+  stopped?(source: RequestSource, queue: number): void;
   /** A bit of InterruptStatus (`InterruptBit`) was set, and the line is driven next. */
-  raised(source: RequestSource, cause: number): void;
+  raised?(source: RequestSource, cause: number): void;
   /** The device status register changed (2.1); 0 is a reset. */
-  statusChanged(source: RequestSource, status: number): void;
+  statusChanged?(source: RequestSource, status: number): void;
 }
 
-/** Where the transports of a machine look for an observer: an empty one costs them a comparison. */
+/** Where the transports of a machine look for observers, usually in vain. */
 export interface VirtioTap {
-  observer: VirtioObserver | undefined;
+  observers: readonly VirtioObserver[];
 }

@@ -41,11 +41,15 @@ export interface QueueState {
   readonly inFlight: readonly ChainState[];
 }
 
+/** Since the device was attached. */
 export interface QueueCounters {
-  /** Chains taken, malformed ones included. */
+  /** Kicks heeded. */
+  kicks: number;
+  /** Chains taken and given back, malformed ones included. */
   chains: number;
+  completed: number;
   malformed: number;
-  /** Used buffer notifications sent, and those that the driver did not want. */
+  /** Used buffer notifications, which are interrupts: sent, and those that the driver did not want. */
   notified: number;
   suppressed: number;
 }

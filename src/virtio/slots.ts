@@ -45,7 +45,7 @@ export class VirtioSlots implements MmioHandler {
   readonly profile: SlotProfile;
   readonly work: WorkBudget;
   /** Of all devices, those too that are attached later. */
-  readonly tap: VirtioTap = { observer: undefined };
+  readonly tap: VirtioTap = { observers: [] };
   readonly #memory: GuestMemory;
   readonly #lineOf: (spi: number) => IrqLine;
   readonly #report: Report | undefined;

@@ -109,6 +109,12 @@ export const USED_NO_NOTIFY = 1;
 /** Greatest number of descriptors of any queue (2.7, 2.8). */
 export const QUEUE_SIZE_MAX = 32768;
 
+/** The names of a value's bits, of a table that has masks by name. */
+export function flagNames(table: Readonly<Record<string, number>>, value: number): string[] {
+  const set = Object.entries(table).filter(([, mask]) => mask !== 0 && (value & mask) === mask);
+  return set.map(([name]) => name);
+}
+
 /** A feature set with one bit. */
 export function bit(feature: number): bigint {
   return 1n << BigInt(feature);

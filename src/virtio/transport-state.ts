@@ -2,13 +2,10 @@
 import type { Counters, State } from "./device.ts";
 import type { QueueSnapshot, QueueState } from "./queue.ts";
 import type { QueueSetupState } from "./queue-setup.ts";
-import { Status } from "./spec.ts";
 
 interface TransportCounters {
-  /** Kicks heeded, and those without effect (bad index, not DRIVER_OK, queue not ready). */
-  kicks: number;
+  /** Kicks without effect: a bad index, not DRIVER_OK, or a queue that is not ready. */
   ignoredKicks: number;
-  usedInterrupts: number;
   configInterrupts: number;
   resets: number;
 }
@@ -51,12 +48,6 @@ export interface TransportSnapshot {
   readonly queues: readonly QueueSnapshot[];
   readonly transport: Readonly<TransportCounters>;
   readonly device: Counters;
-}
-
-/** The bits of a device status by their names, such as `ACKNOWLEDGE | DRIVER`. */
-export function statusNames(status: number): string {
-  const names = Object.entries(Status).flatMap(([name, bit]) => (status & bit ? [name] : []));
-  return names.join(" | ") || "0";
 }
 
 /** Structured-clonable state, version 1. */

@@ -171,7 +171,15 @@ describe("queues", () => {
     driver.write(Register.QueueNotify, 1);
     driver.addStatus(Status.DRIVER_OK);
     expect(device.log).toEqual(["reset", "activate", "notify 1"]);
-    expect(driver.transport.inspect().transport).toMatchObject({ kicks: 0, ignoredKicks: 1 });
+    const { queues, transport } = driver.transport.inspect();
+    expect(queues.map(({ kicks }) => kicks)).toEqual([0, 0]);
+    expect(transport).toMatchObject({ ignoredKicks: 1 });
+  });
+
+  it("count the kicks of each", () => {
+    driver.start();
+    for (const index of [1, 0, 1]) driver.write(Register.QueueNotify, index);
+    expect(driver.transport.inspect().queues.map(({ kicks }) => kicks)).toEqual([1, 2]);
   });
 
   it("ignores kicks of queues that do not exist or are not ready", () => {

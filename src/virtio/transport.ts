@@ -18,11 +18,19 @@ import type { RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import type { LogLevel, Report } from "./report.ts";
 import { readSharedMemory } from "./shared-memory.ts";
-import { Feature, InterruptBit, MAGIC, Register, Status, VENDOR_ID, VERSION } from "./spec.ts";
+import {
+  Feature,
+  flagNames,
+  InterruptBit,
+  MAGIC,
+  Register,
+  Status,
+  VENDOR_ID,
+  VERSION,
+} from "./spec.ts";
 import {
   type Selectors,
   STATUS_HISTORY,
-  statusNames,
   type TransportSnapshot,
   type TransportState,
   type WrittenRegisters,
@@ -64,7 +72,6 @@ export class VirtioTransport implements MmioHandler {
   #needsReset: string | undefined;
   /** Counts resets, so that what was lent to the device before one has no effect after it. */
   #epoch = 0;
-  #kicks = 0;
   #ignoredKicks = 0;
 
   constructor(options: TransportOptions) {
@@ -74,7 +81,7 @@ export class VirtioTransport implements MmioHandler {
     this.#memory = options.memory;
     this.#report = options.report;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
-    this.#tap = options.tap ?? { observer: undefined };
+    this.#tap = options.tap ?? { observers: [] };
     this.#source = { slot: options.slot ?? 0, type: device.type, name: device.name };
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);
@@ -184,9 +191,7 @@ export class VirtioTransport implements MmioHandler {
       needsReset: this.#needsReset,
       queues: this.#queues.map((queue) => queue.inspect()),
       transport: {
-        kicks: this.#kicks,
         ignoredKicks: this.#ignoredKicks,
-        usedInterrupts: this.#interrupt.usedCount,
         configInterrupts: this.#interrupt.configCount,
         resets: this.#epoch,
       },
@@ -337,10 +342,8 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #kick(index: number): void {
-    if (this.#running && this.#queues[index]?.ready) {
-      this.#kicks++;
-      this.#tap.observer?.kicked(this.#source, index);
-    } else this.#ignoredKicks++;
+    if (this.#running && this.#queues[index]?.ready) this.#queues[index].kicked();
+    else this.#ignoredKicks++;
     this.#poll(index);
   }
 
@@ -371,7 +374,7 @@ export class VirtioTransport implements MmioHandler {
   /** No notification before DRIVER_OK (2.1.2). */
   #raise(cause: number): void {
     if ((this.#status & Status.DRIVER_OK) === 0) return;
-    this.#tap.observer?.raised(this.#source, cause);
+    for (const observer of this.#tap.observers) observer.raised?.(this.#source, cause);
     this.#interrupt.raise(cause);
   }
 
@@ -385,8 +388,8 @@ export class VirtioTransport implements MmioHandler {
     const inUse = (added & Status.DRIVER_OK) !== 0 ? "info" : "debug";
     const level = (added & Status.FAILED) !== 0 ? "warning" : inUse;
     const reset = "reset by the driver, or with the machine";
-    this.#tell(level, status === 0 ? reset : `status ${statusNames(status)}`);
-    this.#tap.observer?.statusChanged(this.#source, status);
+    this.#tell(level, status === 0 ? reset : `status ${flagNames(Status, status).join(" | ")}`);
+    for (const observer of this.#tap.observers) observer.statusChanged?.(this.#source, status);
   }
 
   #readConfig(offset: number, size: AccessSize): number {

@@ -1,4 +1,5 @@
 /** Numbers as people read them: by name, in the base that the field is known in. */
+import { flagNames } from "../../virtio/spec.ts";
 
 /** How a value is shown. */
 export type Show = (value: number) => string;
@@ -34,14 +35,9 @@ export function opOf(names: ReadonlyMap<number, string>, value: number): string 
 /** `SYN ACK (0x12)`: the bits by name, of a table that has masks by name. */
 export function flags(table: Readonly<Record<string, number>>): Show {
   return (value) => {
-    const names = flagNames(table, value);
+    const names = flagNames(table, value).join(" ");
     return names === "" ? hex(value) : `${names} (${hex(value)})`;
   };
-}
-
-export function flagNames(table: Readonly<Record<string, number>>, value: number): string {
-  const set = Object.entries(table).filter(([, mask]) => mask !== 0 && (value & mask) === mask);
-  return set.map(([name]) => name).join(" ");
 }
 
 /** `1 byte`, `512 bytes`. */

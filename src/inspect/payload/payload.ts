@@ -64,6 +64,19 @@ export function decodePayload(
   return payload;
 }
 
+/**
+ * Bytes of the writable part that are a device's answer, of `usedLength` that it says it wrote. The status of
+ * a block request is behind all its data, that too which was not written (5.2.6).
+ */
+export function answerLength(
+  deviceType: number,
+  writableLength: number,
+  usedLength: number,
+): number {
+  if (deviceType === DeviceType.BLOCK) return writableLength;
+  return Math.min(usedLength, writableLength);
+}
+
 /** A device that nothing is known of. */
 function decodeBytes(exchange: Exchange, payload: Payload): void {
   const { readable, written } = exchange;

@@ -1,10 +1,10 @@
 /** TCP (RFC 9293) and UDP (RFC 768). */
-
+import { flagNames } from "../../virtio/spec.ts";
 import type { Ends } from "./addresses.ts";
 import { readDhcp } from "./dhcp.ts";
 import { readDns } from "./dns.ts";
 import type { Tell } from "./field.ts";
-import { bytesText, flagNames, hex, named, namesOf } from "./names.ts";
+import { bytesText, hex, named, namesOf } from "./names.ts";
 import type { PayloadReader } from "./reader.ts";
 
 /** Ports whose datagrams are looked into. */
@@ -57,11 +57,11 @@ export function readTcp(reader: PayloadReader, ends: Ends, tell: Tell): void {
     const sequence = reader.be32("sequence number");
     const acknowledged = reader.be32("acknowledgment number");
     const header = 4 * (reader.u8("data offset", (v) => `${4 * (v >>> 4)} bytes`) >>> 4);
-    const set = reader.u8("flags", (value) => flagNames(TcpFlag, value) || "none");
+    const set = reader.u8("flags", (value) => flagNames(TcpFlag, value).join(" ") || "none");
     const window = reader.be16("window");
     reader.be16("checksum", hex);
     reader.be16("urgent pointer");
-    state = `[${flagNames(TcpFlag, set)}] seq ${sequence}`;
+    state = `[${flagNames(TcpFlag, set).join(" ")}] seq ${sequence}`;
     if ((set & TcpFlag.ACK) !== 0) state += ` ack ${acknowledged}`;
     state += ` win ${window}`;
     tell(`TCP ${flow} ${state}`);

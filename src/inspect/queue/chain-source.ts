@@ -1,7 +1,7 @@
 /** A chain with what is in it, wherever it was found: in the ring, at the device, or given back. */
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
-import { DeviceType } from "../../virtio/spec.ts";
+import { answerLength } from "../payload/payload.ts";
 import { type ChainView, followChain, gather, lengthOf, type RingAreas } from "./descriptors.ts";
 
 /**
@@ -52,7 +52,7 @@ export function pushedChain(
   flaw: string | undefined,
 ): ChainSource {
   const source = takenChain(memory, ring, pushed);
-  const length = writtenLength(type, pushed.writableLength, usedLength);
+  const length = answerLength(type, pushed.writableLength, usedLength);
   const written = new Uint8Array(Math.min(length, BYTES_MAX));
   pushed.readWritableAt(0, written);
   return { ...source, usedLength, written, flaw };
@@ -69,7 +69,7 @@ export function chainInMemory(
 ): ChainSource {
   const chain = followChain(memory, ring, start);
   const writableLength = lengthOf(chain.writable);
-  const length = usedLength === undefined ? 0 : writtenLength(type, writableLength, usedLength);
+  const length = usedLength === undefined ? 0 : answerLength(type, writableLength, usedLength);
   return {
     id,
     chain,
@@ -79,11 +79,6 @@ export function chainInMemory(
     readable: gather(memory, chain.readable, BYTES_MAX),
     written: gather(memory, chain.writable, Math.min(length, BYTES_MAX)),
   };
-}
-
-/** The status of a block request is behind all its data, that too which was not written (5.2.6). */
-function writtenLength(type: number, writable: number, used: number): number {
-  return type === DeviceType.BLOCK ? writable : Math.min(used, writable);
 }
 
 /** The parts of a chain whose place in the ring nobody knows: it came with a saved machine. */

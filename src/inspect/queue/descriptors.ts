@@ -4,8 +4,7 @@
  */
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { QueueAddresses } from "../../virtio/queue.ts";
-import { DESCRIPTOR_SIZE, DescriptorFlag } from "../../virtio/spec.ts";
-import { flagNames } from "../payload/names.ts";
+import { DESCRIPTOR_SIZE, DescriptorFlag, flagNames } from "../../virtio/spec.ts";
 
 /** Of one chain: more than drivers make, and few enough to be shown. A loop ends here too. */
 const DESCRIPTORS_MAX = 128;
@@ -82,7 +81,8 @@ function read(
   const address = memory.readU64(at);
   const length = memory.readU32(at + 8);
   const flags = memory.readU16(at + (layout === "split" ? 12 : 14));
-  const view = { index, isIndirect, address, length, flags: flagNames(DescriptorFlag, flags) };
+  const names = flagNames(DescriptorFlag, flags).join(" ");
+  const view = { index, isIndirect, address, length, flags: names };
   if (layout === "packed") return { view: { ...view, id: memory.readU16(at + 12) }, flags };
   if ((flags & DescriptorFlag.NEXT) === 0) return { view, flags };
   return { view: { ...view, next: memory.readU16(at + 14) }, flags };

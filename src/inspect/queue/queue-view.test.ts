@@ -12,30 +12,29 @@ const SLOT = 3;
 const SECTOR = 512;
 
 /** A queue that a person looks at, whose requests are decoded as those of a disk. */
-function create(layout: "split" | "packed") {
-  const tap: VirtioTap = { observer: undefined };
+function create(layout: "split" | "packed", ramSize = 0x1_0000) {
+  const tap: VirtioTap = { observers: [] };
   const device = new ManualDevice();
   const driver = new TestDriver(device, {
     ...{ packed: layout === "packed", slot: SLOT, tap },
-    ramSize: 0x1_0000,
+    ramSize,
   }).start();
   const [queue] = driver.queues;
   const clock = { now: 0, nowMs: () => clock.now, wallClockMs: () => 0 };
   const watch = new QueueWatch(driver.memory, clock, (observer) => {
-    tap.observer = observer;
+    tap.observers = [observer];
     return () => {
-      tap.observer = undefined;
+      tap.observers = [];
     };
   });
   const subject = (): QueueSubject => {
-    const { driverFeatures: features, queues, transport } = driver.transport.inspect();
+    const { driverFeatures: features, queues } = driver.transport.inspect();
     return {
       memory: driver.memory,
       slot: SLOT,
       name: device.name,
       type: DeviceType.BLOCK,
       features,
-      kicks: transport.kicks,
       queue: queues[0],
       inFlight: [...driver.transport.chainsInFlight(0)],
       done: watch.done,
@@ -125,10 +124,11 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
   });
 
   it("keeps the last ones, newest first, after the ring has gone round", () => {
-    const { look, offer, answer, queue } = create(layout);
+    const { look, offer, answer, queue, clock } = create(layout);
     look();
     const sectors = Array.from({ length: DONE_MAX + 5 }, (_, i) => i);
     for (const sector of sectors) {
+      clock.now += 2;
       offer(sector, { indirect: true });
       answer(sector);
       queue.poll();
@@ -167,18 +167,40 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
     expect([driver.ram.slice(), driver.transport.inspect()]).toEqual(before);
   });
 
+  it("keeps a burst whole, and of a queue that never rests a share", () => {
+    const { look, offer, answer, queue, clock } = create(layout, 0x10_0000);
+    const serve = (count: number, everyMs: number) => {
+      for (let i = 0; i < count; i++) {
+        clock.now += everyMs;
+        offer(i);
+        answer(1);
+        queue.poll();
+      }
+    };
+    clock.now = 1000;
+    look();
+    serve(DONE_MAX, 0);
+    expect(look()).toMatchObject({ skipped: 0 });
+    serve(1000, 0.25);
+    // In 250 ms as many as the rate allows, of which the last are shown.
+    expect(look().skipped).toBe(7 * (DONE_MAX - 1));
+    clock.now += 1000;
+    serve(DONE_MAX, 0);
+    expect(look()).toMatchObject({ skipped: 0 });
+  });
+
   it("stops to keep chains when nobody looks any more", () => {
     const { look, offer, answer, queue, clock, tap, watch } = create(layout);
     look();
-    expect(tap.observer).toBe(watch);
+    expect(tap.observers).toEqual([watch]);
     clock.now = 60_000;
     offer(1);
     answer(1);
     queue.poll();
-    expect(tap.observer).toBeUndefined();
+    expect(tap.observers).toEqual([]);
     look();
     watch.release();
-    expect(tap.observer).toBeUndefined();
+    expect(tap.observers).toEqual([]);
   });
 
   it("says that a chain is gone, and that a key was never one", () => {

@@ -22,8 +22,6 @@ export interface QueueSubject {
   /** Device ID of the virtio specification, chapter 5. */
   readonly type: number;
   readonly features: bigint;
-  /** Of all queues of the device. */
-  readonly kicks: number;
   readonly queue: QueueSnapshot;
   readonly inFlight: readonly DescriptorChain[];
   /** What was kept of those that were given back, newest last. */
@@ -68,8 +66,6 @@ export interface QueueView {
   readonly device: string;
   readonly queue: number;
   readonly counters: Readonly<QueueCounters>;
-  /** Of all queues of the device: nobody counts them by queue. */
-  readonly kicks: number;
   /** Chains that the device has, and those that it has not taken yet. */
   readonly inFlight: number;
   readonly waiting: number;
@@ -81,6 +77,8 @@ export interface QueueView {
   readonly rows: readonly ChainRow[];
   /** Chains available and in flight that have no row. */
   readonly hidden: number;
+  /** Chains that were given back between those that are shown, too fast for all to be kept. */
+  readonly skipped: number;
 }
 
 export function ringOf({ layout, addresses }: QueueSnapshot): RingAreas | undefined {
@@ -89,16 +87,16 @@ export function ringOf({ layout, addresses }: QueueSnapshot): RingAreas | undefi
 
 export function viewQueue(subject: QueueSubject): QueueView {
   const { slot, name, queue, memory, features } = subject;
-  const { chains, malformed, notified, suppressed, lastMalformed } = queue;
+  const { kicks, chains, completed, malformed, notified, suppressed, lastMalformed } = queue;
   const ring = ringOf(queue);
   const head = {
     slot,
     device: name,
     queue: queue.index,
-    counters: { chains, malformed, notified, suppressed },
-    kicks: subject.kicks,
+    counters: { kicks, chains, completed, malformed, notified, suppressed },
     inFlight: queue.inFlight,
     lastMalformed,
+    skipped: skippedOf(subject.done),
   };
   const done = doneRows(subject);
   if (ring === undefined) return { ...head, waiting: 0, rows: done, hidden: 0 };
@@ -178,6 +176,12 @@ function takenRow(subject: QueueSubject, ring: RingAreas, chain: DescriptorChain
   const source = takenChain(subject.memory, ring, chain);
   const places = placesOf(ring, chain.position, chain.slots);
   return rowOf(subject, `taken:${chain.id}`, "in flight", source, places).row;
+}
+
+function skippedOf(done: readonly DoneChain[]): number {
+  const [oldest, newest] = [done.at(0), done.at(-1)];
+  if (oldest === undefined || newest === undefined) return 0;
+  return newest.serial - oldest.serial + 1 - done.length;
 }
 
 /** What a chain that was given back says does not change. */

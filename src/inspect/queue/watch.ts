@@ -7,55 +7,57 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
+import { Lease, type Observe } from "../lease.ts";
 import { type ChainSource, pushedChain } from "./chain-source.ts";
 import type { RingAreas } from "./descriptors.ts";
 
 /** Chains kept: as many as a table shows, and a few MiB at most. */
 export const DONE_MAX = 32;
 
+/**
+ * Of a queue that never rests so many a second are kept: a table shows no more, and to keep one takes the
+ * time that a guest needs for a quarter of a request. Bursts of `DONE_MAX` are kept whole.
+ */
+const KEPT_PER_MS = 0.5;
+
 /** Who has not looked for so long has left, even if a closed tab could not say so. In ms. */
 const LEFT_AFTER_MS = 3000;
 
 export interface DoneChain extends ChainSource {
-  /** Counts those of the queue that is watched. */
+  /** Counts those of the queue that is watched, those too that were not kept. */
   readonly serial: number;
   readonly features: bigint;
 }
-
-/** Starts to tell an observer; what is returned ends it. */
-export type Observe = (observer: MachineObserver) => () => void;
 
 export class QueueWatch implements MachineObserver {
   /** The last ones, newest last. */
   done: readonly DoneChain[] = [];
   readonly #memory: GuestMemory;
   readonly #clock: Clock;
-  readonly #observe: Observe;
-  #end: (() => void) | undefined;
+  readonly #lease: Lease;
   #slot = -1;
   #queue = -1;
   #ring: RingAreas | undefined;
-  #lookedAt = 0;
   #serial = 0;
+  /** Chains that may be kept, as of a moment of the clock. */
+  #allowance = DONE_MAX;
+  #allowedAt = 0;
   #flawed: { readonly chain: DescriptorChain; readonly flaw: string } | undefined;
 
   constructor(memory: GuestMemory, clock: Clock, observe: Observe) {
     this.#memory = memory;
     this.#clock = clock;
-    this.#observe = observe;
+    this.#lease = new Lease(observe, this, LEFT_AFTER_MS);
   }
 
   /** Somebody looks at a queue that is in use as `ring`. */
   look(slot: number, queue: number, ring: RingAreas): void {
-    this.#lookedAt = this.#clock.nowMs();
     this.#ring = ring;
-    if (this.#end !== undefined && slot === this.#slot && queue === this.#queue) return;
-    this.release();
     // There is a gap behind what was kept, or it is of another queue.
-    this.done = [];
+    if (!this.#lease.isHeld || !this.isOf(slot, queue)) this.done = [];
     this.#slot = slot;
     this.#queue = queue;
-    this.#end = this.#observe(this);
+    this.#lease.renew(this.#clock.nowMs());
   }
 
   /** Whether what is kept is of this queue. */
@@ -65,8 +67,7 @@ export class QueueWatch implements MachineObserver {
 
   /** Keeps nothing more; what was kept stays. */
   release(): void {
-    this.#end?.();
-    this.#end = undefined;
+    this.#lease.end();
   }
 
   popped(
@@ -87,14 +88,17 @@ export class QueueWatch implements MachineObserver {
     bytesWritten: number,
   ): void {
     if (this.#ring === undefined || !this.isOf(source.slot, queue)) return;
-    if (this.#clock.nowMs() - this.#lookedAt > LEFT_AFTER_MS) {
+    const now = this.#clock.nowMs();
+    if (this.#lease.hasExpired(now)) {
       this.release();
       return;
     }
+    const serial = this.#serial++;
+    if (!this.#mayKeep(now)) return;
     const flaw = this.#flawed?.chain === chain ? this.#flawed.flaw : undefined;
     const { type } = source;
     const kept = pushedChain(this.#memory, this.#ring, type, chain, bytesWritten, flaw);
-    const done = { ...kept, serial: this.#serial++, features };
+    const done = { ...kept, serial, features };
     this.done = [...this.done.slice(1 - DONE_MAX), done];
   }
 
@@ -102,11 +106,12 @@ export class QueueWatch implements MachineObserver {
     if (this.isOf(source.slot, queue)) this.#ring = undefined;
   }
 
-  kicked(): void {}
-  published(): void {}
-  raised(): void {}
-  statusChanged(): void {}
-  pulsed(): void {}
-  claimed(): void {}
-  completed(): void {}
+  #mayKeep(now: number): boolean {
+    const earned = (now - this.#allowedAt) * KEPT_PER_MS;
+    this.#allowance = Math.min(DONE_MAX, this.#allowance + earned);
+    this.#allowedAt = now;
+    if (this.#allowance < 1) return false;
+    this.#allowance--;
+    return true;
+  }
 }

@@ -8,8 +8,8 @@ it("gives back what was put in, or nothing once it was overwritten", () => {
     fc.property(fc.array(fc.integer({ min: 0, max: capacity })), (lengths) => {
       const ring = new ByteRing(capacity);
       const puts = lengths.map((length, i) => {
-        const { at, room } = ring.reserve(length);
-        room.fill(i);
+        const at = ring.reserve(length);
+        ring.view(at, length)?.fill(i);
         return { at, length, i };
       });
       for (const { at, length, i } of puts) {

@@ -9,19 +9,18 @@ export class ByteRing {
     this.#bytes = new Uint8Array(capacity);
   }
 
-  /** Room for `length` bytes to be filled at once; `at` is where `view` finds them later. */
-  reserve(length: number): { readonly at: number; readonly room: Uint8Array<ArrayBuffer> } {
+  /** Makes room for `length` bytes, which `view` finds by what is returned. */
+  reserve(length: number): number {
     const capacity = this.#bytes.length;
     if (length > capacity) throw new RangeError(`${length} bytes do not fit into ${capacity}`);
     const start = this.#end % capacity;
     // A copy is in one piece; the end of the ring stays empty where it does not fit.
     const at = start + length > capacity ? this.#end + capacity - start : this.#end;
     this.#end = at + length;
-    const from = at % capacity;
-    return { at, room: this.#bytes.subarray(from, from + length) };
+    return at;
   }
 
-  /** What is there, without a copy, or undefined if it has been overwritten. */
+  /** What is there, to be filled or read, or undefined if it has been overwritten. */
   view(at: number, length: number): Uint8Array<ArrayBuffer> | undefined {
     const capacity = this.#bytes.length;
     if (at + capacity < this.#end) return undefined;

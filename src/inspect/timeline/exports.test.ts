@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { isExpected } from "../../machine/testing/programs.ts";
 import { NetDevice } from "../../virtio/devices/net.ts";
 import { NetFeature } from "../../virtio/devices/net-spec.ts";
 import { bit, Feature } from "../../virtio/spec.ts";
@@ -78,15 +79,6 @@ const packetOf = ({ bytes }: Block) => {
   };
 };
 
-const hasTshark = (() => {
-  try {
-    execFileSync("tshark", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return process.env.CI !== undefined;
-  }
-})();
-
 describe("pcapng", () => {
   it("has each packet once, with direction and time", () => {
     const { send, receive, clock, reader } = network();
@@ -137,7 +129,7 @@ describe("pcapng", () => {
     expect(() => blocksOf(concatenate(pcapng(reader, everything(reader))))).not.toThrow();
   });
 
-  it.skipIf(!hasTshark)("is read by tshark", () => {
+  it.skipIf(!isExpected("tshark"))("is read by tshark", () => {
     const { send, receive, reader } = network();
     send(arp(1));
     receive(arp(2, 1000), 4, 300);

@@ -15,7 +15,7 @@ const u32 = (bytes: Uint8Array, at: number): number =>
 
 const VERDICTS: Readonly<Record<number, Verdict>> = {
   // The status is the last byte; VIRTIO_BLK_S_OK is 0 (5.2.6).
-  [DeviceType.BLOCK]: (written) => written.length === 0 || written[written.length - 1] !== 0,
+  [DeviceType.BLOCK]: (written) => written[written.length - 1] !== 0,
   // `error` of `struct fuse_out_header`, negative if it is one; nothing is written for a FORGET.
   [DeviceType.FS]: (written) => written.length >= 8 && u32(written, 4) !== 0,
   [DeviceType.NINE_P]: (written) => written.length >= 5 && written[4] === NINE_P_RLERROR,

@@ -28,63 +28,35 @@ export type FilterField = NumberField | TextField | ChoiceField;
 
 const IS = [...OUTCOME_NAMES, "suppressed"];
 
+type Numbers = NumberField["read"];
+type Texts = TextField["read"];
+
+const number = (about: string, read: Numbers): NumberField => ({ kind: "number", about, read });
+const us = (about: string, read: Numbers): NumberField => ({ kind: "us", about, read });
+const text = (about: string, read: Texts): TextField => ({ kind: "text", about, read });
+
 export const FIELDS: Readonly<Record<string, FilterField>> = {
-  dev: {
-    kind: "text",
-    about: "type or name of the device: dev:block, dev:blk0",
-    read: (reader, seq) => [reader.typeName(seq), reader.device(seq)],
-  },
-  op: { kind: "text", about: "operation: op:write", read: (reader, seq) => [reader.op(seq)] },
-  text: {
-    kind: "text",
-    about: "what the request says: text:syn",
-    read: (reader, seq) => [reader.decode(seq).summary],
-  },
-  slot: {
-    kind: "number",
-    about: "slot of the device: slot=5",
-    read: (reader, seq) => reader.slot(seq),
-  },
-  queue: {
-    kind: "number",
-    about: "queue of the device: queue:0",
-    read: (reader, seq) => reader.queue(seq),
-  },
-  chain: { kind: "number", about: "chain id", read: (reader, seq) => reader.chain(seq) },
-  seq: { kind: "number", about: "number in the record", read: (_reader, seq) => seq },
-  len: {
-    kind: "number",
-    about: "bytes of its buffers: len>4096",
-    read: (reader, seq) => reader.bytes(seq),
-  },
-  readable: {
-    kind: "number",
-    about: "bytes from the driver",
-    read: (reader, seq) => reader.readable(seq),
-  },
-  writable: {
-    kind: "number",
-    about: "bytes of room for the answer",
-    read: (reader, seq) => reader.writable(seq),
-  },
-  written: {
-    kind: "number",
-    about: "bytes that the device wrote",
-    read: (reader, seq) => reader.written(seq),
-  },
-  time: {
-    kind: "us",
-    about: "when it was taken, since the record began: time>2s",
-    read: (reader, seq) => reader.taken(seq),
-  },
-  latency: {
-    kind: "us",
-    about: "from kick to claim: latency>100us",
-    read: (reader, seq) => reader.latency(seq),
-  },
-  wait: { kind: "us", about: "kick to pop", read: (reader, seq) => reader.phase(seq, "wait") },
-  device: { kind: "us", about: "pop to push", read: (reader, seq) => reader.phase(seq, "device") },
-  irq: { kind: "us", about: "push to claim", read: (reader, seq) => reader.phase(seq, "irq") },
+  dev: text("type or name of the device: dev:block, dev:blk0", (reader, seq) => [
+    reader.typeName(seq),
+    reader.device(seq),
+  ]),
+  op: text("operation: op:write", (reader, seq) => [reader.op(seq)]),
+  text: text("what the request says: text:syn", (reader, seq) => [reader.decode(seq).summary]),
+  slot: number("slot of the device: slot=5", (reader, seq) => reader.slot(seq)),
+  queue: number("queue of the device: queue:0", (reader, seq) => reader.queue(seq)),
+  chain: number("chain id", (reader, seq) => reader.chain(seq)),
+  seq: number("number in the record", (_reader, seq) => seq),
+  len: number("bytes of its buffers: len>4096", (reader, seq) => reader.bytes(seq)),
+  readable: number("bytes from the driver", (reader, seq) => reader.readable(seq)),
+  writable: number("bytes of room for the answer", (reader, seq) => reader.writable(seq)),
+  written: number("bytes that the device wrote", (reader, seq) => reader.written(seq)),
+  time: us("when it was taken, since the record began: time>2s", (reader, seq) =>
+    reader.taken(seq),
+  ),
+  latency: us("from kick to claim: latency>100us", (reader, seq) => reader.latency(seq)),
+  wait: us("kick to pop", (reader, seq) => reader.phase(seq, "wait")),
+  device: us("pop to push", (reader, seq) => reader.phase(seq, "device")),
+  irq: us("push to claim", (reader, seq) => reader.phase(seq, "irq")),
   ok: {
     kind: "choice",
     about: "ok:no finds errors, malformed chains and what a reset dropped",

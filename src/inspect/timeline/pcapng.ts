@@ -2,7 +2,7 @@
  * Network packets as a pcapng file (draft-ietf-opsawg-pcapng), which Wireshark opens. Frames are as the
  * guest and its device exchange them: with checksums and segmentation left to do, where that was agreed.
  */
-
+import { joined } from "../../packet/bytes.ts";
 import { PACKET_HEADER } from "../../packet/header.ts";
 import { NetFeature } from "../../virtio/devices/net-spec.ts";
 import { bit, DeviceType, Feature } from "../../virtio/spec.ts";
@@ -107,7 +107,7 @@ function received(
   }
   merging.delete(queue);
   const at = reader.time(seq, Moment.PUSH);
-  const whole = concatenate(frame.parts);
+  const whole = joined(frame.parts);
   if (whole.length === 0) return undefined;
   return { bytes: whole, length: Math.max(frame.length, whole.length), at, flags: INBOUND };
 }
@@ -126,16 +126,6 @@ function buffersOf(reader: RequestReader, seq: number, bytes: Uint8Array): numbe
 function headerSize(reader: RequestReader, seq: number): number {
   const modern = bit(Feature.VERSION_1) | bit(NetFeature.MRG_RXBUF);
   return (reader.recorder.log.features(seq) & modern) !== 0n ? PACKET_HEADER : SHORT_HEADER;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function sectionHeader(): Uint8Array {

@@ -182,7 +182,7 @@ export class RequestReader {
     if (type !== DeviceType.BLOCK) return decodePayload(type, queue, features, readable, answer);
     // How much a block request transfers is said by the lengths of its parts alone (virtio 5.2.6).
     return this.#stretch("readable", readable, this.readable(seq), (all) =>
-      this.#stretch("written", answer, answer.length && this.written(seq), (answered) =>
+      this.#stretch("written", answer, answer.length && this.writable(seq), (answered) =>
         decodePayload(type, queue, features, all, answered),
       ),
     );

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BlockDevice } from "../../virtio/devices/block.ts";
+import { BlockType } from "../../virtio/devices/block-request.ts";
 import { EntropyDevice } from "../../virtio/devices/entropy.ts";
 import { bit, Feature, Register } from "../../virtio/spec.ts";
+import { header } from "../../virtio/testing/block-driver.ts";
 import { ManualDevice, taken } from "../../virtio/testing/manual-device.ts";
 import { LEASE_US } from "./recorder.ts";
 import { Moment, Part } from "./request-log.ts";
@@ -99,6 +102,24 @@ describe("a recorder", () => {
       op: "malformed",
       summary: expect.stringMatching(/RAM/),
     });
+  });
+
+  it("knows of a read that failed why it did", () => {
+    const { reader, driver } = recordedDriver(
+      new BlockDevice("blk0", {
+        ...{ sectors: 8, readOnly: false, id: "broken" },
+        read: () => {
+          throw new Error("broken");
+        },
+        write: () => {},
+        flush: () => {},
+      }),
+    );
+    const [queue] = driver.queues;
+    queue.add([header(BlockType.IN, 3)], [512, 1]);
+    queue.kick();
+    expect(reader.outcome(0)).toBe("failed");
+    expect(reader.decode(0)).toMatchObject({ op: "read", summary: "sector 3, 512 bytes IOERR" });
   });
 
   it("takes up what was in flight before it began", () => {

@@ -7,14 +7,15 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
 import { InterruptBit } from "../../virtio/spec.ts";
+import { Lease, type Observe } from "../lease.ts";
 import { hasFailed } from "./failure.ts";
 import { Mark, Moment, Outcome, RequestLog } from "./request-log.ts";
 import { Samples } from "./samples.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Who is recorded, and by which clock. */
 export interface Recorded {
-  /** Tells `observer` of everything until what is returned is called. */
-  observe(observer: MachineObserver): () => void;
+  readonly observe: Observe;
   /** Microseconds from any origin. */
   nowUs(): number;
   /** Milliseconds since 1970. */
@@ -25,12 +26,6 @@ export interface Recorded {
 
 /** How long a record goes on when nobody has looked at it, in µs: the inspector is closed. */
 export const LEASE_US = 5 * 60_000_000;
-
-/**
- * Requests of a device that wait for the driver to take their interrupt. An honest driver takes it for
- * all of a ring at once; more wait only for one that has masked the interrupt and polls.
- */
-const MAX_WAITING = 4096;
 
 /** Changes of a device's status or configuration that are kept: a driver makes ten when it starts. */
 const MAX_EVENTS = 4096;
@@ -47,17 +42,34 @@ export interface DeviceEvent {
   readonly what: number | "config";
 }
 
+/** A queue, and its requests on their way to the used ring. */
+class TrackedQueue {
+  kickedAt = Number.NaN;
+  /** By the chain's id: no two of a queue that are in flight have the same. */
+  readonly inFlight = new Map<number, number>();
+  readonly pushed = new Waiting();
+}
+
 /** A device, and its requests on their way to an interrupt. */
-interface Tracked {
-  readonly index: number;
+class Tracked {
   readonly source: RequestSource;
-  /** By queue. */
-  readonly kicks: number[];
-  readonly pushed: number[][];
+  /** In the recorder's list. */
+  readonly index: number;
+  readonly queues: TrackedQueue[] = [];
   /** In the used ring, with an interrupt to come. */
-  notified: number[];
-  pulsed: number[];
-  claimed: number[];
+  readonly notified = new Waiting();
+  readonly pulsed = new Waiting();
+  readonly claimed = new Waiting();
+
+  constructor(source: RequestSource, index: number) {
+    this.source = source;
+    this.index = index;
+  }
+
+  queue(index: number): TrackedQueue {
+    this.queues[index] ??= new TrackedQueue();
+    return this.queues[index];
+  }
 }
 
 export class Recorder implements MachineObserver {
@@ -70,15 +82,13 @@ export class Recorder implements MachineObserver {
   readonly startedAtMs: number;
   readonly #recorded: Recorded;
   readonly #originUs: number;
-  readonly #tracked = new Map<RequestSource, Tracked>();
   readonly #bySlot: (Tracked | undefined)[] = [];
-  readonly #inFlight = new Map<DescriptorChain, number>();
   readonly #flaws = new Map<number, string>();
-  #leaseEnd = 0;
-  #leave: (() => void) | undefined;
+  readonly #lease: Lease;
 
   constructor(recorded: Recorded, log = new RequestLog(), samples = new Samples(log)) {
     this.#recorded = recorded;
+    this.#lease = new Lease(recorded.observe, this, LEASE_US);
     this.#originUs = recorded.nowUs();
     this.startedAtMs = recorded.wallClockMs();
     this.log = log;
@@ -86,7 +96,7 @@ export class Recorder implements MachineObserver {
   }
 
   get isRecording(): boolean {
-    return this.#leave !== undefined;
+    return this.#lease.isHeld;
   }
 
   /** µs since the record's beginning. */
@@ -95,16 +105,14 @@ export class Recorder implements MachineObserver {
   }
 
   start(): void {
-    this.touch();
-    this.#leave ??= this.#recorded.observe(this);
+    this.#lease.renew(this.now());
   }
 
   stop(): void {
-    this.#leave?.();
-    this.#leave = undefined;
-    for (const seq of this.#inFlight.values()) this.log.setOutcome(seq, Outcome.UNSEEN);
-    this.#inFlight.clear();
-    this.#tracked.clear();
+    this.#lease.end();
+    for (const tracked of this.#bySlot) {
+      for (const queue of tracked?.queues ?? []) this.#settle(queue, Outcome.UNSEEN);
+    }
     this.#bySlot.length = 0;
   }
 
@@ -116,7 +124,7 @@ export class Recorder implements MachineObserver {
 
   /** Somebody looks: the record goes on for another while. */
   touch(): void {
-    this.#leaseEnd = this.now() + LEASE_US;
+    if (this.isRecording) this.#lease.renew(this.now());
   }
 
   /** Why a request is malformed, if that is still known. */
@@ -125,7 +133,7 @@ export class Recorder implements MachineObserver {
   }
 
   kicked(source: RequestSource, queue: number): void {
-    this.#track(source).kicks[queue] = this.now();
+    this.#track(source).queue(queue).kickedAt = this.now();
   }
 
   popped(
@@ -136,7 +144,7 @@ export class Recorder implements MachineObserver {
     flaw: string | undefined,
   ): void {
     const now = this.now();
-    if (now > this.#leaseEnd) {
+    if (this.#lease.hasExpired(now)) {
       this.stop();
       return;
     }
@@ -144,7 +152,7 @@ export class Recorder implements MachineObserver {
     const tracked = this.#track(source);
     const seq = this.#add(tracked, queue, features, chain, outcome);
     this.log.setTime(seq, Moment.POP, now);
-    this.log.setTime(seq, Moment.KICK, tracked.kicks[queue] ?? Number.NaN);
+    this.log.setTime(seq, Moment.KICK, tracked.queue(queue).kickedAt);
     if (flaw !== undefined) this.#keepFlaw(seq, flaw);
   }
 
@@ -157,9 +165,10 @@ export class Recorder implements MachineObserver {
   ): void {
     // What was taken before the record began is first seen now.
     const tracked = this.#track(source);
+    const { inFlight, pushed } = tracked.queue(queue);
     const seq =
-      this.#inFlight.get(chain) ?? this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
-    this.#inFlight.delete(chain);
+      inFlight.get(chain.id) ?? this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
+    inFlight.delete(chain.id);
     if (!this.log.has(seq)) return;
     this.log.setTime(seq, Moment.PUSH, this.now());
     this.log.setWritten(seq, bytesWritten);
@@ -168,32 +177,21 @@ export class Recorder implements MachineObserver {
       this.log.setOutcome(seq, Outcome.DONE);
       if (hasFailed(source.type, sample)) this.log.mark(seq, Mark.FAILED);
     }
-    tracked.pushed[queue] ??= [];
-    keep(tracked.pushed[queue], [seq]);
+    pushed.add(seq);
   }
 
   published(source: RequestSource, queue: number, isNotified: boolean): void {
     const tracked = this.#track(source);
     const now = this.now();
-    const seqs = tracked.pushed[queue] ?? [];
-    tracked.pushed[queue] = [];
-    for (const seq of seqs) {
-      this.log.setTime(seq, Moment.USED, now);
-      if (!isNotified) this.log.mark(seq, Mark.SUPPRESSED);
-    }
-    if (isNotified) keep(tracked.notified, seqs);
+    const { pushed } = tracked.queue(queue);
+    this.#setTimes(pushed, Moment.USED, now);
+    if (isNotified) pushed.moveTo(tracked.notified);
+    for (let i = 0; i < pushed.length; i++) this.log.mark(pushed.at(i), Mark.SUPPRESSED);
+    pushed.clear();
   }
 
   stopped(source: RequestSource, queue: number): void {
-    const { index, pushed } = this.#track(source);
-    pushed[queue] = [];
-    for (const [chain, seq] of this.#inFlight) {
-      const isOf = this.log.source(seq) === index && this.log.queue(seq) === queue;
-      // Of a request that had to make room nothing is known any more, nor will it matter.
-      if (this.log.has(seq) && !isOf) continue;
-      this.#inFlight.delete(chain);
-      if (this.log.outcome(seq) === Outcome.IN_FLIGHT) this.log.setOutcome(seq, Outcome.DROPPED);
-    }
+    this.#settle(this.#track(source).queue(queue), Outcome.DROPPED);
   }
 
   raised(source: RequestSource, cause: number): void {
@@ -207,55 +205,63 @@ export class Recorder implements MachineObserver {
   pulsed(intid: number): void {
     const tracked = this.#ofInterrupt(intid);
     if (tracked === undefined || tracked.notified.length === 0) return;
-    const now = this.now();
-    for (const seq of tracked.notified) this.log.setTime(seq, Moment.PULSE, now);
-    keep(tracked.pulsed, tracked.notified);
-    tracked.notified = [];
+    this.#setTimes(tracked.notified, Moment.PULSE, this.now());
+    tracked.notified.moveTo(tracked.pulsed);
   }
 
   /** The driver looks at all that is in the used ring, also at what a line that was high tells of. */
   claimed(_target: number, intid: number): void {
     const tracked = this.#ofInterrupt(intid);
     if (tracked === undefined) return;
-    const seqs = [...tracked.pulsed, ...tracked.notified];
-    tracked.pulsed = [];
-    tracked.notified = [];
-    const now = this.now();
-    for (const seq of seqs) this.log.setTime(seq, Moment.CLAIM, now);
-    tracked.claimed = seqs;
+    const { notified, pulsed, claimed } = tracked;
+    claimed.clear();
+    pulsed.moveTo(claimed);
+    notified.moveTo(claimed);
+    if (claimed.length > 0) this.#setTimes(claimed, Moment.CLAIM, this.now());
   }
 
   completed(_target: number, intid: number): void {
     const tracked = this.#ofInterrupt(intid);
-    if (tracked === undefined) return;
-    const now = this.now();
-    for (const seq of tracked.claimed) this.log.setTime(seq, Moment.COMPLETE, now);
-    tracked.claimed = [];
+    if (tracked === undefined || tracked.claimed.length === 0) return;
+    this.#setTimes(tracked.claimed, Moment.COMPLETE, this.now());
+    tracked.claimed.clear();
   }
 
   #add(
-    { index: source, source: { type } }: Tracked,
+    tracked: Tracked,
     queue: number,
     features: bigint,
     chain: DescriptorChain,
     outcome: Outcome,
   ): number {
+    const { index: source } = tracked;
     const { id, readableLength, writableLength } = chain;
     const taken = { source, queue, chain: id, features, readableLength, writableLength, outcome };
     const seq = this.log.add(taken);
-    this.samples.keepReadable(seq, type, chain);
-    this.#inFlight.set(chain, seq);
+    this.samples.keepReadable(seq, tracked.source.type, chain);
+    tracked.queue(queue).inFlight.set(id, seq);
     return seq;
   }
 
+  #setTimes(requests: Waiting, moment: Moment, now: number): void {
+    for (let i = 0; i < requests.length; i++) this.log.setTime(requests.at(i), moment, now);
+  }
+
+  /** What the queue has in flight never comes back, or will not be seen to. */
+  #settle({ inFlight, pushed }: TrackedQueue, outcome: Outcome): void {
+    for (const seq of inFlight.values()) {
+      if (this.log.outcome(seq) === Outcome.IN_FLIGHT) this.log.setOutcome(seq, outcome);
+    }
+    inFlight.clear();
+    pushed.clear();
+  }
+
   #track(source: RequestSource): Tracked {
-    const known = this.#tracked.get(source);
-    if (known !== undefined) return known;
+    const known = this.#bySlot[source.slot];
+    if (known?.source === source) return known;
     let index = this.sources.indexOf(source);
     if (index < 0) index = this.sources.push(source) - 1;
-    const waiting = { notified: [], pulsed: [], claimed: [] };
-    const tracked: Tracked = { index, source, kicks: [], pushed: [], ...waiting };
-    this.#tracked.set(source, tracked);
+    const tracked = new Tracked(source, index);
     this.#bySlot[source.slot] = tracked;
     return tracked;
   }
@@ -277,10 +283,4 @@ export class Recorder implements MachineObserver {
       return;
     }
   }
-}
-
-/** Appends, and forgets the oldest of too many: their interrupt will not be known. */
-function keep(waiting: number[], seqs: readonly number[]): void {
-  waiting.push(...seqs);
-  if (waiting.length > MAX_WAITING) waiting.splice(0, waiting.length - MAX_WAITING);
 }

@@ -109,7 +109,7 @@ export class RequestLog {
     const seq = this.end++;
     if (this.end - this.first > this.capacity) this.first++;
     const i = seq % this.capacity;
-    this.#times.fill(Number.NaN, i * MOMENTS, (i + 1) * MOMENTS);
+    for (let moment = 0; moment < MOMENTS; moment++) this.#times[i * MOMENTS + moment] = Number.NaN;
     this.#source[i] = taken.source;
     this.#queue[i] = taken.queue;
     this.#chain[i] = taken.chain;
@@ -120,7 +120,8 @@ export class RequestLog {
     this.#outcome[i] = taken.outcome;
     this.#marks[i] = 0;
     this.#op[i] = 0;
-    for (const sample of this.#samples) sample.length[i] = 0;
+    this.#samples[Part.READABLE].length[i] = 0;
+    this.#samples[Part.WRITTEN].length[i] = 0;
     return seq;
   }
 
@@ -138,7 +139,8 @@ export class RequestLog {
   }
 
   setTime(seq: number, moment: Moment, us: number): void {
-    if (this.has(seq)) this.#times[(seq % this.capacity) * MOMENTS + moment] = us;
+    if (seq >= this.first && seq < this.end)
+      this.#times[(seq % this.capacity) * MOMENTS + moment] = us;
   }
 
   source(seq: number): number {
@@ -206,11 +208,11 @@ export class RequestLog {
     return { at: at[i], length: length[i] };
   }
 
-  setSample(seq: number, part: Part, sample: Sample): void {
-    const { at, length } = this.#samples[part];
+  setSample(seq: number, part: Part, at: number, length: number): void {
+    const sample = this.#samples[part];
     const i = seq % this.capacity;
-    at[i] = sample.at;
-    length[i] = sample.length;
+    sample.at[i] = at;
+    sample.length[i] = length;
   }
 }
 

@@ -5,6 +5,7 @@
 import { LARGE_FRAME_MAX, PACKET_HEADER } from "../../packet/header.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import { DeviceType } from "../../virtio/spec.ts";
+import { answerLength } from "../payload/payload.ts";
 import { ByteRing } from "./byte-ring.ts";
 import { Part, type RequestLog } from "./request-log.ts";
 
@@ -15,6 +16,8 @@ const HEADS_BYTES = 40 * 2 ** 20;
 /** Some 20,000 full Ethernet frames. */
 const PACKETS_BYTES = 32 * 2 ** 20;
 const PACKET_MAX = PACKET_HEADER + LARGE_FRAME_MAX;
+
+const NOTHING = new Uint8Array(0);
 
 export class Samples {
   readonly #log: RequestLog;
@@ -29,27 +32,35 @@ export class Samples {
 
   keepReadable(seq: number, type: number, chain: DescriptorChain): void {
     const length = Math.min(limitOf(type), chain.readableLength);
-    const { at, room } = this.#ringOf(type).reserve(length);
-    this.#log.setSample(seq, Part.READABLE, { at, length: chain.readAt(0, room) });
+    if (length > 0) chain.readAt(0, this.#room(seq, type, Part.READABLE, length));
   }
 
-  /** Of a block request also the last byte that was written, which is its status (virtio 5.2.6). */
+  /** Of a block request also the last byte, which is its status (virtio 5.2.6). */
   keepWritten(seq: number, type: number, chain: DescriptorChain, bytesWritten: number): Uint8Array {
-    const whole = Math.min(bytesWritten, chain.writableLength);
+    const whole = answerLength(type, chain.writableLength, bytesWritten);
     const length = Math.min(limitOf(type), whole);
-    const { at, room } = this.#ringOf(type).reserve(length);
+    if (length === 0) return NOTHING;
+    const room = this.#room(seq, type, Part.WRITTEN, length);
     chain.readWritableAt(0, room);
-    if (type === DeviceType.BLOCK && length > 0 && length < whole) {
-      chain.readWritableAt(whole - 1, room.subarray(length - 1));
+    if (type === DeviceType.BLOCK && length < whole) {
+      // No part is empty: descriptors without bytes are left out of a chain.
+      const last = chain.writable[chain.writable.length - 1];
+      room[length - 1] = last[last.length - 1];
     }
-    this.#log.setSample(seq, Part.WRITTEN, { at, length });
     return room;
   }
 
   /** What is kept of a part; empty if nothing ever was, undefined if it had to make room. */
   view(seq: number, type: number, part: Part): Uint8Array<ArrayBuffer> | undefined {
     const { at, length } = this.#log.sample(seq, part);
-    return length === 0 ? new Uint8Array(0) : this.#ringOf(type).view(at, length);
+    return length === 0 ? NOTHING : this.#ringOf(type).view(at, length);
+  }
+
+  #room(seq: number, type: number, part: Part, length: number): Uint8Array {
+    const ring = this.#ringOf(type);
+    const at = ring.reserve(length);
+    this.#log.setSample(seq, part, at, length);
+    return ring.view(at, length)!;
   }
 
   #ringOf(type: number): ByteRing {

@@ -1,10 +1,12 @@
 /** The timeline of one machine: its record, the filter that somebody looks through, and exports. */
+
+import { joined } from "../../packet/bytes.ts";
+import { Histogram, type HistogramView } from "../histogram.ts";
 import type { Field } from "../payload/payload.ts";
 import type { Subject } from "../subject.ts";
 import { chromeTrace } from "./chrome-trace.ts";
 import { FilterError } from "./filter-error.ts";
 import { FIELDS } from "./filter-fields.ts";
-import { Histogram, type HistogramView } from "./histogram.ts";
 import { jsonExport } from "./json-export.ts";
 import { pcapng } from "./pcapng.ts";
 import { type OutcomeName, PHASES, type Phase, RequestReader } from "./reader.ts";
@@ -184,15 +186,13 @@ export class Timeline {
   nextOfExport(): Uint8Array | undefined {
     const pieces: Uint8Array[] = [];
     const end = this.#nowMs() + READ_MS;
-    let bytes = 0;
     do {
       const next = this.#export?.next();
       if (next === undefined || next.done) break;
       pieces.push(next.value);
-      bytes += next.value.length;
     } while (this.#nowMs() < end);
     if (pieces.length === 0) this.#export = undefined;
-    return pieces.length === 0 ? undefined : joined(pieces, bytes);
+    return pieces.length === 0 ? undefined : joined(pieces);
   }
 
   get #revision(): number {
@@ -251,14 +251,4 @@ export const FILTER_FIELDS = Object.entries(FIELDS).map(([name, { about }]) => (
 
 function defined(us: number): number | undefined {
   return Number.isNaN(us) ? undefined : us;
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -99,10 +99,8 @@ function Traffic({ device }: { device: DeviceView }): JSX.Element {
   const served = useMemo(() => new RateSeries(COURSE), []);
   if (bytes !== undefined) moved.add({ atMs, count: bytes });
   served.add({ atMs, count: chains });
-  const kicks = [
-    { name: "kicks", value: transport.kicks },
+  const rare = [
     { name: "ignored kicks", value: transport.ignoredKicks },
-    { name: "used buffer interrupts", value: transport.usedInterrupts },
     { name: "configuration interrupts", value: transport.configInterrupts },
     { name: "resets", value: transport.resets },
   ];
@@ -115,7 +113,7 @@ function Traffic({ device }: { device: DeviceView }): JSX.Element {
         )}
         <Course name="Requests" series={served} text={(rate) => `${countText(rate)}/s`} />
       </div>
-      <Facts facts={[...own, ...kicks]} />
+      <Facts facts={[...own, ...rare]} />
     </Section>
   );
 }
@@ -236,9 +234,11 @@ const QUEUE_COLUMNS: readonly Column<QueueView>[] = [
   { title: "Queue", cell: ({ index }) => index, align: "end" },
   { title: "Layout", cell: ({ layout }) => layout ?? "not ready", digits: 9 },
   { title: "Size", cell: ({ addresses }) => addresses?.size ?? "", align: "end", digits: 5 },
-  { title: "Requests", cell: ({ chains }) => chains, align: "end", digits: 9 },
+  { title: "Kicks", cell: ({ kicks }) => kicks, align: "end", digits: 9 },
+  { title: "Taken", cell: ({ chains }) => chains, align: "end", digits: 9 },
   { title: "In flight", cell: ({ inFlight }) => inFlight, align: "end" },
-  { title: "Notified", cell: ({ notified }) => notified, align: "end", digits: 9 },
+  { title: "Completed", cell: ({ completed }) => completed, align: "end", digits: 9 },
+  { title: "Interrupts", cell: ({ notified }) => notified, align: "end", digits: 9 },
   { title: "Suppressed", cell: ({ suppressed }) => suppressed, align: "end", digits: 9 },
   { title: "Malformed", cell: ({ malformed }) => malformed, align: "end" },
 ];

@@ -1,10 +1,13 @@
 /** Interrupts: the sources of the distributor, its wires, and what the harts make of them. */
+import "./interrupts-panel.css";
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import type { HartWires, InterruptsView, SpiView } from "../../inspect/calls.ts";
+import { HistogramBars } from "./histogram-bars.tsx";
 import { Badge, type Column, DataTable, Empty, Facts, Fault, Flags, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
 import { RateSeries } from "./rate-series.ts";
+import { formatDuration } from "./time-format.ts";
 
 /** Between two looks, in ms: long enough for rates that can be read. */
 const LOOK_MS = 500;
@@ -98,10 +101,25 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
     },
     { title: "Pulses", cell: ({ pulses }) => pulses, align: "end", digits: 7 },
     { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 7 },
+    { title: "Median", cell: ({ service }) => duration(service?.p50), align: "end", digits: 8 },
+    { title: "Worst", cell: ({ service }) => duration(service?.max), align: "end", digits: 8 },
+    {
+      title: "Claim → complete",
+      cell: ({ service }) =>
+        service && (
+          <div class="service-times">
+            <HistogramBars bars={service.bars} />
+          </div>
+        ),
+    },
     { title: "Trigger", cell: ({ trigger }) => trigger },
     { title: "Priority", cell: ({ priority }) => priority, align: "end" },
     { title: "Enabled for", cell: ({ enabledTargets }) => targetNames(seen, enabledTargets) },
   ];
+}
+
+function duration(us: number | undefined): string {
+  return us === undefined ? "–" : formatDuration(us);
 }
 
 function Source({ row, open }: { row: Row; open: (slot: number) => void }): JSX.Element {

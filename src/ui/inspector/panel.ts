@@ -32,29 +32,44 @@ export interface Look<T> {
 
 /**
  * Asks again and again, as long as the panel is there and somebody can see the page: one question is
- * on its way at a time. `inputs` are what the question depends on.
+ * on its way at a time. `inputs` are what the question depends on; without a question there is no answer.
  */
 export function useLook<T>(
-  ask: () => Promise<T>,
+  ask: (() => Promise<T>) | undefined,
   inputs: readonly unknown[] = [],
   everyMs: number = LOOK_MS,
 ): Signal<Look<T>> {
   const look = useSignal<Look<T>>({});
   useEffect(() => {
+    if (ask === undefined) {
+      look.value = {};
+      return;
+    }
     let isOver = false;
+    let isAsking = false;
+    let dueMs = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    // Is called whenever the page is shown or hidden, too: a hidden one has not even a timer.
     const next = async (): Promise<void> => {
-      if (!document.hidden) {
+      clearTimeout(timer);
+      if (document.hidden || isAsking) return;
+      const waitMs = dueMs - performance.now();
+      if (waitMs <= 0) {
+        isAsking = true;
         const seen = await looked(ask);
+        isAsking = false;
         if (isOver) return;
         look.value = seen;
+        dueMs = performance.now() + everyMs;
       }
-      timer = setTimeout(next, everyMs);
+      timer = setTimeout(next, Math.max(0, dueMs - performance.now()));
     };
+    document.addEventListener("visibilitychange", next);
     void next();
     return () => {
       isOver = true;
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", next);
     };
   }, inputs);
   return look;

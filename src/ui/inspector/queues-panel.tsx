@@ -229,15 +229,16 @@ function QueueFacts({ view }: { view: QueueView }): JSX.Element {
           })),
           ...(ring?.suppression ?? []),
           { name: "available", value: waiting, title: "Chains that the device has not taken yet" },
-          { name: "chains", value: counters.chains, title: "Taken since the device was reset" },
-          { name: "notified", value: counters.notified, title: "Used buffer notifications sent" },
+          { name: "kicked", value: counters.kicks, title: "Kicks that were heeded" },
+          { name: "taken", value: counters.chains, title: "Chains that the device has taken" },
+          { name: "completed", value: counters.completed, title: "Chains that it gave back" },
+          { name: "malformed", value: counters.malformed, title: lastMalformed },
+          { name: "interrupted", value: counters.notified, title: "Used buffer notifications" },
           {
             name: "suppressed",
             value: counters.suppressed,
             title: "Used buffer notifications that the driver did not want",
           },
-          { name: "kicks", value: view.kicks, title: "Of all queues of the device" },
-          { name: "malformed", value: counters.malformed, title: lastMalformed },
         ]}
       />
       {lastMalformed !== undefined && <Fault what="Last malformed chain:" reason={lastMalformed} />}
@@ -270,6 +271,8 @@ function RequestCell({ op, summary }: { op: string; summary: string }): JSX.Elem
   );
 }
 
-function hiddenText({ hidden }: QueueView): string {
-  return hidden === 0 ? "" : `and ${hidden} more that wait`;
+function hiddenText({ hidden, skipped }: QueueView): string {
+  const waiting = hidden === 0 ? [] : [`and ${hidden} more that wait`];
+  const done = skipped === 0 ? [] : [`${skipped} done were too fast to be kept`];
+  return [...waiting, ...done].join(", ");
 }

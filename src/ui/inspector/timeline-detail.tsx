@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { TimelineDetail, TimelineRow } from "../../inspect/calls.ts";
 import { PayloadView } from "./payload-view.tsx";
-import { formatDuration, formatMoment } from "./timeline-format.ts";
+import { formatDuration, formatMoment } from "./time-format.ts";
 
 /** Bytes shown of each part; a frame of 64 KiB would be 4,000 lines. */
 const MAX_SHOWN = 2048;
@@ -56,7 +56,7 @@ export function RequestDetail({ detail, onStep, onClose }: RequestDetailProps): 
           {...detail}
           readable={detail.readable.subarray(0, MAX_SHOWN)}
           written={detail.written.subarray(0, MAX_SHOWN)}
-          writtenLength={row.written}
+          writtenLength={Math.max(row.written, detail.written.length)}
         />
       )}
     </section>

@@ -4,7 +4,7 @@ import type { HistogramView, Remote, TimelineLatencies } from "../../inspect/cal
 import { countText } from "./address-text.ts";
 import { Chart } from "./chart.tsx";
 import { useLook } from "./panel.ts";
-import { formatDuration } from "./timeline-format.ts";
+import { formatDuration } from "./time-format.ts";
 
 /** Between two counts, in ms: each reads all that the filter lets through. */
 const COUNT_MS = 2000;

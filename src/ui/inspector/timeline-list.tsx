@@ -2,13 +2,16 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
-import { formatDuration, formatMoment } from "./timeline-format.ts";
+import { formatDuration, formatMoment } from "./time-format.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 
 /** Height of a row in CSS pixels; the style sheet has the same. */
 const ROW_PX = 24;
 
-/** Rows fetched beyond what is seen, above and below: half a second of fast scrolling. */
+/**
+ * Rows fetched beyond what is seen, above and below: half a second of fast scrolling. Hardly any while the
+ * newest are followed, where other rows are seen at each look.
+ */
 const MARGIN = 160;
 
 /** Rows drawn beyond what is seen, so that none is missing while the next are drawn. */
@@ -29,8 +32,13 @@ export interface TimelineListProps {
 export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
-  const { list, top, height, onScroll } = useWindow(state, selected === undefined);
-  const rows = useRows(props, top, top + Math.ceil(height / ROW_PX));
+  const { list, top, height, isFollowing, onScroll } = useWindow(state, selected === undefined);
+  const rows = useRows(
+    props,
+    top,
+    top + Math.ceil(height / ROW_PX),
+    isFollowing ? 2 * OVERDRAW : MARGIN,
+  );
   const step = useStep(props, list);
   // What is selected stays in sight, also when its details take some of the list's room.
   useLayoutEffect(() => {
@@ -154,20 +162,26 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
     observer.observe(list.current!);
     return () => observer.disconnect();
   }, []);
+  const isFollowing = isAtEnd.current && follows;
   useLayoutEffect(() => {
     const element = list.current!;
     // What has made room above must not move what somebody is reading.
     const gone = Math.max(0, first - lastFirst.current);
     lastFirst.current = first;
-    if (isAtEnd.current && follows) element.scrollTop = element.scrollHeight;
+    if (isFollowing) element.scrollTop = element.scrollHeight;
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
     setScroll(element.scrollTop);
   }, [first, end]);
-  return { list, top: first + Math.floor(scroll / ROW_PX), height, onScroll };
+  return { list, top: first + Math.floor(scroll / ROW_PX), height, isFollowing, onScroll };
 }
 
 /** The rows of the window by their index, as far as they have come. */
-function useRows({ machine, state }: TimelineListProps, top: number, bottom: number) {
+function useRows(
+  { machine, state }: TimelineListProps,
+  top: number,
+  bottom: number,
+  margin: number,
+) {
   const cache = useRef(new Map<number, TimelineRow>());
   const [, redraw] = useState(0);
   const isAsking = useRef(false);
@@ -179,7 +193,7 @@ function useRows({ machine, state }: TimelineListProps, top: number, bottom: num
   }, [machine, state.revision]);
   useEffect(() => {
     const seen = { from: Math.max(state.first, top), to: Math.min(state.end, bottom) };
-    wanted.current = missing(cache.current, seen, state);
+    wanted.current = missing(cache.current, seen, state, margin);
     const ask = async (): Promise<void> => {
       isAsking.current = true;
       // Meanwhile the person may scroll on, and ask for others.
@@ -206,20 +220,24 @@ interface Range {
   readonly to: number;
 }
 
-/** What to fetch: more than is seen if that will soon be missing, and else what may have changed. */
+/**
+ * What to fetch: `margin` rows more than are seen if these will soon be missing, and else what may have
+ * changed.
+ */
 function missing(
   cache: ReadonlyMap<number, TimelineRow>,
   seen: Range,
   { first, end }: TimelineState,
+  margin: number,
 ): Range | undefined {
-  const ahead = [Math.max(first, seen.from - MARGIN / 2), Math.min(end - 1, seen.to + MARGIN / 2)];
+  const ahead = [Math.max(first, seen.from - margin / 2), Math.min(end - 1, seen.to + margin / 2)];
   if (first < end && ahead.some((index) => !cache.has(index))) {
-    return { from: seen.from - MARGIN, to: seen.to + MARGIN };
+    return { from: seen.from - margin, to: seen.to + margin };
   }
   let hasUnsettled = false;
   for (let index = seen.from; index < seen.to; index++) {
     const row = cache.get(index);
-    if (row === undefined) return { from: seen.from - MARGIN, to: seen.to + MARGIN };
+    if (row === undefined) return { from: seen.from - margin, to: seen.to + margin };
     hasUnsettled ||= !row.isSettled;
   }
   return hasUnsettled ? seen : undefined;

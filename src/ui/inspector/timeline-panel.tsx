@@ -2,7 +2,7 @@
 import "./timeline.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { TimelineDetail, TimelineState } from "../../inspect/calls.ts";
+import type { TimelineState } from "../../inspect/calls.ts";
 import { countText } from "./address-text.ts";
 import { Empty } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
@@ -17,7 +17,8 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const { seq, filter } = parsePlace(place);
   const hasLatencies = useSignal(false);
   const { value: state, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
-  const detail = useLook(async () => ask(machine, seq), [machine, seq, filter]).value.value;
+  const ask = seq === undefined ? undefined : () => machine.timelineRequest(seq);
+  const detail = useLook(ask, [machine, seq, filter]).value.value;
   if (state === undefined) return <Empty>{error ?? ""}</Empty>;
   const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
   const step = async (by: number): Promise<void> => {
@@ -69,13 +70,6 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
       )}
     </div>
   );
-}
-
-async function ask(
-  machine: PanelProps["machine"],
-  seq: number | undefined,
-): Promise<TimelineDetail | undefined> {
-  return seq === undefined ? undefined : machine.timelineRequest(seq);
 }
 
 interface StateProps {

@@ -26,7 +26,7 @@ export interface RecordedOptions extends TestDriverOptions, StartOptions {
 }
 
 export function recordedDriver(device: VirtioDevice, options: RecordedOptions = {}) {
-  const tap: VirtioTap = { observer: undefined };
+  const tap: VirtioTap = { observers: [] };
   const driver = new TestDriver(device, { ...options, slot: SLOT, tap }).start(options);
   const clock = { us: 0 };
   const log = new RequestLog(options.capacity);
@@ -34,9 +34,9 @@ export function recordedDriver(device: VirtioDevice, options: RecordedOptions = 
   const recorder = new Recorder(
     {
       observe: (observer) => {
-        tap.observer = observer;
+        tap.observers = [observer];
         return () => {
-          tap.observer = undefined;
+          tap.observers = [];
         };
       },
       nowUs: () => 5_000_000 + clock.us,

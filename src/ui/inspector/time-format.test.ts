@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { formatDuration, formatMoment } from "./timeline-format.ts";
+import { formatDuration, formatMoment } from "./time-format.ts";
 
 it("gives durations three digits and a unit", () => {
   const shown = [0, 0.5, 9.994, 9.996, 99.96, 999.4, 1000, 12_345, 999_999, 34_000_000];

@@ -1,4 +1,4 @@
-/** Times of the timeline as people read them, in columns that hold still. */
+/** Times as people read them, in columns that hold still. */
 
 /** A duration in µs with a unit and three digits, such as `142 µs` or `1.20 ms`. */
 export function formatDuration(us: number): string {
@@ -6,7 +6,7 @@ export function formatDuration(us: number): string {
   return us < 1_000_000 ? `${threeDigits(us / 1000)} ms` : `${threeDigits(us / 1_000_000)} s`;
 }
 
-/** Seconds since the record's beginning, to the microsecond. */
+/** A moment in µs as seconds, to the microsecond. */
 export function formatMoment(us: number): string {
   return (us / 1_000_000).toFixed(6);
 }

@@ -1,0 +1,67 @@
+/**
+ * How long a thread has used a processor, on Linux: what others do on the same computer is not in it, but
+ * for what they take of its caches. Every figure is in nanoseconds.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { median } from "./median.ts";
+
+/** A thread by its folder in `/proc`. */
+export type Thread = string;
+
+/** The first thread of a process has its number. */
+export const threadOf = (pid: number, tid: number): Thread => `/proc/${pid}/task/${tid}`;
+
+/** Threads of a process whose names begin so; the kernel keeps 15 characters of a name. */
+export function threadsOf(pid: number, name: string): Thread[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .map((tid) => threadOf(pid, Number(tid)))
+    .filter((thread) => readFileSync(`${thread}/comm`, "utf8").startsWith(name));
+}
+
+/** Exact for a thread that is at rest; of a busy one the kernel counts only now and then. */
+export function timeOf(thread: Thread): number {
+  return Number(readFileSync(`${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+}
+
+const gate = new Int32Array(new SharedArrayBuffer(4));
+
+/** Of the thread that asks. */
+export function ownTime(): number {
+  Atomics.wait(gate, 0, 0, 1);
+  return timeOf("/proc/thread-self");
+}
+
+export interface Cost {
+  /** By how much the runs with it take longer than those without, as a share of these. */
+  readonly median: number;
+  /** Half of all pairs are between these. */
+  readonly quartiles: readonly [number, number];
+}
+
+/**
+ * What something costs, by pairs of runs with and without it. Of each pair both orders take turns, so that
+ * what becomes faster or slower with time does not count.
+ */
+export async function costOf(
+  pairs: number,
+  run: (isWith: boolean) => Promise<number>,
+): Promise<Cost> {
+  const shares: number[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const isFirst = pair % 2 === 0;
+    const first = await run(isFirst);
+    const second = await run(!isFirst);
+    shares.push(isFirst ? first / second - 1 : second / first - 1);
+  }
+  const sorted = shares.toSorted((a, b) => a - b);
+  const half = Math.ceil(pairs / 2);
+  return {
+    median: median(sorted),
+    quartiles: [median(sorted.slice(0, half)), median(sorted.slice(-half))],
+  };
+}
+
+export function formatCost({ median: middle, quartiles }: Cost): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  return `${percent(middle).padStart(7)}  (half of the pairs: ${quartiles.map(percent).join(" to ")})`;
+}

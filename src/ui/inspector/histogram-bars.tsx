@@ -1,0 +1,26 @@
+/** How often which duration came, as bars from short to long; as high as what it is in. */
+import "./histogram-bars.css";
+import type { JSX } from "preact";
+import { formatDuration } from "./time-format.ts";
+
+/** @param bars counts by powers of two of a microsecond, as in `HistogramView` */
+export function HistogramBars({ bars }: { bars: readonly number[] }): JSX.Element {
+  const most = Math.max(1, ...bars);
+  return (
+    <div class="histogram-bars" aria-hidden="true">
+      {bars.map((count, bar) => (
+        <i
+          key={bar}
+          title={`${rangeOf(bar)}: ${count}`}
+          // A bar with anything in it can be seen.
+          style={{ height: count === 0 ? "0" : `max(2px, ${(count / most) * 100}%)` }}
+        />
+      ))}
+    </div>
+  );
+}
+
+function rangeOf(bar: number): string {
+  const from = bar === 0 ? 0 : 2 ** (bar - 1);
+  return `${formatDuration(from)} to ${formatDuration(2 ** bar)}`;
+}
