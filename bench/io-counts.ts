@@ -25,16 +25,29 @@ export async function countsOf(
         row.querySelector("dd")?.textContent ?? "",
       ]),
     );
+  const queues = await page
+    .getByRole("table", { name: "Queues" })
+    .locator("tr")
+    .evaluateAll((rows) =>
+      rows.map((row) => [...row.children].map((cell) => cell.textContent ?? "")),
+    );
   await show(page, "");
+  const count = (text: string): number => Number(text.replace(/\D/g, ""));
   const of = (name: string): number => {
     const fact = facts.find(([known]) => known === name);
     if (fact === undefined) throw new Error(`the inspector does not show ${name}`);
-    return Number(fact[1].replace(/\D/g, ""));
+    return count(fact[1]);
+  };
+  const ofQueues = (title: string): number => {
+    const [titles = [], ...rows] = queues;
+    const column = titles.indexOf(title);
+    if (column < 0) throw new Error(`the inspector does not show ${title}`);
+    return rows.reduce((sum, cells) => sum + count(cells[column]), 0);
   };
   return {
     requests: requests.reduce((sum, name) => sum + of(name), 0),
-    kicks: of("kicks"),
-    interrupts: of("used buffer interrupts"),
+    kicks: ofQueues("Kicks"),
+    interrupts: ofQueues("Interrupts"),
   };
 }
 
