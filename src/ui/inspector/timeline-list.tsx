@@ -270,12 +270,25 @@ function useStep(
         return undefined;
     }
   };
-  return (event: KeyboardEvent): void => {
-    const target = targetOf(event.key);
-    if (target === undefined || state.end === state.first) return;
-    event.preventDefault();
+  const missed = useRef<string | undefined>(undefined);
+  const step = (key: string): boolean => {
+    const target = targetOf(key);
+    if (target === undefined || state.end === state.first) return false;
     const index = Math.min(state.end - 1, Math.max(state.first, target));
-    void machine.timelineRows(index, 1, state.revision).then(([row]) => row && onSelect(row.seq));
+    void machine.timelineRows(index, 1, state.revision).then(([row]) => {
+      if (row !== undefined) onSelect(row.seq);
+      else missed.current = key;
+    });
+    return true;
+  };
+  // A key that came when the list was another one already goes where it leads in that.
+  useEffect(() => {
+    const key = missed.current;
+    missed.current = undefined;
+    if (key !== undefined) step(key);
+  }, [state.revision]);
+  return (event: KeyboardEvent): void => {
+    if (step(event.key)) event.preventDefault();
   };
 }
 
