@@ -115,7 +115,7 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
       aria-setsize={count}
       aria-selected={isSelected}
       data-outcome={row?.outcome}
-      style={{ top: `${(index - first) * ROW_PX}px` }}
+      style={{ transform: `translateY(${(index - first) * ROW_PX}px)` }}
       onClick={select}
     >
       {row !== undefined && <Cells row={row} />}
