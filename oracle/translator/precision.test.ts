@@ -106,6 +106,79 @@ done:`);
   expect(registers[9]).toBe(20n * ((3000n * 3001n) / 2n));
 });
 
+test("a call of what has to be interpreted before it goes on to translated code", () => {
+  const { registers } = agree(`
+  li s0, 500
+again:
+  call counted
+  add s1, s1, a0
+  addi s0, s0, -1
+  bnez s0, again
+  j done
+counted:
+  csrr t0, mscratch      # regions end before CSR instructions
+  addi t0, t0, 1
+  csrw mscratch, t0
+  j shared
+shared:
+  addi s2, s2, 3
+  mv a0, t0
+  ret
+done:`);
+  expect(registers[9]).toBe((500n * 501n) / 2n);
+});
+
+test("what is interpreted in a call stores into the code that it returns to", () => {
+  const { registers } = agree(`
+  li s0, 200
+  la s3, patched
+  lw s4, 0(s3)
+  li s5, 0x00100000
+again:
+  call patch
+patched:
+  addi s1, s1, 1         # a number that was stored last
+  addi s0, s0, -1
+  bnez s0, again
+  j done
+patch:
+  csrw mscratch, s0
+  andi t0, s0, 3
+  mul t0, t0, s5
+  add t0, t0, s4
+  sw t0, 0(s3)
+  csrr t1, mscratch
+  ret
+done:`);
+  expect(registers[9]).toBe(200n + 50n * (1n + 2n + 3n));
+});
+
+test("branches over instructions that only compute", () => {
+  const { registers } = agree(`
+  li s0, 1000
+again:
+  andi t0, s0, 3
+  bnez t0, over_first  # over one instruction
+  addi s1, s1, 1
+over_first:
+  mv t1, s0
+  andi t2, s0, 1
+  beqz t2, over_second # over two, of which one needs the other's result
+  slli t1, t1, 1
+  add s2, s2, t1
+over_second:
+  addi s0, s0, -1
+  blt s0, zero, over_third  # over what is never executed
+  add s3, s3, s0
+over_third:
+  bnez s0, again
+  mv s4, t1              # what is written in the last turn but one alone
+`);
+  expect(registers[9]).toBe(250n);
+  expect(registers[18]).toBe(500_000n);
+  expect(registers[19]).toBe(499_500n);
+});
+
 test("a jump out of nested calls, and one that returns twice", () => {
   agree(`
   li s0, 300

@@ -15,12 +15,12 @@ import {
   call,
   callIn,
   callVoid,
+  type Func,
   type FuncTable,
   type I32,
   type I64,
   i32,
   i64,
-  type Label,
   label,
   loop,
   ret,
@@ -28,7 +28,6 @@ import {
   type Stmt,
   set,
   when,
-  whenUnlikely,
 } from "../wasm/expr.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { csrRows, defineCsrs, fillCsrMap } from "./csrs.ts";
@@ -36,13 +35,13 @@ import { defineDecode } from "./decode.ts";
 import type { CoreFunctions } from "./entry-target.ts";
 import { defineFpu } from "./fpu/index.ts";
 import { importHost } from "./imports.ts";
-import { defineRuntime, enterByOp, RegionResult, RegionStatus } from "./jit/runtime.ts";
+import { defineRuntime, RegionResult, RegionStatus } from "./jit/runtime.ts";
 import { ENTRY, HART_MEMORY_BYTES, MAX_REGIONS, SLOT, TRANSLATION, WASM_PAGE } from "./layout.ts";
 import { defineMmu } from "./mmu.ts";
 import { defineOperations, OPERATION, pcOf, Status } from "./operations.ts";
 import { definePmp } from "./pmp.ts";
 import { DEBUG_FLAG, get, get32, put, put32 } from "./state.ts";
-import { type LoopState, loadOp, newLoopState, straightCode } from "./straight-code.ts";
+import { loadOp, newLoopState, straightCode } from "./straight-code.ts";
 import { defineTraps } from "./traps.ts";
 
 /** What `run` returns. */
@@ -85,7 +84,7 @@ export function buildInterpreter(options: InterpreterOptions): Uint8Array<ArrayB
         i32.or(get32("fflags"), typeof flags === "object" ? flags : i32.const(flags)),
       ),
   });
-  const regions = defineRuntime(module, host, mmu);
+  const regions = defineRuntime(module, host, mmu, () => interpret);
   const core: CoreFunctions = {
     host,
     decoder,
@@ -115,17 +114,24 @@ export function buildInterpreter(options: InterpreterOptions): Uint8Array<ArrayB
   });
   module.importTable({ module: "host", name: "table", initial: 0, maximum: MAX_REGIONS });
   for (const func of [mmu.atomicSlow, mmu.cacheBlock, ...Object.values(fpu)]) module.export(func);
-  defineRun(module, core, defineOperations(module, core), options.exact);
+  const interpret: Func<"i64"> = defineInterpret(
+    module,
+    core,
+    defineOperations(module, core),
+    options.exact,
+  );
+  defineRun(module, core, interpret, options.exact);
   return module.encode();
 }
 
 /** Adds to a field of the state. */
 const bump = (field: "instretAnchor", by: I64): Stmt => put(field, i64.add(get(field), by));
 
+/** Runs for `budget` instructions at most, and delivers what comes up on the way. */
 function defineRun(
   module: ModuleBuilder,
   core: CoreFunctions,
-  operations: FuncTable,
+  interpret: Func<"i64">,
   exact: boolean,
 ): void {
   module.define(
@@ -133,20 +139,12 @@ function defineRun(
     ["i32"],
     "i32",
     (budget) => {
-      const s = newLoopState();
-      const [relook, fault, go] = [label("relook"), label("fault"), label("go")];
+      const relook = label("relook");
       const leave = (code: number): Stmt[] => [
         // Between runs the anchor holds minstret itself.
         bump("instretAnchor", i64.sub(0, i64.extend_i32_s(get32("budget")))),
         ret(i32.const(code)),
       ];
-      const save = (pc: I64): Stmt[] => [put("pc", pc), put32("budget", s.budget)];
-      const execute = (op: I32): Stmt[] =>
-        bind(callIn(operations, OPERATION, op, s.entry, s.codeBase), (status) => [
-          br(go, i32.eqz(status)),
-          br(relook, i32.eq(status, Status.relook)),
-          br(fault),
-        ]);
       return [
         bump("instretAnchor", i64.extend_i32_s(budget)),
         put32("budget", budget),
@@ -160,34 +158,8 @@ function defineRun(
           when(get32("stopRequested"), leave(ExitCode.stop)),
           when(get32("waiting"), leave(ExitCode.wfi)),
           when(i32.le_s(get32("budget"), 0), leave(ExitCode.budget)),
-          block(fault, [
-            // Around the straight code all is in the state, and not in variables: one that is needed after
-            // a call would be kept in memory in the inner loop, too.
-            loop(go, [
-              block(s.miss, [
-                block(s.away, [
-                  block(s.spent, straightCode(core, s, exact)),
-                  ...save(s.target),
-                  br(relook),
-                ]),
-                ...save(pcOf(s)),
-                loadOp(s),
-                ...(exact ? [] : enterRegion(core, s, { relook, fault, go })),
-                when(i32.ge_u(s.op, TRANSLATION.firstOp), [
-                  set(s.op, i32.load16_u(s.entry, ENTRY.replaced)),
-                ]),
-                ...execute(s.op),
-              ]),
-              ...save(s.target),
-              set(s.entry, call(core.mmu.fetch, s.target)),
-              br(go, i32.ge_u(s.entry, SLOT.base)),
-              // The page stays unknown to the TLB: an instruction that must be looked up each time.
-              put32("budget", i32.sub(get32("budget"), 1)),
-              br(fault, i32.eqz(s.entry)),
-              set(s.codeBase, get("codeBase")),
-              ...execute(i32.load16_u(s.entry, ENTRY.op)),
-            ]),
-          ]),
+          run(exact ? call(interpret) : call(core.regions.dispatch, get("pc"), -1, 0, 0)),
+          br(relook, i32.ne(get32("regionStatus"), RegionStatus.trap)),
           // The instruction did not retire, but has used a unit of the budget.
           bump("instretAnchor", i64.const(-1)),
           put32("trapCount", i32.add(get32("trapCount"), 1)),
@@ -202,40 +174,79 @@ function defineRun(
   );
 }
 
+/**
+ * Interprets from pc on: one instruction, and all that follow up to one that translated code begins
+ * with. Returns that one's address, or `LEFT` as a region does.
+ */
+function defineInterpret(
+  module: ModuleBuilder,
+  core: CoreFunctions,
+  operations: FuncTable,
+  exact: boolean,
+): Func<"i64"> {
+  return module.define("interpret", [], "i64", () => {
+    const s = newLoopState();
+    const [relook, fault, go] = [label("relook"), label("fault"), label("go")];
+    const leave = (status: number): Stmt[] => [
+      put32("regionStatus", status),
+      ret(i64.const(RegionResult.left)),
+    ];
+    const save = (pc: I64): Stmt[] => [put("pc", pc), put32("budget", s.budget)];
+    const execute = (op: I32): Stmt[] =>
+      bind(callIn(operations, OPERATION, op, s.entry, s.codeBase), (status) => [
+        br(go, i32.eqz(status)),
+        br(relook, i32.eq(status, Status.relook)),
+        br(fault),
+      ]);
+    return [
+      put("interpretOnce", get("pc")),
+      block(relook, [
+        block(fault, [
+          // Around the straight code all is in the state, and not in variables: one that is needed after
+          // a call would be kept in memory in the inner loop, too.
+          loop(go, [
+            block(s.miss, [
+              block(s.away, [
+                block(s.spent, straightCode(core, s, exact)),
+                ...save(s.target),
+                br(relook),
+              ]),
+              ...save(pcOf(s)),
+              loadOp(s),
+              when(i32.ge_u(s.op, TRANSLATION.firstOp), [
+                ...(exact ? [] : returnUnlessFirst()),
+                set(s.op, i32.load16_u(s.entry, ENTRY.replaced)),
+              ]),
+              ...execute(s.op),
+            ]),
+            ...save(s.target),
+            set(s.entry, call(core.mmu.fetch, s.target)),
+            br(go, i32.ge_u(s.entry, SLOT.base)),
+            // The page stays unknown to the TLB: an instruction that must be looked up each time.
+            put32("budget", i32.sub(get32("budget"), 1)),
+            br(fault, i32.eqz(s.entry)),
+            set(s.codeBase, get("codeBase")),
+            ...execute(i32.load16_u(s.entry, ENTRY.op)),
+          ]),
+        ]),
+        ...leave(RegionStatus.trap),
+      ]),
+      ...leave(RegionStatus.relook),
+    ];
+  });
+}
+
 const interrupts = (core: CoreFunctions): Stmt[] => [callVoid(core.traps.checkInterrupts)];
 
 const interruptsUnlessHeld = (core: CoreFunctions): Stmt[] => [
   when(i32.eqz(get32("interruptsHeld")), interrupts(core)),
 ];
 
-/** Runs translated code from `entry` on, unless it refuses: then its instruction is interpreted. */
-function enterRegion(
-  core: CoreFunctions,
-  s: LoopState,
-  to: { relook: Label; fault: Label; go: Label },
-): Stmt[] {
-  const result = i64.local();
-  const hasLeft = i32.and(i32.wrap_i64(result), 1);
-  return [
-    when(i32.ge_u(s.op, TRANSLATION.firstOp), [
-      whenUnlikely(
-        i64.eq(get("interpretOnce"), get("pc")),
-        [put("interpretOnce", -1)],
-        [
-          put32("budget", i32.add(get32("budget"), 1)),
-          set(result, enterByOp(s.op, i64.and(get("pc"), -4096), i32.const(0))),
-          when(i64.ne(result, RegionResult.refused), [
-            when(i32.eqz(hasLeft), [set(result, call(core.regions.dispatch, result, 0, -1))]),
-            when(hasLeft, [
-              br(to.fault, i32.eq(get32("regionStatus"), RegionStatus.trap)),
-              br(to.relook),
-            ]),
-            put("pc", result),
-            br(to.go),
-          ]),
-          put32("budget", i32.sub(get32("budget"), 1)),
-        ],
-      ),
-    ]),
-  ];
-}
+/** At what translated code begins with: the unit of budget is given back, for nothing was executed. */
+const returnUnlessFirst = (): Stmt[] => [
+  when(i64.ne(get("interpretOnce"), get("pc")), [
+    put32("budget", i32.add(get32("budget"), 1)),
+    ret(get("pc")),
+  ]),
+  put("interpretOnce", -1),
+];

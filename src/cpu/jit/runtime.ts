@@ -11,6 +11,7 @@
  */
 import {
   bind,
+  block,
   br,
   call,
   callIndirect,
@@ -20,9 +21,11 @@ import {
   type I64,
   i32,
   i64,
+  type Local,
   label,
   loop,
   ret,
+  type Stmt,
   set,
   when,
   whenUnlikely,
@@ -105,13 +108,14 @@ export function enterByOp(op: I32, page: I64, depth: I32): I64 {
 
 export interface RegionRuntime {
   /**
-   * (target, depth, expected): runs translated code from `target` on until it comes to `expected` or
-   * to code that is not translated, and returns that address; or `LEFT`.
+   * (target, expected, depth, link): runs from `target` on until it comes to `expected`, and returns that;
+   * or `LEFT`. At the greatest depth it returns the address of what it must not call. A link is made to
+   * lead where the first region is entered.
    */
   readonly dispatch: Func<"i64">;
   /**
    * (result, target, expected, depth, link): goes on after a call that has not come back to where it
-   * should. A refusal through a link that leads nowhere, or elsewhere by now, makes the link.
+   * should. What refused to start has its link made, which may have led nowhere, or elsewhere.
    */
   readonly resume: Func<"i64">;
   /** (record, pageBase): whether a region may run under the present mapping. */
@@ -128,6 +132,7 @@ export function defineRuntime(
   module: ModuleBuilder,
   host: HostFunctions,
   mmu: MmuFunctions,
+  interpret: () => Func<"i64">,
 ): RegionRuntime {
   // Link cells lead here until the callee is known.
   module.define(
@@ -140,7 +145,7 @@ export function defineRuntime(
   module.define("retreated", ["i32"], undefined, (record) => [callVoid(host.retreated, record)], {
     export: true,
   });
-  const dispatch = defineDispatch(module);
+  const dispatch = defineDispatch(module, interpret);
   return {
     dispatch,
     resume: defineResume(module, dispatch),
@@ -150,36 +155,75 @@ export function defineRuntime(
   };
 }
 
-/** Sets `op` to that of the decoded entry at `target`, or returns from the function. */
-function lookUp(target: I64, op: ReturnType<typeof i32.local>, otherwise: I64) {
+/** Sets `op` to that of the decoded entry at `target`; or to 0 if the TLB does not know its page. */
+function lookUp(target: I64, op: Local<"i32">): Stmt[] {
   const tlb = i32.local();
   return [
     set(tlb, tlbEntry(get32("fetchTlb"), target)),
-    whenUnlikely(i64.ne(i64.load(tlb), pageOf(target)), [ret(otherwise)]),
-    set(op, i32.load16_u(entryInSlot(i32.load(tlb, 8), target), ENTRY.op)),
-    whenUnlikely(i32.lt_u(op, TRANSLATION.firstOp), [ret(otherwise)]),
+    when(
+      i64.eq(i64.load(tlb), pageOf(target)),
+      [set(op, i32.load16_u(entryInSlot(i32.load(tlb, 8), target), ENTRY.op))],
+      [set(op, 0)],
+    ),
   ];
 }
 
-function defineDispatch(module: ModuleBuilder): Func<"i64"> {
+/**
+ * Translated code and the interpreter take turns here, inside of whatever region has called: so that
+ * its return finds the caller where it was, the engine's stack is left alone as long as can be.
+ */
+function defineDispatch(module: ModuleBuilder, interpret: () => Func<"i64">): Func<"i64"> {
   return module.define(
     "dispatch",
-    ["i64", "i32", "i64"],
+    ["i64", "i64", "i32", "i32"],
     "i64",
-    (target, depth, expected) => {
-      const [op, result] = [i32.local(), i64.local()];
-      const next = label("next");
+    (result, expected, depth, link) => {
+      const [op, target, mapping] = [i32.local(), i64.local(), i64.local()];
+      const [next, interpreted] = [label("next"), label("interpreted")];
       return [
+        set(mapping, get("generation")),
         loop(next, [
-          ...lookUp(target, op, target),
-          set(result, enterByOp(op, pageOf(target), depth)),
           when(i64.eq(result, expected), [ret(result)]),
-          when(i32.and(i32.wrap_i64(result), 1), [
-            ret(i64.select(i64.eq(result, RegionResult.refused), target, result)),
+          block(interpreted, [
+            whenUnlikely(i32.and(i32.wrap_i64(result), 1), [
+              br(
+                interpreted,
+                i32.and(
+                  i64.eq(result, RegionResult.left),
+                  i32.eq(get32("regionStatus"), RegionStatus.retreat),
+                ),
+              ),
+              when(i64.eq(result, RegionResult.left), [ret(result)]),
+              // Refused. Too deep inside of others: they are left, one after the other.
+              when(i32.ge_u(depth, MAX_CALL_DEPTH), [ret(target)]),
+              put("pc", target),
+              br(interpreted),
+            ]),
+            set(target, result),
+            ...lookUp(target, op),
+            when(i32.ge_u(op, TRANSLATION.firstOp), [
+              when(link, [
+                i64.store(link, i64.load(rowOf(op))),
+                i64.store(link, target, LINK.target),
+                set(link, 0),
+              ]),
+              set(result, enterByOp(op, pageOf(target), depth)),
+              br(next),
+            ]),
+            put("pc", target),
           ]),
-          set(target, result),
+          // What is entered later is not what the link stands for.
+          set(link, 0),
+          set(result, call(interpret())),
+          // Callers may go on only under the mapping that they were checked under, and with code that
+          // nothing was stored to: dropping a region asks for attention.
+          whenUnlikely(i32.or(i64.ne(get("generation"), mapping), get32("attention")), [
+            when(i64.ne(result, RegionResult.left), [put32("regionStatus", RegionStatus.relook)]),
+            ret(i64.const(RegionResult.left)),
+          ]),
           br(next),
         ]),
+        ret(result),
       ];
     },
     { export: true },
@@ -191,30 +235,14 @@ function defineResume(module: ModuleBuilder, dispatch: Func<"i64">): Func<"i64">
     "resume",
     ["i64", "i64", "i64", "i32", "i32"],
     "i64",
-    (result, target, expected, depth, link) => {
-      const op = i32.local();
-      return [
-        when(i64.eq(result, RegionResult.left), [ret(result)]),
-        when(i64.eq(result, RegionResult.refused), [
-          set(result, target),
-          logCall(target),
-          ...lookUp(target, op, target),
-          when(link, [
-            // What refuses although the link leads to it will do so again.
-            when(
-              i32.and(
-                i64.eq(i64.load(link), i64.load(rowOf(op))),
-                i64.eq(i64.load(link, LINK.target), target),
-              ),
-              [ret(target)],
-            ),
-            i64.store(link, i64.load(rowOf(op))),
-            i64.store(link, target, LINK.target),
-          ]),
-        ]),
-        ret(call(dispatch, result, depth, expected)),
-      ];
-    },
+    (result, target, expected, depth, link) => [
+      when(
+        i64.eq(result, RegionResult.refused),
+        [set(result, target), logCall(target)],
+        [set(link, 0)],
+      ),
+      ret(call(dispatch, result, expected, depth, link)),
+    ],
     { export: true },
   );
 }
