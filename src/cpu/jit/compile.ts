@@ -31,6 +31,8 @@ import { REGION_RECORD } from "../layout.ts";
 import { get, get32, put, put32 } from "../state.ts";
 import { CoreImports } from "./core-imports.ts";
 import type { Block, Edge, Instruction, Region } from "./discover.ts";
+import { computedIn, planConversions } from "./if-conversion.ts";
+import { spread } from "./jump-table.ts";
 import { analyse, type BlockRegisters, isCall } from "./liveness.ts";
 import { type Edges, type RegionContext, RegionTarget } from "./region-target.ts";
 import { fieldsOf, NO_REGISTERS, type RegisterSet, Registers, union } from "./registers.ts";
@@ -129,6 +131,7 @@ class Translation {
   readonly #jumpTarget = i64.local();
   readonly #successors: readonly (readonly number[])[];
   readonly #analysis: readonly BlockRegisters[];
+  readonly #conversions: ReadonlyMap<number, number>;
   readonly #windows: Windows;
   readonly #narrow: ReadonlySet<number>;
   /** A bit for each register that a window is shared off. */
@@ -148,7 +151,8 @@ class Translation {
     this.#core = core;
     this.#parameters = parameters;
     this.#successors = region.blocks.map(successorsOf);
-    this.#analysis = analyse(region, this.#successors);
+    this.#conversions = planConversions(region, this.#successors);
+    this.#analysis = analyse(region, this.#successors, new Set(this.#conversions.values()));
     this.#narrow = new Set(place.narrow);
     this.#windows = place.lean ? planWindows(region, this.#successors, this.#narrow) : NO_WINDOWS;
     this.#sharedBases = this.#windows.shared.reduce((bases, { base }) => bases | (1 << base), 0);
@@ -173,7 +177,7 @@ class Translation {
       {
         size: blocks.length + 2,
         successors: (node) =>
-          node === first ? [entries[0]] : node === rest ? others : this.#successors[node],
+          node === first ? [entries[0]] : node === rest ? others : this.#flow(node),
         emit: (node, goTo) => {
           if (node === first) {
             return [...this.#registers.load(this.#liveIn([entries[0]])), ...goTo(entries[0])];
@@ -192,6 +196,12 @@ class Translation {
       ...(others.length === 0 ? [] : [set(this.#isOther, i32.ne(entry, 0))]),
       ...this.#withExits(code),
     ];
+  }
+
+  /** Where a block's code goes: what is branched over without a branch is part of it. */
+  #flow(node: number): readonly number[] {
+    const over = this.#conversions.get(node);
+    return this.#successors[node].filter((next) => next !== over);
   }
 
   #liveIn(blocks: readonly number[]): RegisterSet {
@@ -266,7 +276,6 @@ class Translation {
       set(pc, i64.add(this.#parameters.pageBase, ExitInfo.place(info))),
       put("pc", pc),
       when(i32.eq(get32("regionStatus"), RegionStatus.retreat), [
-        put("interpretOnce", pc),
         set(count, i32.add(i32.load(record, REGION_RECORD.retreats), 1)),
         i32.store(record, count, REGION_RECORD.retreats),
         when(i32.eq(count, RETREATS_NOTED), [callVoid(this.#core.retreated, record)]),
@@ -298,7 +307,8 @@ class Translation {
     const { blocks } = this.#region;
     const { at, end } = blocks[target];
     // What was dirty before a call has been stored by it, and the callee may have changed it.
-    const dirty = isCall(blocks[from]) ? NO_REGISTERS : this.#analysis[from].dirty;
+    const last = this.#conversions.get(from) ?? from;
+    const dirty = isCall(blocks[from]) ? NO_REGISTERS : this.#analysis[last].dirty;
     const pc = end.kind === "dispatch" ? this.#jumpTarget : this.#pc(at);
     return [whenUnlikely(i32.le_s(this.#budget, 0), this.#exit(from, pc, dirty))];
   }
@@ -330,6 +340,7 @@ class Translation {
         isNarrow: this.#narrow.has(instruction.at),
         taken: [],
         computed: () => [],
+        skip: undefined,
         ...edges,
       };
       const code = row.semantics(new RegionTarget(this.#context, instruction, all));
@@ -337,6 +348,21 @@ class Translation {
       return [...code, ...this.#closeWindows(written)];
     };
     const charge = set(this.#budget, i32.sub(this.#budget, instructions.length));
+    const over = this.#conversions.get(node);
+    if (over !== undefined && end.kind === "branch") {
+      const skip = i32.local();
+      const skipped = this.#region.blocks[over];
+      const length = i32.select(skip, 0, skipped.instructions.length);
+      return [
+        ...plain.flatMap((instruction, k) => lower(instruction, k, {})),
+        ...[...instructions.slice(-1), ...computedIn(skipped)].flatMap((instruction) =>
+          lower(instruction, 0, { skip }),
+        ),
+        charge,
+        set(this.#budget, i32.sub(this.#budget, length)),
+        ...to(end.target),
+      ];
+    }
     return [
       ...plain.flatMap((instruction, k) => lower(instruction, k, {})),
       ...(instructions.length === 0 ? [] : [charge]),
@@ -459,25 +485,6 @@ function labelsFor(way: WayOut, retreats: boolean): { leave: Label; retreat: Lab
   way.retreat ??= label("retreat");
   if (!retreats) way.leave ??= label("leave");
   return { leave: way.leave ?? way.retreat, retreat: way.retreat };
-}
-
-/** Targets of computed jumps that are told apart one after the other. */
-const MAX_CHAIN = 4;
-const MAX_BUCKETS = 256;
-
-/** Distributes targets to a power of two of buckets, by the bits from `shift` on. */
-function spread(targets: readonly Edge[]): { shift: number; buckets: readonly Edge[][] } {
-  let best = { shift: 1, buckets: [[...targets]] };
-  const longest = (buckets: readonly Edge[][]): number =>
-    Math.max(...buckets.map((bucket) => bucket.length));
-  for (let size = 2; size <= MAX_BUCKETS && longest(best.buckets) > MAX_CHAIN; size *= 2) {
-    for (let shift = 1; shift < 6; shift++) {
-      const buckets = Array.from({ length: size }, (): Edge[] => []);
-      for (const edge of targets) buckets[(edge.at >> shift) & (size - 1)].push(edge);
-      if (longest(buckets) < longest(best.buckets)) best = { shift, buckets };
-    }
-  }
-  return best;
 }
 
 function successorsOf({ end }: Block): number[] {

@@ -27,11 +27,16 @@ interface Effects {
   readonly isCall: boolean;
 }
 
+/** `conditional` are blocks whose results may turn out not to count: what they write to keeps its value. */
 export function analyse(
   { blocks }: Region,
   successors: readonly (readonly number[])[],
+  conditional: ReadonlySet<number>,
 ): BlockRegisters[] {
-  const effects = blocks.map(effectsOf);
+  const effects = blocks.map((block, k) => {
+    const own = effectsOf(block);
+    return conditional.has(k) ? { ...own, reads: union(own.reads, own.writes) } : own;
+  });
   const dirty = solveDirty(effects, successors);
   const liveIn = solveLive(effects, dirty, successors);
   return effects.map((_, k) => ({ liveIn: liveIn[k], dirty: dirty[k] }));

@@ -63,6 +63,8 @@ export interface Edges {
   readonly isNarrow: boolean;
   /** The window that a load or store goes through, if there is one. */
   readonly windowUse: WindowUse | undefined;
+  /** Set by a branch that is none: whether what it branches over counts for nothing. */
+  readonly skip: Local<"i32"> | undefined;
   /** The target of a branch or direct jump. */
   readonly taken: readonly Stmt[];
   /** A computed target. */
@@ -103,7 +105,12 @@ export class RegionTarget extends HartTarget {
 
   setX(value: I64): Stmt[] {
     const { rd } = this.#instruction.decoded;
-    if (rd !== 0) return [this.#context.registers.writeX(rd, value)];
+    const { registers } = this.#context;
+    const { skip } = this.#edges;
+    if (skip !== undefined) {
+      return [registers.writeX(rd, i64.select(skip, registers.readX(rd), value))];
+    }
+    if (rd !== 0) return [registers.writeX(rd, value)];
     // Evaluated all the same: a floating-point function raises flags.
     return value.kind === "const" || value.kind === "local" ? [] : [run(value)];
   }
@@ -158,6 +165,7 @@ export class RegionTarget extends HartTarget {
   }
 
   branch(cond: I32): Stmt[] {
+    if (this.#edges.skip !== undefined) return [set(this.#edges.skip, cond)];
     const [first, ...rest] = this.#edges.taken;
     if (first.kind === "br" && first.cond === undefined && rest.length === 0) {
       return [{ ...first, cond }];
