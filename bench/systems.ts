@@ -50,7 +50,7 @@ async function waitFor(console: Console, pattern: RegExp, ms: number): Promise<s
     const text = await console.output();
     if (pattern.test(text)) return text;
     if (Date.now() > end) throw new Error(`no ${pattern} in: ${text.slice(-500)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
