@@ -1,6 +1,7 @@
 /** The command line of `tabvisor run`. */
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
+import type { MemoryOptions } from "../src/machine/memory-devices.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
 
 import { MEM_SECTION_BYTES } from "../src/virtio/devices/mem.ts";
@@ -75,15 +76,13 @@ interface DiskOption {
   readonly readOnly: boolean;
 }
 
-export interface RunOptions {
+export interface RunOptions extends MemoryOptions {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   readonly firmware?: string;
   readonly dtb?: string;
   readonly ramMiB?: number;
-  readonly balloonMiB?: number;
-  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
   readonly disks: readonly DiskOption[];
   readonly pmems: readonly DiskOption[];
   readonly net?: string;

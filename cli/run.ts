@@ -21,7 +21,7 @@ import { readImage } from "./files.ts";
 import type { GdbServer } from "./gdb-server.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
-import { MemoryDevices } from "./memory-devices.ts";
+import { FileMemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions } from "./options.ts";
 import { shareDevice, shareWindowBytes } from "./share/share-device.ts";
@@ -50,7 +50,7 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
       FileDisk.open(path, readOnly, faultTeller(path, streams)),
     ),
   );
-  const memory = await MemoryDevices.open(options);
+  const memory = await FileMemoryDevices.open(options);
   const session = new Session(options, streams, memory);
   try {
     const code = await session.run(request, disks);
@@ -106,7 +106,7 @@ class Session {
   readonly #terminal: Terminal;
   readonly #console: ConsoleDevice;
   readonly #links: GuestLinks;
-  readonly #memory: MemoryDevices;
+  readonly #memory: FileMemoryDevices;
   readonly #media: MediaDevices;
   readonly #closers: (() => void)[] = [];
   #gdb: GdbServer | undefined;
@@ -115,7 +115,7 @@ class Session {
   #panicked = false;
   #finish: (code: number) => void = () => {};
 
-  constructor(options: RunOptions, streams: RunStreams, memory: MemoryDevices) {
+  constructor(options: RunOptions, streams: RunStreams, memory: FileMemoryDevices) {
     this.#options = options;
     this.#memory = memory;
     this.#streams = streams;
@@ -168,7 +168,8 @@ class Session {
       this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
     }
     if (this.#options.rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
-    await this.#memory.attach(this.#machine);
+    await this.#memory.load(this.#machine);
+    this.#memory.attach(this.#machine);
     this.#media.attach(this.#machine);
     if (net !== undefined) {
       const network = connectNetwork(net, (message) => this.#say(message));

@@ -25,7 +25,7 @@ import { MachineGdbRelay } from "./gdb-relay.ts";
 import { GuestConsole } from "./guest-console.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
-import { MemoryDevices } from "./memory-devices.ts";
+import { PageMemoryDevices } from "./memory-devices.ts";
 import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
@@ -53,7 +53,7 @@ export class Guest {
   readonly #meter: ActivityMeter;
   readonly #loop: RunLoop;
   readonly #screen: ConsoleDevice;
-  readonly #memory: MemoryDevices;
+  readonly #memory: PageMemoryDevices;
   /** Where faults can be put. */
   readonly #disks = new Map<string, BlockSwitch>();
   readonly #wires = new Map<string, NetWire>();
@@ -77,7 +77,9 @@ export class Guest {
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
     this.console = new GuestConsole(services, this.#meter);
     this.links = new GuestLinks(config);
-    this.#memory = new MemoryDevices(config.memory ?? {}, pmem);
+    this.#memory = new PageMemoryDevices(config.memory ?? {}, pmem, (bytes) =>
+      this.#meter.count("disk", bytes),
+    );
     this.media = new MediaDevices(config, services);
     const report: Report = (level, source, text) => services.log.add(level, source, text);
     this.#machine = new Machine({
@@ -117,7 +119,7 @@ export class Guest {
   /** Brings what the guest finds in its memory there, before `boot`. Rejects if it cannot be read. */
   async load(): Promise<this> {
     if (this.#config.crypto === true) this.#crypto = await this.#loadCrypto();
-    await this.#memory.load(this.#machine, (bytes) => this.#meter.count("disk", bytes));
+    await this.#memory.load(this.#machine);
     return this;
   }
 

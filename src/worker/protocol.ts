@@ -1,6 +1,7 @@
 /** Every message between the page and the Worker that owns the machine: one union each way. */
 import type { StoredDisk } from "../host/disk-library.ts";
 import type { LogEntry } from "../machine/log.ts";
+import type { MemoryOptions } from "../machine/memory-devices.ts";
 import type { LogLevel } from "../virtio/report.ts";
 
 export type { LogEntry, LogLevel };
@@ -23,11 +24,7 @@ export interface DiskConfig {
 }
 
 /** Devices that are about memory. */
-export interface MemoryConfig {
-  /** What the balloon takes from the guest at first; absent for a machine without one. */
-  readonly balloonMiB?: number;
-  /** Memory that can be plugged while the machine runs, and what is plugged of it at first. */
-  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
+export interface MemoryConfig extends MemoryOptions {
   /** Where the guest can map shared files; absent for nowhere. */
   readonly daxMiB?: number;
 }
