@@ -11,6 +11,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Sampler } from "../machine/machine-types.ts";
 import { callStack, isReturn, KnownCode } from "./call-stack.ts";
 import { translationState } from "./hart-state.ts";
+import { hex } from "./hex.ts";
 import { LinuxTasks } from "./linux-task.ts";
 import {
   type FrameKind,
@@ -150,7 +151,7 @@ export class Profiler implements Sampler {
   #name(pc: bigint, isReturn: boolean, isMachine: boolean): ProfileFrame {
     const kind: FrameKind = isMachine ? "machine" : pc >= KERNEL_HALF ? "kernel" : "user";
     const symbol = this.#symbols.lookup(isReturn ? pc - 1n : pc);
-    return { name: symbol?.name ?? `0x${pc.toString(16)}`, kind };
+    return { name: symbol?.name ?? hex(pc), kind };
   }
 }
 

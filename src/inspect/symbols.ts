@@ -2,6 +2,7 @@
 import type { HartPort } from "../cpu/hart-port.ts";
 import type { Machine } from "../machine/machine.ts";
 import { csr, translationState } from "./hart-state.ts";
+import { hex } from "./hex.ts";
 import type { Subject } from "./subject.ts";
 import { type PlacedSymbol, SymbolTable } from "./symbol-table.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
@@ -110,7 +111,7 @@ export class Symbols {
     const found = this.lookup(isReturn ? address - 1n : address);
     if (found === undefined) return undefined;
     const offset = address - found.address;
-    return offset === 0n ? found.name : `${found.name}+0x${offset.toString(16)}`;
+    return offset === 0n ? found.name : `${found.name}+${hex(offset)}`;
   }
 
   /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */

@@ -1,6 +1,7 @@
 /** What `monitor COMMAND` does in GDB: questions and orders that the protocol has no packet for. */
 import type { Debugger } from "../debugger.ts";
 import { translationState } from "../hart-state.ts";
+import { hex } from "../hex.ts";
 import { walkPage } from "../page-walk.ts";
 
 interface Command {
@@ -9,8 +10,6 @@ interface Command {
   readonly help: string;
   readonly run: (debug: Debugger, operand: string) => string;
 }
-
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 function devices({ machine }: Debugger): string {
   const lines = machine.inspect().slots.map(({ slot, base, spi, device }) => {

@@ -8,6 +8,7 @@ import type { HartPort } from "../../cpu/hart-port.ts";
 import type { Debugger, StopReason } from "../debugger.ts";
 import { readRegister, writeRegister } from "../hart-registers.ts";
 import { translationState } from "../hart-state.ts";
+import { hexByte } from "../hex.ts";
 import { VirtualMemory } from "../virtual-memory.ts";
 import { monitor } from "./monitor.ts";
 import {
@@ -124,7 +125,7 @@ export class GdbStub {
 
   /** The machine has come to its end. */
   exited(code: number): void {
-    if (this.#awaitsStop) this.#reply(`W${(code & 0xff).toString(16).padStart(2, "0")}`);
+    if (this.#awaitsStop) this.#reply(`W${hexByte(code & 0xff)}`);
     this.#awaitsStop = false;
   }
 
