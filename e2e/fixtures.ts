@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, test as base, chromium } from "@playwright/test";
-import { type Site, startSite } from "../cli/start.ts";
-import { CHROMIUM_ARGS, findBrowser } from "./browsers.ts";
+import { startSite } from "../cli/start.ts";
+import { chromiumOptions } from "./browsers.ts";
 import { Vm } from "./vm.ts";
 
 export const DIST = fileURLToPath(new URL("../dist", import.meta.url));
@@ -27,7 +27,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
     async ({}, use) => {
       // The download test serves files on this computer's loopback.
-      const site = (await startSite(DIST, ["--port", "0", "--allow", "host"])) as Site;
+      const site = await startSite(DIST, { port: 0, allow: ["host"] });
       await use(site.url);
       await site.close();
     },
@@ -39,11 +39,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
   profile: async ({}, use) => {
     const folder = await mkdtemp(join(tmpdir(), "tabvisor-e2e-"));
-    const executablePath = findBrowser("chromium");
-    const context = await chromium.launchPersistentContext(folder, {
-      args: CHROMIUM_ARGS,
-      ...(executablePath !== undefined && { executablePath }),
-    });
+    const context = await chromium.launchPersistentContext(folder, chromiumOptions());
     await use(context);
     await context.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
