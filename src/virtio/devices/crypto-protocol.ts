@@ -53,19 +53,26 @@ export const MacAlgo = {
 export const AeadAlgo = { GCM: 1, CHACHA20_POLY1305: 3 } as const;
 export const AkcipherAlgo = { RSA: 1 } as const;
 
+/** One data queue, since everything is computed in one thread, and the control queue behind it (5.9.2). */
+export const CRYPTO_DATA_QUEUES = 1;
+export const CRYPTO_CONTROL_QUEUE = CRYPTO_DATA_QUEUES;
+
 /** Requests of the control queue (5.9.7.2): `(service << 8) | operation`. */
-export const CryptoControl = {
+export const CryptoCreate = {
   CIPHER_CREATE_SESSION: 0x002,
-  CIPHER_DESTROY_SESSION: 0x003,
   HASH_CREATE_SESSION: 0x102,
-  HASH_DESTROY_SESSION: 0x103,
   MAC_CREATE_SESSION: 0x202,
-  MAC_DESTROY_SESSION: 0x203,
   AEAD_CREATE_SESSION: 0x302,
-  AEAD_DESTROY_SESSION: 0x303,
   AKCIPHER_CREATE_SESSION: 0x404,
+} as const;
+export const CryptoDestroy = {
+  CIPHER_DESTROY_SESSION: 0x003,
+  HASH_DESTROY_SESSION: 0x103,
+  MAC_DESTROY_SESSION: 0x203,
+  AEAD_DESTROY_SESSION: 0x303,
   AKCIPHER_DESTROY_SESSION: 0x405,
 } as const;
+export const CryptoControl = { ...CryptoCreate, ...CryptoDestroy } as const;
 
 /** Requests of the data queues (5.9.7.3). */
 export const CryptoOp = {
