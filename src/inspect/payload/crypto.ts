@@ -6,12 +6,12 @@ import {
   CipherAlgo,
   CREATE_BYTES,
   CREATE_SYM_OP,
-  CRYPTO_CONTROL_QUEUE,
   CryptoControl,
   CryptoCreate,
   CryptoDirection,
   CryptoFeature,
   CryptoOp,
+  CryptoQueue,
   CryptoService,
   CryptoStatus,
   CTRL_LEGACY_BYTES,
@@ -46,7 +46,7 @@ const ALGORITHMS = [CipherAlgo, HashAlgo, MacAlgo, AeadAlgo, AkcipherAlgo].map((
 );
 
 export const decodeCrypto: Decoder = (exchange, payload) => {
-  const isControl = exchange.queue === CRYPTO_CONTROL_QUEUE;
+  const isControl = exchange.queue === CryptoQueue.CONTROL;
   const isExact = (exchange.features & bit(CryptoFeature.REVISION_1)) !== 0n;
   const names = isControl ? CONTROLS : OPERATIONS;
   readRequest(exchange, payload.fields, (reader) => {

@@ -53,9 +53,8 @@ export const MacAlgo = {
 export const AeadAlgo = { GCM: 1, CHACHA20_POLY1305: 3 } as const;
 export const AkcipherAlgo = { RSA: 1 } as const;
 
-/** One data queue, since everything is computed in one thread, and the control queue behind it (5.9.2). */
-export const CRYPTO_DATA_QUEUES = 1;
-export const CRYPTO_CONTROL_QUEUE = CRYPTO_DATA_QUEUES;
+/** Queues (5.9.2): as many for data as the control queue's number, one since one thread computes all. */
+export const CryptoQueue = { DATA: 0, CONTROL: 1 } as const;
 
 /** Requests of the control queue (5.9.7.2): `(service << 8) | operation`. */
 export const CryptoCreate = {

@@ -12,12 +12,11 @@ import {
   CipherAlgo,
   CryptoConfig as Config,
   CREATE_BYTES,
-  CRYPTO_CONTROL_QUEUE,
-  CRYPTO_DATA_QUEUES,
   CryptoCreate,
   CryptoDestroy,
   CryptoFeature,
   CryptoOp,
+  CryptoQueue,
   CryptoReady,
   CryptoService,
   CryptoStatus,
@@ -65,10 +64,10 @@ export class CryptoDevice implements VirtioDevice {
   };
   readonly name: string;
   readonly features = bit(CryptoFeature.REVISION_1);
-  readonly queueSizes = new Array<number>(CRYPTO_DATA_QUEUES + 1).fill(QUEUE_SIZE);
+  readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
   readonly config = new ConfigFields(Config.BYTES)
     .setU32(Config.STATUS, CryptoReady.HW_READY)
-    .setU32(Config.MAX_DATAQUEUES, CRYPTO_DATA_QUEUES)
+    .setU32(Config.MAX_DATAQUEUES, CryptoQueue.CONTROL)
     .setU32(Config.CRYPTO_SERVICES, maskOf(CryptoService))
     .setU32(Config.CIPHER_ALGO_L, maskOf(CipherAlgo))
     .setU32(Config.HASH_ALGO, maskOf(HashAlgo))
@@ -98,7 +97,7 @@ export class CryptoDevice implements VirtioDevice {
     if (queue === undefined) return;
     drain(queue, (chain) => {
       this.#counters.requests++;
-      if (index === CRYPTO_CONTROL_QUEUE) queue.push(chain, this.#control(chain));
+      if (index === CryptoQueue.CONTROL) queue.push(chain, this.#control(chain));
       else this.#operate(queue, chain);
       return true;
     });
