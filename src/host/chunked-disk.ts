@@ -5,7 +5,7 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
-import { joined } from "../packet/bytes.ts";
+import { joined, totalLength } from "../packet/bytes.ts";
 import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import {
   type Chunk,
@@ -154,9 +154,7 @@ export class ChunkedDisk {
    * no more can be held.
    */
   write(offset: number, source: readonly Uint8Array[]): void | Promise<void> {
-    let length = 0;
-    for (const part of source) length += part.length;
-    const pieces = this.#pieces(offset, length);
+    const pieces = this.#pieces(offset, totalLength(source));
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
     if (this.#isFull || !pieces.every(isReady)) {
