@@ -37,7 +37,12 @@ export interface FaultsView {
   readonly armed: readonly ArmedFault[];
   readonly plugged: readonly { slot: number; name: string }[];
   readonly unplugged: readonly { slot: number; name: string }[];
-  readonly spis: { readonly first: number; readonly last: number };
+  readonly spis: {
+    readonly first: number;
+    readonly last: number;
+    /** That of slot 0; the others follow. */
+    readonly ofSlots: number;
+  };
 }
 
 interface Unplugged {
@@ -87,7 +92,7 @@ class Faults {
         name: transport.name,
       })),
       unplugged: this.unplugged.map(({ slot, device }) => ({ slot, name: device.name })),
-      spis: { first: 1, last: SPI_COUNT },
+      spis: { first: 1, last: SPI_COUNT, ofSlots: machine.slots.profile.firstSpi },
     };
   }
 
