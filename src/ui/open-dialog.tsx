@@ -2,11 +2,11 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
+import { Dialog } from "./dialog.tsx";
 import { Choices, TextField, useForm } from "./form.tsx";
 import { formatBytes } from "./format.ts";
 import { LendFields, lend } from "./lend-fields.tsx";
 import { MAX_RAM_MIB } from "./memory-config.ts";
-import { Dialog } from "./panels.tsx";
 import { configOf, type Picked, sharedOf } from "./picked-files.ts";
 import type { Session } from "./session.ts";
 import type { Role } from "./sniff.ts";

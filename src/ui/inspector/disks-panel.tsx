@@ -3,8 +3,8 @@ import "./disks-panel.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { DiskJob, HostCalls, ListedDisk } from "../../worker/protocol.ts";
+import { EraseDialog } from "../dialog.tsx";
 import { formatBytes } from "../format.ts";
-import { Dialog } from "../panels.tsx";
 import { Complaint, Empty, Section } from "./kit.tsx";
 import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
@@ -21,13 +21,6 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
   const jobs = useLook(() => host.diskJobs(), [host], JOBS_MS).value.value ?? [];
   const doomed = useSignal<string | undefined>(undefined);
   const { act, complaint } = useAct();
-  const close = (): void => {
-    doomed.value = undefined;
-  };
-  const remove = (): void => {
-    act(host.deleteDisk(doomed.value!));
-    close();
-  };
   if (disks === undefined) return <Empty>{error ?? ""}</Empty>;
   return (
     <section class="disks-panel" aria-label="Disks">
@@ -48,21 +41,16 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
         />
       </Section>
       <Complaint text={complaint} />
-      <Dialog
+      <EraseDialog
         open={doomed.value !== undefined}
         title={`Delete disk “${doomed.value}”?`}
-        onClose={close}
-      >
-        <p>Everything on it is gone for good. Export it first if you may want it again.</p>
-        <div class="choices">
-          <button type="button" onClick={close}>
-            Keep it
-          </button>
-          <button type="button" class="main danger" onClick={remove}>
-            Delete for good
-          </button>
-        </div>
-      </Dialog>
+        warning="Everything on it is gone for good. Export it first if you may want it again."
+        action="Delete for good"
+        onErase={() => act(host.deleteDisk(doomed.value!))}
+        onClose={() => {
+          doomed.value = undefined;
+        }}
+      />
     </section>
   );
 }
