@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import type { DiskJob, HostCalls, ListedDisk } from "../../worker/protocol.ts";
 import { EraseDialog } from "../dialog.tsx";
 import { formatBytes } from "../format.ts";
+import { bound } from "./bound.ts";
 import { Complaint, Empty, Section } from "./kit.tsx";
 import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
@@ -203,15 +204,7 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
       </label>
       <label class="field">
         <span>Name of the new disk</span>
-        <input
-          value={name.value}
-          maxLength={100}
-          pattern="[\w.@:+\-][\w.@:+ \-]*"
-          required
-          onInput={({ currentTarget }) => {
-            name.value = currentTarget.value;
-          }}
-        />
+        <input maxLength={100} pattern="[\w.@:+\-][\w.@:+ \-]*" required {...bound(name)} />
       </label>
       <div class="choices">
         {isTaken && <span class="kit-complaint">There is a disk of that name.</span>}
