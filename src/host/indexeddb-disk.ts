@@ -3,6 +3,7 @@ import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import { type BaseImage, ChunkedDisk, type DiskFault } from "./chunked-disk.ts";
 import { type Locks, lockDisk } from "./disk-lock.ts";
+import { DISK_NAME_PATTERN } from "./disk-name.ts";
 import { type DiskSeed, seedChunks } from "./disk-seed.ts";
 import { type DurableStore, openDurableStore } from "./idb-store.ts";
 
@@ -25,8 +26,7 @@ export const DEFAULT_DISK_BYTES = 2 ** 30;
 /** The largest capacity: the index of a fully written disk still fits in memory with ease. */
 export const MAX_DISK_BYTES = 2 ** 40;
 
-/** Names are part of a database's and a lock's name and are shown to people. */
-const NAME_PATTERN = /^[\w.@:+-][\w.@:+ -]{0,99}$/;
+const NAME_PATTERN = new RegExp(`^${DISK_NAME_PATTERN}$`);
 
 export type DiskProblem =
   /** The name cannot be used. */

@@ -4,6 +4,7 @@ import type { LogEntry } from "../machine/log.ts";
 import type { MemoryOptions } from "../machine/memory-devices.ts";
 import type { LogLevel } from "../virtio/report.ts";
 
+export { DISK_NAME_PATTERN } from "../host/disk-name.ts";
 export type { LogEntry, LogLevel };
 
 /** A file to boot from: an absolute address to fetch, or one that a person picked. */

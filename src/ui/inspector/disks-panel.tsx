@@ -2,7 +2,12 @@
 import "./disks-panel.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { DiskJob, HostCalls, ListedDisk } from "../../worker/protocol.ts";
+import {
+  DISK_NAME_PATTERN,
+  type DiskJob,
+  type HostCalls,
+  type ListedDisk,
+} from "../../worker/protocol.ts";
 import { EraseDialog } from "../dialog.tsx";
 import { formatBytes } from "../format.ts";
 import { bound } from "./bound.ts";
@@ -204,7 +209,7 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
       </label>
       <label class="field">
         <span>Name of the new disk</span>
-        <input maxLength={100} pattern="[\w.@:+\-][\w.@:+ \-]*" required {...bound(name)} />
+        <input pattern={DISK_NAME_PATTERN} required {...bound(name)} />
       </label>
       <div class="choices">
         {isTaken && <span class="kit-complaint">There is a disk of that name.</span>}
