@@ -10,11 +10,16 @@ import { Vm } from "./vm.ts";
 
 export const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 
+/** Of a page's address: the guest's own start leaves the disk alone. */
+export const RAW_DISK = "append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+
 interface TestFixtures {
   /** A page that has not been opened. */
   readonly vm: Vm;
   /** A browser whose storage is on a disk, as a person's is. */
   readonly profile: BrowserContext;
+  /** A page of that browser, which has not been opened. */
+  readonly kept: Vm;
 }
 
 interface WorkerFixtures {
@@ -43,6 +48,9 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await use(context);
     await context.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  },
+  kept: async ({ profile }, use) => {
+    await use(new Vm(await profile.newPage()));
   },
 });
 
