@@ -9,6 +9,7 @@ import {
   type ListedDisk,
 } from "../../worker/protocol.ts";
 import { EraseDialog } from "../dialog.tsx";
+import { FileField, fileText } from "../form.tsx";
 import { formatBytes } from "../format.ts";
 import { bound } from "./bound.ts";
 import { Complaint, Empty, Section } from "./kit.tsx";
@@ -194,19 +195,11 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
   const isTaken = taken.includes(name.value);
   return (
     <form onSubmit={begin}>
-      <label class="field file">
-        <span>Image file</span>
-        <span class="hint">
-          {file.value === undefined
-            ? "raw, or gzip of it"
-            : `${file.value.name}, ${formatBytes(file.value.size)}`}
-        </span>
-        <input
-          type="file"
-          aria-label="Image file"
-          onChange={({ currentTarget }) => pick(currentTarget.files?.[0])}
-        />
-      </label>
+      <FileField
+        label="Image file"
+        hint={file.value === undefined ? "raw, or gzip of it" : fileText(file.value)}
+        onPick={([picked]) => pick(picked)}
+      />
       <label class="field">
         <span>Name of the new disk</span>
         <input pattern={DISK_NAME_PATTERN} required {...bound(name)} />
