@@ -4,11 +4,11 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync } from "node:fs";
-import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { parseArgs } from "node:util";
 import { chromium, type Page } from "@playwright/test";
 import { chromiumOptions } from "../e2e/browsers.ts";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { type Counts, countsOf, perRequest } from "./io-counts.ts";
 import { renderIo } from "./io-report.ts";
 import {
@@ -178,8 +178,7 @@ function makeDisk(folder: string): string {
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
