@@ -1,5 +1,4 @@
 /** The guest's memory: what is where, its bytes, and a search through them. */
-
 import type { Bus } from "../bus/bus.ts";
 import type { Machine } from "../machine/machine.ts";
 import { translationState } from "./hart-state.ts";

@@ -1,5 +1,4 @@
 /** What there is to see of the queues of a device. Looking at one keeps its last chains for a while. */
-
 import { queueName } from "./queue/names.ts";
 import type { QueueSubject } from "./queue/queue-view.ts";
 import {

@@ -1,5 +1,4 @@
 /** The timeline of one machine: its record, the filter that somebody looks through, and exports. */
-
 import { joined } from "../../packet/bytes.ts";
 import { Histogram, type HistogramView } from "../histogram.ts";
 import type { Field } from "../payload/payload.ts";
