@@ -9,7 +9,7 @@ import { type Act, placeText } from "./control-act.ts";
 import { BreakpointForm, Points, WatchpointForm } from "./control-points.tsx";
 import { ControlRegisters } from "./control-registers.tsx";
 import { Badge, Empty, Fault, Section } from "./kit.tsx";
-import { type PanelProps, useLook } from "./panel.ts";
+import { type PanelProps, useAttempt, useLook } from "./panel.ts";
 import { PlaceForm } from "./place-form.tsx";
 import { useSymbols } from "./symbol-source.ts";
 
@@ -40,15 +40,10 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
   useSymbols(machine, session);
   const asked = useSignal(0);
   const look = useLook(() => machine.debugState(), [machine, asked.value]);
-  const problem = useSignal<string | undefined>(undefined);
+  const { attempt, problem } = useAttempt();
   const act: Act = useCallback(
     async (what) => {
-      try {
-        await what(machine);
-        problem.value = undefined;
-      } catch (error) {
-        problem.value = error instanceof Error ? error.message : String(error);
-      }
+      await attempt(() => what(machine));
       asked.value++;
     },
     [machine],
@@ -60,7 +55,7 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
     <div class="control">
       <Bar view={view} act={act} />
       <p class="control-problem" role="status">
-        {problem.value !== undefined && <Fault what="That was not done." reason={problem.value} />}
+        {problem !== undefined && <Fault what="That was not done." reason={problem} />}
       </p>
       <Code view={view} />
       <Section title="Breakpoints">
