@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
 import type { MemoryOptions } from "../src/machine/memory-devices.ts";
+import type { Share } from "../src/machine/share.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
 
 import { MEM_SECTION_BYTES } from "../src/virtio/devices/mem.ts";
@@ -9,8 +10,6 @@ import { LINK_OPTIONS, type LinkOptions, parseLinks } from "./link-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 export { UsageError };
-
-import type { ShareOption } from "./share/share-device.ts";
 
 const MIB = 1024 * 1024;
 const HOTPLUG_STEP_MIB = MEM_SECTION_BYTES / MIB;
@@ -72,6 +71,11 @@ interface DisplayOption {
 }
 
 interface DiskOption {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+export interface ShareOption extends Share {
   readonly path: string;
   readonly readOnly: boolean;
 }

@@ -9,6 +9,7 @@ import { Machine } from "../src/machine/machine.ts";
 import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
 import { riscvHart } from "../src/machine/riscv-hart.ts";
 import { RunLoop, type RunLoopHost } from "../src/machine/run-loop.ts";
+import { shareDevice, shareWindowBytes } from "../src/machine/share.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import type { ConsoleDevice } from "../src/virtio/devices/console.ts";
 import { CryptoDevice } from "../src/virtio/devices/crypto.ts";
@@ -23,8 +24,8 @@ import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
 import { FileMemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
-import type { RunOptions } from "./options.ts";
-import { shareDevice, shareWindowBytes } from "./share/share-device.ts";
+import type { RunOptions, ShareOption } from "./options.ts";
+import { DirectoryTree } from "./share/directory-tree.ts";
 import { Terminal } from "./terminal.ts";
 
 /** As the `timeout` command has it. */
@@ -108,6 +109,7 @@ class Session {
   readonly #links: GuestLinks;
   readonly #memory: FileMemoryDevices;
   readonly #media: MediaDevices;
+  readonly #shares: readonly ShareOption[];
   readonly #closers: (() => void)[] = [];
   #gdb: GdbServer | undefined;
   readonly #startedAt = performance.now();
@@ -120,6 +122,8 @@ class Session {
     this.#memory = memory;
     this.#streams = streams;
     this.#links = new GuestLinks(options.links);
+    const { shares, shareDaxMiB: daxMiB } = options;
+    this.#shares = shares.map((share) => ({ ...share, daxMiB }));
     this.#terminal = new Terminal({
       ...streams,
       // Before the guest has spoken it is not known which console it listens to.
@@ -137,7 +141,10 @@ class Session {
       interruptController: options.irq,
       virtio: options.virtio,
       ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
-      windowBytes: memory.windowBytes + shareWindowBytes(options.shares, options.shareDaxMiB),
+      windowBytes: this.#shares.reduce(
+        (sum, share) => sum + shareWindowBytes(share),
+        memory.windowBytes,
+      ),
       events: {
         onExit: (exit) => this.#ended(exit),
         onPanic: () => this.#panic(),
@@ -159,9 +166,9 @@ class Session {
       this.#machine.attach(device);
       disk.follow(() => device.resized());
     });
-    this.#options.shares.forEach((share, i) => {
-      const { shareDaxMiB } = this.#options;
-      this.#machine.attach(shareDevice(`fs${i}`, share, this.#machine, shareDaxMiB));
+    this.#shares.forEach((share, i) => {
+      const tree = new DirectoryTree(share.path, share.readOnly);
+      this.#machine.attach(shareDevice(`fs${i}`, share, tree, this.#machine));
     });
     this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
     if (this.#options.crypto) {
