@@ -159,42 +159,13 @@ class Session {
   }
 
   async run(request: BootRequest, disks: readonly FileDisk[]): Promise<number> {
-    const { net, timeoutSeconds } = this.#options;
-    this.#machine.attach(this.#console);
-    disks.forEach((disk, i) => {
-      const device = new BlockDevice(`blk${i}`, disk);
-      this.#machine.attach(device);
-      disk.follow(() => device.resized());
-    });
-    this.#shares.forEach((share, i) => {
-      const tree = new DirectoryTree(share.path, share.readOnly);
-      this.#machine.attach(shareDevice(`fs${i}`, share, tree, this.#machine));
-    });
-    this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
-    if (this.#options.crypto) {
-      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
-    }
-    if (this.#options.rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
     await this.#memory.load(this.#machine);
-    this.#memory.attach(this.#machine);
-    this.#media.attach(this.#machine);
-    if (net !== undefined) {
-      const network = connectNetwork(net, (message) => this.#say(message));
-      this.#closers.push(() => network.close());
-      this.#machine.attach(network.device);
-    }
-    this.#links.attach(this.#machine);
+    this.#attach(disks);
     await this.#serveGdb();
-    this.#closers.push(() => this.#links.close());
     this.#machine.boot(request);
     return new Promise((resolve) => {
       this.#finish = resolve;
-      if (timeoutSeconds !== undefined) {
-        this.#after(timeoutSeconds * 1000, () => {
-          this.#say(`no end after ${timeoutSeconds} seconds`);
-          resolve(EXIT_TIMEOUT);
-        });
-      }
+      this.#limitTime(this.#options.timeoutSeconds);
       this.#links.open().catch((error: Error) => {
         this.#say(error.message);
         resolve(EXIT_FAILURE);
@@ -213,6 +184,34 @@ class Session {
     this.#machine.dispose();
   }
 
+  #attach(disks: readonly FileDisk[]): void {
+    const { crypto, rtc, net } = this.#options;
+    this.#machine.attach(this.#console);
+    disks.forEach((disk, i) => {
+      const device = new BlockDevice(`blk${i}`, disk);
+      this.#machine.attach(device);
+      disk.follow(() => device.resized());
+    });
+    this.#shares.forEach((share, i) => {
+      const tree = new DirectoryTree(share.path, share.readOnly);
+      this.#machine.attach(shareDevice(`fs${i}`, share, tree, this.#machine));
+    });
+    this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
+    if (crypto) {
+      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
+    }
+    if (rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
+    this.#memory.attach(this.#machine);
+    this.#media.attach(this.#machine);
+    if (net !== undefined) {
+      const network = connectNetwork(net, (message) => this.#say(message));
+      this.#closers.push(() => network.close());
+      this.#machine.attach(network.device);
+    }
+    this.#links.attach(this.#machine);
+    this.#closers.push(() => this.#links.close());
+  }
+
   async #serveGdb(): Promise<void> {
     const { gdbPort, gdbWaits } = this.#options;
     if (gdbPort === undefined) return;
@@ -222,6 +221,14 @@ class Session {
     if (gdbWaits) this.#machine.hold.begin();
     const port = await this.#gdb.listen(gdbPort);
     this.#say(`for GDB: target remote :${port}`);
+  }
+
+  #limitTime(seconds: number | undefined): void {
+    if (seconds === undefined) return;
+    this.#after(seconds * 1000, () => {
+      this.#say(`no end after ${seconds} seconds`);
+      this.#finish(EXIT_TIMEOUT);
+    });
   }
 
   #after(ms: number, callback: () => void): void {
