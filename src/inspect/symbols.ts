@@ -35,6 +35,12 @@ export interface SymbolFile {
   readonly match: "same" | "different" | "unknown";
 }
 
+/** What has an address. */
+export interface Placed {
+  /** Name and offset of the address, if they are known. */
+  readonly symbol?: string;
+}
+
 export interface SymbolAt {
   readonly name: string;
   readonly address: bigint;
@@ -112,6 +118,19 @@ export class Symbols {
     if (found === undefined) return undefined;
     const offset = address - found.address;
     return offset === 0n ? found.name : `${found.name}+${hex(offset)}`;
+  }
+
+  /** `text` for an object that has an address. */
+  placed(address: bigint, isReturn = false): Placed {
+    const symbol = this.text(address, isReturn);
+    return symbol === undefined ? {} : { symbol };
+  }
+
+  /** As `resolve`, of what a person asked for. @throws Error if it means none. */
+  addressOf(text: string): bigint {
+    const address = this.resolve(text);
+    if (address === undefined) throw new Error(`“${text}” is neither a symbol nor a hex number.`);
+    return address;
   }
 
   /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */
@@ -199,10 +218,6 @@ export const symbolCalls = (subject: Subject) => {
     /** Symbols whose names begin so, in alphabetical order. */
     findSymbols: (prefix: string): PlacedSymbol[] => symbols.search(prefix),
     /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */
-    resolveAddress: (text: string): bigint => {
-      const address = symbols.resolve(text);
-      if (address === undefined) throw new Error(`“${text}” is neither a symbol nor a hex number`);
-      return address;
-    },
+    resolveAddress: (text: string): bigint => symbols.addressOf(text),
   };
 };
