@@ -143,7 +143,7 @@ class Faults {
   /** The device forgets what is under way; what it has acknowledged of a disk is stored. */
   async unplug(slot: number): Promise<void> {
     const { machine, backends } = this.#subject;
-    const occupied = machine.slots.occupied.find((candidate) => candidate.slot === slot);
+    const occupied = machine.slots.at(slot);
     if (occupied === undefined) throw new Error(`slot ${slot} is empty`);
     const { device } = occupied.transport;
     occupied.detach();
