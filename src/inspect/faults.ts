@@ -1,10 +1,10 @@
 /** Faults on demand: what can be made to fail, what is about to, and how to end it. */
 import { SPI_BASE, SPI_COUNT } from "../irq/distributor.ts";
-import type { Machine } from "../machine/machine.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { type ArmedFault, ArmedFaults } from "./armed-faults.ts";
 import { type DiskFault, FaultyDisk } from "./faulty-disk.ts";
 import { FaultyWire, type WireFault } from "./faulty-wire.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import type { Subject } from "./subject.ts";
 
 export type { DiskFault } from "./faulty-disk.ts";
@@ -221,11 +221,10 @@ class Faults {
   }
 }
 
-const faultsOf = new WeakMap<Machine, Faults>();
+const faultsOf = onePerMachine((subject) => new Faults(subject));
 
 export function faultCalls(subject: Subject) {
-  const faults = faultsOf.get(subject.machine) ?? new Faults(subject);
-  faultsOf.set(subject.machine, faults);
+  const faults = faultsOf(subject);
   return {
     faults: (): FaultsView => faults.view(),
     /** Makes requests of a disk fail or late; gives the fault's id. */

@@ -3,6 +3,7 @@ import type { HartPort } from "../cpu/hart-port.ts";
 import type { Machine } from "../machine/machine.ts";
 import { csr, translationState } from "./hart-state.ts";
 import { hex } from "./hex.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import type { Subject } from "./subject.ts";
 import { type PlacedSymbol, SymbolTable } from "./symbol-table.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
@@ -193,14 +194,8 @@ function hexadecimal(text: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(`0x${digits}`);
 }
 
-const SYMBOLS = new WeakMap<Machine, Symbols>();
-
-/** The symbols of a machine; every part of the inspector sees the same. */
-export function symbolsOf({ machine }: Subject): Symbols {
-  const symbols = SYMBOLS.get(machine) ?? new Symbols(machine);
-  SYMBOLS.set(machine, symbols);
-  return symbols;
-}
+/** Every part of the inspector sees the same. */
+export const symbolsOf = onePerMachine(({ machine }) => new Symbols(machine));
 
 export const symbolCalls = (subject: Subject) => {
   const symbols = symbolsOf(subject);
