@@ -1,21 +1,14 @@
 import { existsSync } from "node:fs";
 import { defineConfig, type Project } from "@playwright/test";
-import { CHROMIUM_ARGS, findBrowser } from "./e2e/browsers.ts";
+import { chromiumOptions, findBrowser } from "./e2e/browsers.ts";
 
-const chromium = findBrowser("chromium");
 const firefox = findBrowser("firefox");
 
 /** Sandboxes need privileges that root in a container does not have. */
 const projects: Project[] = [
   {
     name: "chromium",
-    use: {
-      browserName: "chromium",
-      launchOptions: {
-        args: CHROMIUM_ARGS,
-        ...(chromium !== undefined && { executablePath: chromium }),
-      },
-    },
+    use: { browserName: "chromium", launchOptions: chromiumOptions() },
   },
 ];
 if (firefox !== undefined && existsSync(firefox)) {

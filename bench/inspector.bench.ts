@@ -6,16 +6,12 @@
  * come in the guest's time: the figures are then too high, never too low. The last column is the share of
  * a processor that drawing takes in the page's own thread.
  */
-import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
-import { build } from "vite";
-import { startSite } from "../cli/start.ts";
+import { prompt, renderers, see, send } from "./guest-page.ts";
 import { median } from "./median.ts";
+import { buildSite } from "./site.ts";
 import { launch } from "./systems.ts";
 import { costOf, formatCost, type Thread, threadOf, threadsOf, timeOf } from "./thread-time.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SITE = `${ROOT}bench/.cache/inspector-site`;
 
 const PAIRS = 9;
 const WARM_UP_RUNS = 4;
@@ -36,16 +32,10 @@ let runs = 0;
 
 /** The guest does its work. */
 async function work(page: Page): Promise<void> {
-  const mark = `done.${++runs}`;
+  runs++;
   // The line's echo has the quotes in it.
-  await page.evaluate(
-    (line) => window.tabvisor?.send(line),
-    `clear; ${WORK}; echo do''ne.${runs}\r`,
-  );
-  await page.waitForFunction((text) => window.tabvisor?.text().includes(text), mark, {
-    polling: 20,
-    timeout: RUN_MS,
-  });
+  await send(page, `clear; ${WORK}; echo do''ne.${runs}\r`);
+  await see(page, `done.${runs}`, RUN_MS);
 }
 
 async function show(page: Page, panel: string | undefined): Promise<void> {
@@ -63,9 +53,7 @@ async function show(page: Page, panel: string | undefined): Promise<void> {
 
 /** The Worker that is the busiest while the guest works, and the first thread of its process. */
 async function findThreads(page: Page): Promise<Threads> {
-  const session = await page.context().browser()!.newBrowserCDPSession();
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  const pids = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
+  const pids = await renderers(page.context().browser()!);
   const found = pids.flatMap((pid) =>
     threadsOf(pid, "DedicatedWorker").map((worker) => ({ worker, page: threadOf(pid, pid) })),
   );
@@ -75,13 +63,11 @@ async function findThreads(page: Page): Promise<Threads> {
   return found[times.indexOf(Math.max(...times))];
 }
 
-await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });
-const site = await startSite(SITE, ["--port", "0"]);
-if (site === "help") throw new Error("no site");
+const site = await buildSite();
 const browser = await launch("chromium");
 const page = await (await browser.newContext()).newPage();
 await page.goto(`${site.url}#inspect=`);
-await page.waitForFunction(() => /[#$] ?$/.test(window.tabvisor?.text() ?? ""));
+await prompt(page);
 const ids = await page
   .getByRole("tab")
   .evaluateAll((tabs) => tabs.map((tab) => tab.id.replace(/^inspector-tab-/, "")));

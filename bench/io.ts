@@ -3,15 +3,12 @@
  * runner and in QEMU, whose runs alternate. `npm run bench:io -- --help` has the options.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, truncateSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium, type Page } from "@playwright/test";
-import { build } from "vite";
-import { startSite } from "../cli/start.ts";
-import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+import { chromiumOptions } from "../e2e/browsers.ts";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { type Counts, countsOf, perRequest } from "./io-counts.ts";
 import { renderIo } from "./io-report.ts";
 import {
@@ -23,16 +20,17 @@ import {
   SOCKET_PORTS,
 } from "./io-workloads.ts";
 import { writeReport } from "./report.ts";
+import { buildSite, CACHE, ROOT } from "./site.ts";
 import { nodeSystem, pageSystem, qemuWith, type System } from "./systems.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const CACHE = `${ROOT}bench/.cache`;
-const SITE = `${CACHE}/io-site`;
 const RESULTS = `${ROOT}bench/io-results.md`;
 
 /** In memory: what is compared is the machines and not their disks. */
 const MEMORY = `/dev/shm/bench-io-${process.pid}`;
 const DISK_MIB = 1024;
+
+/** The programs of the guest, first on each disk. */
+const DISK = "io.squashfs";
 
 const HELP = `npm run bench:io -- [options]
 
@@ -56,7 +54,7 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  if (!existsSync(`${CACHE}/io.squashfs`)) {
+  if (!existsSync(`${CACHE}/${DISK}`)) {
     execFileSync(`${ROOT}bench/io-disk/build`, { stdio: "inherit" });
   }
   const port = await freePort();
@@ -83,11 +81,7 @@ async function compare(
   runs: number,
   port: number,
 ): Promise<string> {
-  await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });
-  rmSync(`${SITE}/io.squashfs`, { force: true });
-  linkSync(`${CACHE}/io.squashfs`, `${SITE}/io.squashfs`);
-  const site = await startSite(SITE, ["--port", "0", "--allow", `host:${port}`]);
-  if (site === "help") throw new Error("no site");
+  const site = await buildSite({ disk: DISK, allow: [`host:${port}`] });
   const systems = new Map<IoSystem, System>();
   for (const name of wanted) systems.set(name, await open(name, site.url));
   const rates = new Map<string, number[]>();
@@ -134,14 +128,10 @@ async function open(name: IoSystem, url: string): Promise<System> {
 
 /** A browser that keeps its storage in files: a private window would have none. */
 async function openPage(name: IoSystem, url: string, rules: string): Promise<System> {
-  const executablePath = findBrowser("chromium");
-  const browser = await chromium.launchPersistentContext(makeFolder(name), {
-    args: CHROMIUM_ARGS,
-    ...(executablePath !== undefined && { executablePath }),
-  });
+  const browser = await chromium.launchPersistentContext(makeFolder(name), chromiumOptions());
   const page = await browser.newPage();
   pages.set(name, page);
-  const address = `${url}?disk=./io.squashfs&disksize=${DISK_MIB}&vsock${rules}`;
+  const address = `${url}?disk=./${DISK}&disksize=${DISK_MIB}&vsock${rules}`;
   const version = browser.browser()?.version() ?? "";
   const system = await pageSystem(page, address, "chromium", version, PREPARE);
   await page.evaluate(listen, { ...SOCKET_PORTS, bytes: SOCKET_MIB << 20 });
@@ -181,15 +171,14 @@ function makeFolder(name: string): string {
 
 function makeDisk(folder: string): string {
   const path = `${folder}/disk`;
-  copyFileSync(`${CACHE}/io.squashfs`, path);
+  copyFileSync(`${CACHE}/${DISK}`, path);
   truncateSync(path, DISK_MIB << 20);
   return path;
 }
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
 }

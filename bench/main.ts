@@ -3,12 +3,10 @@
  * browsers, in QEMU and on the host. `npm run bench -- --help` has the options.
  */
 import { execFileSync } from "node:child_process";
-import { linkSync, readdirSync, rmSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readdirSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { build } from "vite";
-import { startSite } from "../cli/start.ts";
 import { render, writeReport } from "./report.ts";
+import { buildSite, CACHE, ROOT } from "./site.ts";
 import { measureStartup, type Startup } from "./startup.ts";
 import {
   browserSystem,
@@ -20,8 +18,6 @@ import {
 } from "./systems.ts";
 import { WORKLOADS, type Workload } from "./workloads.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const CACHE = `${ROOT}bench/.cache`;
 const RESULTS = `${ROOT}bench/results.md`;
 const ALL_SYSTEMS = ["chromium", "firefox", "qemu", "host"];
 
@@ -55,16 +51,7 @@ async function main(): Promise<void> {
   if (isDiskOutOfDate()) {
     execFileSync(`${ROOT}bench/disk/build`, { stdio: "inherit" });
   }
-  const root = `${CACHE}/site`;
-  await build({
-    root: ROOT,
-    logLevel: "warn",
-    build: { outDir: root, emptyOutDir: true },
-  });
-  rmSync(`${root}/disk.squashfs`, { force: true });
-  linkSync(`${CACHE}/disk.squashfs`, `${root}/disk.squashfs`);
-  const site = await startSite(root, ["--port", "0"]);
-  if (site === "help") return;
+  const site = await buildSite({ disk: "disk.squashfs" });
   const startup = values["no-startup"] ? undefined : await startUp(site.url);
   const systems: System[] = [];
   const results = new Map(workloads.map(({ name }) => [name, new Map<string, Measured[]>()]));

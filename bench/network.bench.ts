@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { readEmbeddedGuest } from "../cli/embedded-guest.ts";
 import { GuestShell } from "../cli/testing/guest-shell.ts";
 import { NetGuest } from "../cli/testing/net-guest.ts";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { startRelay } from "../relay/server.ts";
 import { median } from "./median.ts";
 
@@ -25,8 +26,7 @@ async function serve(handle: (socket: Socket) => void): Promise<number> {
     handle(socket);
   });
   server.unref();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return (server.address() as { port: number }).port;
+  return listenOnLoopback(server);
 }
 
 function pour(socket: Socket): void {

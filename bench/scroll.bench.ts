@@ -4,14 +4,10 @@
  * the browser's own count) and how long frames took. The first must stay well below 16 ms; the second also
  * has the painting, which a computer without graphics does by software, and the machine's Worker beside it.
  */
-import { fileURLToPath } from "node:url";
 import type { CDPSession, Page } from "@playwright/test";
-import { build } from "vite";
-import { startSite } from "../cli/start.ts";
+import { prompt, see, send } from "./guest-page.ts";
+import { buildSite } from "./site.ts";
 import { launch } from "./systems.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SITE = `${ROOT}bench/.cache/scroll-site`;
 
 const REQUESTS = Number(process.argv[2] ?? 100_000);
 /** The guest reads the disk past its page cache, in one request each. */
@@ -60,18 +56,13 @@ async function metrics(session: CDPSession): Promise<Map<string, number>> {
   return new Map(all.map(({ name, value }) => [name, value]));
 }
 
-await build({ root: ROOT, logLevel: "warn", build: { outDir: SITE, emptyOutDir: true } });
-const site = await startSite(SITE, ["--port", "0"]);
-if (site === "help") throw new Error("no site");
+const site = await buildSite();
 const browser = await launch("chromium");
 const page = await (await browser.newContext({ viewport: { width: 1600, height: 900 } })).newPage();
 await page.goto(`${site.url}#inspect=timeline`);
-await page.waitForFunction(() => /[#$] ?$/.test(window.tabvisor?.text() ?? ""));
-await page.evaluate((line) => window.tabvisor?.send(line), `${WORK}; echo do''ne\r`);
-await page.waitForFunction(() => window.tabvisor?.text().includes("done"), undefined, {
-  polling: 500,
-  timeout: WORK_MS,
-});
+await prompt(page);
+await send(page, `${WORK}; echo do''ne\r`);
+await see(page, "done", WORK_MS);
 process.stdout.write(`${await page.getByLabel("Requests shown").textContent()} requests\n`);
 const session = await page.context().newCDPSession(page);
 // Time of the processor: what else the computer does meanwhile does not count.

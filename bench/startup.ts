@@ -1,7 +1,8 @@
 /** What a person waits for: time to the prompt, and what an idle and a busy guest cost. */
-import { readdirSync, readFileSync } from "node:fs";
-import type { Browser, CDPSession, Page } from "@playwright/test";
+import type { Browser } from "@playwright/test";
+import { prompt, renderers, send } from "./guest-page.ts";
 import { median } from "./median.ts";
+import { threadsOf, timeOf } from "./thread-time.ts";
 
 const RUNS = 5;
 
@@ -19,9 +20,6 @@ const IDLE_MS = 10_000;
 
 /** How long the guest computes to see how fast it is, in ms. */
 const BUSY_MS = 6000;
-
-/** Of the clock that Linux counts CPU time with, on every common architecture. */
-const TICKS_PER_SECOND = 100;
 
 /** Loops without an end: in an interpreter's bytecode, and in a shell's syntax tree. */
 const LOOPS = {
@@ -57,26 +55,27 @@ export async function measureStartup(browser: Browser, url: string): Promise<Sta
   await prompt(page);
   // The guest goes on in the background for a while: modules, an address, page cache.
   await page.waitForTimeout(SETTLE_MS);
-  const processes = await renderers(await browser.newBrowserCDPSession());
-  const before = processes.map(cpuTicks);
+  const processes = await renderers(browser);
+  const before = timesOf(processes);
   await page.waitForTimeout(IDLE_MS);
-  const after = processes.map(cpuTicks);
-  for (const thread of ["worker", "all"] as const) {
-    const ticks = after.reduce((sum, now, i) => sum + now[thread] - before[i][thread], 0);
-    const what =
-      thread === "worker" ? "CPU of the Worker, guest idle" : "CPU of page and Worker, guest idle";
-    print(what, `${((ticks * 1000 * 100) / TICKS_PER_SECOND / IDLE_MS).toFixed(2)} %`);
+  const after = timesOf(processes);
+  for (const [what, which] of [
+    ["CPU of the Worker, guest idle", "worker"],
+    ["CPU of page and Worker, guest idle", "all"],
+  ] as const) {
+    const ms = (after[which] - before[which]) / 1e6;
+    print(what, `${((100 * ms) / IDLE_MS).toFixed(2)} %`);
   }
 
   for (const [what, command] of Object.entries(LOOPS)) {
-    await page.evaluate((line) => window.tabvisor?.send(line), `${command}\r`);
+    await send(page, `${command}\r`);
     const speeds: number[] = [];
     for (let passed = 0; passed < BUSY_MS; passed += 500) {
       await page.waitForTimeout(500);
       speeds.push(Number(await page.locator(".speed .figure").textContent()));
     }
     print(`guest instructions, ${what}, median`, `${median(speeds)} MIPS`);
-    await page.evaluate((key) => window.tabvisor?.send(key), CTRL_C);
+    await send(page, CTRL_C);
   }
   await page.context().close();
   return startup;
@@ -107,34 +106,13 @@ async function start(browser: Browser, url: string): Promise<Startup> {
   return { promptMs, longestTaskMs };
 }
 
-/** Waits for the prompt; gives the time since the navigation began, in ms. */
-async function prompt(page: Page): Promise<number> {
-  const handle = await page.waitForFunction(
-    () => /[#$] ?$/.test(window.tabvisor?.text() ?? "") && performance.now(),
-    null,
-    { polling: 10, timeout: 60_000 },
-  );
-  return Number(await handle.jsonValue());
-}
-
-/** Process ids of all renderers. */
-async function renderers(session: CDPSession): Promise<number[]> {
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  return processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
-}
-
-/** CPU time of a process so far, and of its Workers alone, in clock ticks (proc(5)). */
-function cpuTicks(pid: number): { all: number; worker: number } {
-  const used = { all: 0, worker: 0 };
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const line = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
-    // The name is in brackets and may hold blanks; utime and stime are fields 14 and 15.
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    used.all += ticks;
-    if (line.includes("(DedicatedWorker")) used.worker += ticks;
-  }
-  return used;
+/** Nanoseconds that processes have used so far, and their Workers alone. */
+function timesOf(pids: readonly number[]): { all: number; worker: number } {
+  const sum = (name: string): number =>
+    pids
+      .flatMap((pid) => threadsOf(pid, name))
+      .reduce((total, thread) => total + timeOf(thread), 0);
+  return { all: sum(""), worker: sum("DedicatedWorker") };
 }
 
 function print(what: string, value: string): void {

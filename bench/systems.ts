@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Browser, chromium, firefox, type Page } from "@playwright/test";
-import { CHROMIUM_ARGS, findBrowser } from "../e2e/browsers.ts";
+import { chromiumOptions, findBrowser } from "../e2e/browsers.ts";
+import { send } from "./guest-page.ts";
 import type { Workload } from "./workloads.ts";
 
 const BOOT_MS = 120_000;
@@ -84,11 +85,12 @@ async function runIn(console: Console, { name, command, rate }: Command): Promis
 type BrowserKind = "chromium" | "firefox";
 
 export function launch(kind: BrowserKind): Promise<Browser> {
+  if (kind === "chromium") return chromium.launch(chromiumOptions());
   const executablePath = findBrowser(kind);
-  const path = executablePath === undefined ? {} : { executablePath };
-  return kind === "chromium"
-    ? chromium.launch({ args: CHROMIUM_ARGS, ...path })
-    : firefox.launch({ channel: "moz-firefox", ...path });
+  return firefox.launch({
+    channel: "moz-firefox",
+    ...(executablePath !== undefined && { executablePath }),
+  });
 }
 
 export async function browserSystem(kind: BrowserKind, siteUrl: string): Promise<System> {
@@ -119,7 +121,7 @@ export async function pageSystem(
 }
 
 const pageConsole = (page: Page): Console => ({
-  send: (line) => page.evaluate((text) => void window.tabvisor?.send(text), `${line}\r`),
+  send: (line) => send(page, `${line}\r`),
   output: () => page.evaluate(() => window.tabvisor?.text() ?? ""),
 });
 

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES } from "../src/host/websocket-net.ts";
 import { PACKET_HEADER, PACKET_PROTOCOL } from "../src/packet/header.ts";
 import { tcpPacket } from "../src/packet/testing/packets.ts";
@@ -140,7 +141,7 @@ async function rawRelay(act: (socket: Socket, count: number) => void): Promise<S
     });
   });
   cleanups.push(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenOnLoopback(server);
   return server;
 }
 

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { type Relay, startRelay } from "../relay/server.ts";
 import { NetGuest } from "./testing/net-guest.ts";
 
@@ -28,12 +29,12 @@ async function serve(handle: (socket: Socket) => void): Promise<number> {
     socket.on("error", () => {});
     handle(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listenOnLoopback(server);
   cleanups.push(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return (server.address() as { port: number }).port;
+  return port;
 }
 
 describe.skipIf(!hasGuest)("Linux on a LAN (skipped until the guest is built)", () => {

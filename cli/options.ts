@@ -1,6 +1,8 @@
 /** The command line of `tabvisor run`. */
 import { parseArgs } from "node:util";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../src/machine/machine-types.ts";
+import type { MemoryOptions } from "../src/machine/memory-devices.ts";
+import type { Share } from "../src/machine/share.ts";
 import { parseVirtioRule, type VirtioRule } from "../src/machine/virtio-rules.ts";
 
 import { MEM_SECTION_BYTES } from "../src/virtio/devices/mem.ts";
@@ -8,8 +10,6 @@ import { LINK_OPTIONS, type LinkOptions, parseLinks } from "./link-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 export { UsageError };
-
-import type { ShareOption } from "./share/share-device.ts";
 
 const MIB = 1024 * 1024;
 const HOTPLUG_STEP_MIB = MEM_SECTION_BYTES / MIB;
@@ -75,15 +75,18 @@ interface DiskOption {
   readonly readOnly: boolean;
 }
 
-export interface RunOptions {
+export interface ShareOption extends Share {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+export interface RunOptions extends MemoryOptions {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   readonly firmware?: string;
   readonly dtb?: string;
   readonly ramMiB?: number;
-  readonly balloonMiB?: number;
-  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
   readonly disks: readonly DiskOption[];
   readonly pmems: readonly DiskOption[];
   readonly net?: string;
@@ -146,28 +149,26 @@ export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
   if (kernels.length > 1) throw new UsageError(`more than one kernel: ${kernels.join(", ")}`);
   return {
     ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net, sound }),
-    ...(values.ram === undefined ? {} : { ramMiB: parseRam(values.ram) }),
-    ...(values.balloon === undefined ? {} : { balloonMiB: parseMib("--balloon", values.balloon) }),
-    ...(values["hotplug-memory"] === undefined
-      ? {}
-      : { hotplug: parseHotplug(values["hotplug-memory"]) }),
+    ...read("ramMiB", values.ram, parseRam),
+    ...read("balloonMiB", values.balloon, (text) => parseMib("--balloon", text)),
+    ...read("hotplug", values["hotplug-memory"], parseHotplug),
     disks: (values.disk ?? []).map(parseDisk),
     virtio: (values.virtio ?? []).map(readVirtioRule),
     links: parseLinks(values),
-    ...(values.display === undefined ? {} : { display: parseDisplay(values.display) }),
+    ...read("display", values.display, parseDisplay),
     pmems: (values.pmem ?? []).map(parseDisk),
     crypto: values.crypto === true,
     rtc: values.rtc === true,
     profile: choose("--profile", values.profile, ["tabvisor", "qemu-virt"]),
     irq: choose("--irq", values.irq, ["plic", "aplic"]),
-    ...(values["share-dax"] && { shareDaxMiB: parseMib("--share-dax", values["share-dax"]) }),
+    ...read("shareDaxMiB", values["share-dax"], (text) => parseMib("--share-dax", text)),
     shares: [
       ...(values.share ?? []).map((text) => parseShare("virtiofs", text)),
       ...(values["share-9p"] ?? []).map((text) => parseShare("9p", text)),
     ],
-    ...(values.gdb === undefined ? {} : { gdbPort: parsePort(values.gdb) }),
+    ...read("gdbPort", values.gdb, parsePort),
     gdbWaits: parseWait(values["gdb-wait"], values.gdb),
-    ...(values.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(values.timeout) }),
+    ...read("timeoutSeconds", values.timeout, parseTimeout),
     noReboot: values["no-reboot"] === true,
     stats: values.stats === true,
   };
@@ -179,6 +180,15 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+/** An option by its name here, if it was given. */
+function read<K extends string, T>(
+  name: K,
+  text: string | undefined,
+  parse: (text: string) => T,
+): { readonly [key in K]?: T } {
+  return text === undefined ? {} : ({ [name]: parse(text) } as { [key in K]: T });
 }
 
 /** Leaves out what is undefined. */

@@ -9,6 +9,7 @@ import { Machine } from "../src/machine/machine.ts";
 import type { BootRequest, MachineExit } from "../src/machine/machine-types.ts";
 import { riscvHart } from "../src/machine/riscv-hart.ts";
 import { RunLoop, type RunLoopHost } from "../src/machine/run-loop.ts";
+import { shareDevice, shareWindowBytes } from "../src/machine/share.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import type { ConsoleDevice } from "../src/virtio/devices/console.ts";
 import { CryptoDevice } from "../src/virtio/devices/crypto.ts";
@@ -21,10 +22,10 @@ import { readImage } from "./files.ts";
 import type { GdbServer } from "./gdb-server.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
-import { MemoryDevices } from "./memory-devices.ts";
+import { FileMemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
-import type { RunOptions } from "./options.ts";
-import { shareDevice, shareWindowBytes } from "./share/share-device.ts";
+import type { RunOptions, ShareOption } from "./options.ts";
+import { DirectoryTree } from "./share/directory-tree.ts";
 import { Terminal } from "./terminal.ts";
 
 /** As the `timeout` command has it. */
@@ -50,7 +51,7 @@ export async function runMachine(options: RunOptions, streams: RunStreams): Prom
       FileDisk.open(path, readOnly, faultTeller(path, streams)),
     ),
   );
-  const memory = await MemoryDevices.open(options);
+  const memory = await FileMemoryDevices.open(options);
   const session = new Session(options, streams, memory);
   try {
     const code = await session.run(request, disks);
@@ -106,8 +107,9 @@ class Session {
   readonly #terminal: Terminal;
   readonly #console: ConsoleDevice;
   readonly #links: GuestLinks;
-  readonly #memory: MemoryDevices;
+  readonly #memory: FileMemoryDevices;
   readonly #media: MediaDevices;
+  readonly #shares: readonly ShareOption[];
   readonly #closers: (() => void)[] = [];
   #gdb: GdbServer | undefined;
   readonly #startedAt = performance.now();
@@ -115,11 +117,13 @@ class Session {
   #panicked = false;
   #finish: (code: number) => void = () => {};
 
-  constructor(options: RunOptions, streams: RunStreams, memory: MemoryDevices) {
+  constructor(options: RunOptions, streams: RunStreams, memory: FileMemoryDevices) {
     this.#options = options;
     this.#memory = memory;
     this.#streams = streams;
     this.#links = new GuestLinks(options.links);
+    const { shares, shareDaxMiB: daxMiB } = options;
+    this.#shares = shares.map((share) => ({ ...share, daxMiB }));
     this.#terminal = new Terminal({
       ...streams,
       // Before the guest has spoken it is not known which console it listens to.
@@ -137,7 +141,10 @@ class Session {
       interruptController: options.irq,
       virtio: options.virtio,
       ...(options.ramMiB === undefined ? {} : { ramBytes: options.ramMiB * 1024 * 1024 }),
-      windowBytes: memory.windowBytes + shareWindowBytes(options.shares, options.shareDaxMiB),
+      windowBytes: this.#shares.reduce(
+        (sum, share) => sum + shareWindowBytes(share),
+        memory.windowBytes,
+      ),
       events: {
         onExit: (exit) => this.#ended(exit),
         onPanic: () => this.#panic(),
@@ -152,41 +159,13 @@ class Session {
   }
 
   async run(request: BootRequest, disks: readonly FileDisk[]): Promise<number> {
-    const { net, timeoutSeconds } = this.#options;
-    this.#machine.attach(this.#console);
-    disks.forEach((disk, i) => {
-      const device = new BlockDevice(`blk${i}`, disk);
-      this.#machine.attach(device);
-      disk.follow(() => device.resized());
-    });
-    this.#options.shares.forEach((share, i) => {
-      const { shareDaxMiB } = this.#options;
-      this.#machine.attach(shareDevice(`fs${i}`, share, this.#machine, shareDaxMiB));
-    });
-    this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
-    if (this.#options.crypto) {
-      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
-    }
-    if (this.#options.rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
-    await this.#memory.attach(this.#machine);
-    this.#media.attach(this.#machine);
-    if (net !== undefined) {
-      const network = connectNetwork(net, (message) => this.#say(message));
-      this.#closers.push(() => network.close());
-      this.#machine.attach(network.device);
-    }
-    this.#links.attach(this.#machine);
+    await this.#memory.load(this.#machine);
+    this.#attach(disks);
     await this.#serveGdb();
-    this.#closers.push(() => this.#links.close());
     this.#machine.boot(request);
     return new Promise((resolve) => {
       this.#finish = resolve;
-      if (timeoutSeconds !== undefined) {
-        this.#after(timeoutSeconds * 1000, () => {
-          this.#say(`no end after ${timeoutSeconds} seconds`);
-          resolve(EXIT_TIMEOUT);
-        });
-      }
+      this.#limitTime(this.#options.timeoutSeconds);
       this.#links.open().catch((error: Error) => {
         this.#say(error.message);
         resolve(EXIT_FAILURE);
@@ -205,6 +184,34 @@ class Session {
     this.#machine.dispose();
   }
 
+  #attach(disks: readonly FileDisk[]): void {
+    const { crypto, rtc, net } = this.#options;
+    this.#machine.attach(this.#console);
+    disks.forEach((disk, i) => {
+      const device = new BlockDevice(`blk${i}`, disk);
+      this.#machine.attach(device);
+      disk.follow(() => device.resized());
+    });
+    this.#shares.forEach((share, i) => {
+      const tree = new DirectoryTree(share.path, share.readOnly);
+      this.#machine.attach(shareDevice(`fs${i}`, share, tree, this.#machine));
+    });
+    this.#machine.attach(new EntropyDevice("rng0", { fill: fillRandom }));
+    if (crypto) {
+      this.#machine.attach(new CryptoDevice("crypto0", cryptoAlgorithms(fillRandom)));
+    }
+    if (rtc) this.#machine.attach(new RtcDevice("rtc0", { ...HOST_CLOCK, sleep }));
+    this.#memory.attach(this.#machine);
+    this.#media.attach(this.#machine);
+    if (net !== undefined) {
+      const network = connectNetwork(net, (message) => this.#say(message));
+      this.#closers.push(() => network.close());
+      this.#machine.attach(network.device);
+    }
+    this.#links.attach(this.#machine);
+    this.#closers.push(() => this.#links.close());
+  }
+
   async #serveGdb(): Promise<void> {
     const { gdbPort, gdbWaits } = this.#options;
     if (gdbPort === undefined) return;
@@ -214,6 +221,14 @@ class Session {
     if (gdbWaits) this.#machine.hold.begin();
     const port = await this.#gdb.listen(gdbPort);
     this.#say(`for GDB: target remote :${port}`);
+  }
+
+  #limitTime(seconds: number | undefined): void {
+    if (seconds === undefined) return;
+    this.#after(seconds * 1000, () => {
+      this.#say(`no end after ${seconds} seconds`);
+      this.#finish(EXIT_TIMEOUT);
+    });
   }
 
   #after(ms: number, callback: () => void): void {

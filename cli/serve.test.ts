@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { CONTENT_SECURITY_POLICY, MAX_KEPT_BYTES, staticFiles } from "./serve.ts";
 
 let folder: string;
@@ -28,8 +28,7 @@ beforeAll(async () => {
   await writeFile(join(root, "a b+ü.json"), "{}");
   await symlink(join(folder, "secret.txt"), join(root, "link.txt"));
   server = createServer(staticFiles(root));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  port = (server.address() as AddressInfo).port;
+  port = await listenOnLoopback(server);
 });
 
 afterAll(async () => {

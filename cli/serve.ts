@@ -10,6 +10,7 @@ import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { UNPACKED_LENGTH } from "../src/host/unpack.ts";
 
 /**
  * Scripts come from this server alone and nothing is evaluated, WebAssembly excepted. The terminal
@@ -71,9 +72,6 @@ const REVALIDATE = "no-cache";
 
 /** A gzip file has a header of 10 bytes and a trailer of 8 around at least 2 (RFC 1952). */
 const MIN_GZIP_BYTES = 20;
-
-/** Of a response with an encoding: the bytes that come out of it. `worker/images.ts` reads it. */
-const UNPACKED_LENGTH = "X-Unpacked-Length";
 
 /** What may be kept unpacked, in bytes: of the embedded guest 15 MB are asked for. */
 export const MAX_KEPT_BYTES = 64 << 20;

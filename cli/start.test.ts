@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
-import { type Site, startSite } from "./start.ts";
+import { type Site, startMain, startSite } from "./start.ts";
 
 let root: string;
 let site: Site;
@@ -11,7 +11,7 @@ let site: Site;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "start-"));
   await writeFile(join(root, "index.html"), "page");
-  site = (await startSite(root, ["--port", "0", "--no-gateway"])) as Site;
+  site = await startSite(root, { port: 0, gateway: false });
 });
 
 afterAll(async () => {
@@ -49,6 +49,15 @@ it("turns away other WebSockets and foreign pages", async () => {
 });
 
 it("explains itself, and refuses options that it does not know", async () => {
-  expect(await startSite(root, ["--help"])).toBe("help");
-  await expect(startSite(root, ["--what"])).rejects.toThrow();
+  const said: string[] = [];
+  const write = (text: unknown) => said.push(String(text)) > 0;
+  vi.spyOn(process.stdout, "write").mockImplementation(write);
+  vi.spyOn(process.stderr, "write").mockImplementation(write);
+  const codes = [await startMain(root, ["--help"]), await startMain(root, ["--what"])];
+  vi.restoreAllMocks();
+  expect(codes).toEqual([0, 1]);
+  expect(said).toEqual([
+    expect.stringContaining("npm start -- [options]"),
+    expect.stringContaining("--what"),
+  ]);
 });

@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readOptions } from "../relay/main.ts";
-import { type Relay, startRelay } from "../relay/server.ts";
+import { type Relay, type RelayOptions, startRelay } from "../relay/server.ts";
 import { staticFiles } from "./serve.ts";
 
 const DEFAULT_PORT = 5173;
@@ -27,11 +27,10 @@ export interface Site {
 }
 
 /** @param root the folder of the built page. @throws Error if the port cannot be had. */
-export async function startSite(root: string, argv: readonly string[]): Promise<Site | "help"> {
-  // The last of several values counts, so these are defaults.
-  const options = readOptions(["--port", `${DEFAULT_PORT}`, "--host", DEFAULT_HOST, ...argv]);
-  if (options === "help") return "help";
-  const { port, host, ...relayOptions } = options;
+export async function startSite(
+  root: string,
+  { port = DEFAULT_PORT, host = DEFAULT_HOST, ...relayOptions }: Omit<RelayOptions, "server">,
+): Promise<Site> {
   const server = createServer(staticFiles(root));
   const relay = await startRelay({ ...relayOptions, server });
   // The relay leaves alone what is not its own; nobody else here speaks WebSocket.
@@ -41,7 +40,7 @@ export async function startSite(root: string, argv: readonly string[]): Promise<
     if (!url.startsWith("/lan/") && !isForGdb) socket.destroy();
   });
   try {
-    await listen(server, port ?? DEFAULT_PORT, host ?? DEFAULT_HOST);
+    await listen(server, port, host);
   } catch (error) {
     await relay.close();
     throw error;
@@ -55,11 +54,13 @@ export async function startMain(
   argv: readonly string[],
 ): Promise<number | undefined> {
   try {
-    const site = await startSite(root, argv);
-    if (site === "help") {
+    // The last of several values counts, so this is a default.
+    const options = readOptions(["--port", `${DEFAULT_PORT}`, ...argv]);
+    if (options === "help") {
       process.stdout.write(HELP);
       return 0;
     }
+    const site = await startSite(root, options);
     process.stdout.write(`tabvisor is at ${site.url}\n`);
     if (site.gdbPort !== undefined) process.stdout.write(`GDB at 127.0.0.1:${site.gdbPort}\n`);
     const stop = () => void site.close();

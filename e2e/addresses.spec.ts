@@ -1,13 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DIST, expect, test } from "./fixtures.ts";
+import { DIST, expect, RAW_DISK, test } from "./fixtures.ts";
 import { startOpenServer } from "./open-server.ts";
 import { startPlainHost } from "./plain-host.ts";
 import { Vm } from "./vm.ts";
 
 const MIB = 1 << 20;
-const NO_DISK_START = "append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
 
 test("boots a kernel and a disk from other servers; changes to the disk stay here", async ({
   page,
@@ -24,7 +23,7 @@ test("boots a kernel and a disk from other servers; changes to the disk stay her
   try {
     const { url } = server;
     const query = `kernel=${url}Image.gz&initrd=${url}initramfs.gz&disk=${url}disk.img`;
-    const vm = await new Vm(page).boot(`${host.url}?${query}&${NO_DISK_START}`);
+    const vm = await new Vm(page).boot(`${host.url}?${query}&${RAW_DISK}`);
     expect(server.sent("disk.img"), "only what is read is fetched").toBeLessThan(4 * MIB);
     const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
     const read = "dd if=/dev/vda bs=1M skip=3 count=2 2>/dev/null | sha256sum";

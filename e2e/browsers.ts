@@ -30,7 +30,7 @@ function isProgram(path: string): boolean {
 }
 
 /** No graphics and nothing in the background; as root also no sandbox, which root cannot have. */
-export const CHROMIUM_ARGS: string[] = [
+const CHROMIUM_ARGS: string[] = [
   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
   "--disable-gpu",
   "--disable-quic",
@@ -39,3 +39,9 @@ export const CHROMIUM_ARGS: string[] = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+/** How Chromium is started: the one that is installed, or else Playwright's own. */
+export function chromiumOptions() {
+  const executablePath = findBrowser("chromium");
+  return { args: CHROMIUM_ARGS, ...(executablePath !== undefined && { executablePath }) };
+}

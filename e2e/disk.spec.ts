@@ -1,8 +1,7 @@
-import { expect, test } from "./fixtures.ts";
+import { expect, RAW_DISK, test } from "./fixtures.ts";
 import { Vm } from "./vm.ts";
 
-/** A disk that the guest's own start leaves alone. */
-const RAW = "?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
+const RAW = `?disk=raw&${RAW_DISK}`;
 
 /** Put before the Worker's code: makes storing fail as a full browser does, when the page says so. */
 const FILL_ON_DEMAND = `
@@ -15,16 +14,16 @@ const FILL_ON_DEMAND = `
   };
 `;
 
-test("keeps a synced file through a reload", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site);
+test("keeps a synced file through a reload", async ({ kept: vm, site }) => {
+  await vm.boot(site);
   await vm.run("echo through a reload > /root/note; sync");
   await vm.page.reload();
   await vm.prompt();
   expect(await vm.run("cat /root/note")).toBe("through a reload");
 });
 
-test("keeps a synced file when the tab is killed", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site);
+test("keeps a synced file when the tab is killed", async ({ kept: vm, profile, site }) => {
+  await vm.boot(site);
   await vm.run("echo through a kill > /root/note; sync");
   const crash = vm.page.waitForEvent("crash");
   const killer = await profile.newCDPSession(vm.page);
@@ -35,8 +34,8 @@ test("keeps a synced file when the tab is killed", async ({ profile, site }) => 
   expect(await next.run("cat /root/note")).toBe("through a kill");
 });
 
-test("is one tab's at a time, and says so to the second", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site);
+test("is one tab's at a time, and says so to the second", async ({ kept: vm, profile, site }) => {
+  await vm.boot(site);
   const other = new Vm(await profile.newPage());
   await other.page.goto(site);
   await expect(other.page.getByRole("alert").first()).toContainText("in use by another tab");
@@ -45,8 +44,8 @@ test("is one tab's at a time, and says so to the second", async ({ profile, site
   await other.prompt();
 });
 
-test("is empty again after a reset that was confirmed", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site);
+test("is empty again after a reset that was confirmed", async ({ kept: vm, site }) => {
+  await vm.boot(site);
   await vm.run("echo gone soon > /root/note; sync");
   await vm.button("Reset disk").click();
   await vm.page.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
@@ -58,8 +57,8 @@ test("is empty again after a reset that was confirmed", async ({ profile, site }
   expect((await vm.try("test -e /root/note")).status).toBe(1);
 });
 
-test("grows under a running guest, for good", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
+test("grows under a running guest, for good", async ({ kept: vm, site }) => {
+  await vm.boot(site + RAW);
   expect(await vm.run("cat /sys/block/vda/size")).toBe(String(2 ** 30 / 512));
   await vm.button("Grow disk").click();
   const dialog = vm.page.getByRole("dialog");
@@ -73,10 +72,10 @@ test("grows under a running guest, for good", async ({ profile, site }) => {
 });
 
 test("passes data through the raw device at any offset, and frees what is discarded", async ({
-  profile,
+  kept: vm,
   site,
 }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
+  await vm.boot(site + RAW);
   await vm.run("head -c 3000000 /dev/urandom > /tmp/data");
   await vm.run("dd if=/tmp/data of=/dev/vda bs=1000 seek=777 conv=fsync,notrunc 2>/dev/null");
   const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];

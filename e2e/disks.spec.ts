@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import type { Page } from "@playwright/test";
-import { expect, test } from "./fixtures.ts";
-import { Vm } from "./vm.ts";
+import { expect, RAW_DISK, test } from "./fixtures.ts";
 
 /** Exports disk `name` by the panel; gives the path of the file. */
 async function exported(page: Page, name: string, kind: ".img" | ".img.gz"): Promise<string> {
@@ -15,9 +14,9 @@ async function exported(page: Page, name: string, kind: ".img" | ".img.gz"): Pro
   return download.path();
 }
 
-test("a disk leaves as a file, is deleted, and comes back from it", async ({ profile, site }) => {
+test("a disk leaves as a file, is deleted, and comes back from it", async ({ kept: vm, site }) => {
   test.setTimeout(120_000);
-  const vm = await new Vm(await profile.newPage()).boot(`${site}?disk=work&disksize=64&relay=none`);
+  await vm.boot(`${site}?disk=work&disksize=64&relay=none`);
   await vm.run("echo there and back > /root/note; sync");
   await vm.page.goto(`${site}?disk=none&relay=none#inspect=disks`);
   await vm.prompt();
@@ -48,12 +47,11 @@ test("a disk leaves as a file, is deleted, and comes back from it", async ({ pro
 });
 
 test("the disk of the running machine is exported as it is, and cannot be deleted", async ({
-  profile,
+  kept: vm,
   site,
 }) => {
-  const raw =
-    "?disk=raw&disksize=8&relay=none&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
-  const vm = await new Vm(await profile.newPage()).boot(`${site}${raw}#inspect=disks`);
+  const raw = `?disk=raw&disksize=8&relay=none&${RAW_DISK}`;
+  await vm.boot(`${site}${raw}#inspect=disks`);
   await vm.run("echo through the middle | dd of=/dev/vda bs=512 seek=9999 conv=notrunc,fsync");
   const disk = vm.page.getByRole("listitem", { name: "Disk raw" });
   await expect(disk).toContainText("in use here");

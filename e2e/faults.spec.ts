@@ -1,16 +1,7 @@
-import type { Page } from "@playwright/test";
-import { expect, test } from "./fixtures.ts";
-import { Vm } from "./vm.ts";
+import { expect, RAW_DISK, test } from "./fixtures.ts";
+import type { Vm } from "./vm.ts";
 
-/** A disk that the guest's own start leaves alone. */
-const RAW = "?disk=raw&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
-
-/** Opens a panel of the inspector by its address, as a link to it does. */
-async function open(page: Page, panel: string): Promise<void> {
-  await page.evaluate((id) => {
-    location.hash = `#inspect=${id}`;
-  }, panel);
-}
+const RAW = `?disk=raw&${RAW_DISK}`;
 
 const carrier = (vm: Vm): Promise<string> => vm.run("cat /sys/class/net/eth0/carrier");
 
@@ -18,13 +9,13 @@ test("a wire that is cut is noticed by the guest, and its mending too", async ({
   await vm.boot(`${site}?disk=none&lan=faults`);
   await vm.run("ip link set eth0 up");
   await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("1");
-  await open(vm.page, "faults");
+  await vm.inspect("faults");
   await vm.button("Cut the wire").click();
   await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("0");
   await expect(vm.page.getByText("the wire is cut")).toBeVisible();
   await vm.button("Mend the wire").click();
   await expect.poll(() => carrier(vm), { timeout: 20_000 }).toBe("1");
-  await open(vm.page, "log");
+  await vm.inspect("log");
   await expect(vm.page.getByRole("list", { name: "Entries" })).toContainText("the wire is cut");
 });
 
@@ -35,7 +26,7 @@ test("frames that are dropped are missed by the guest, and each is in the log", 
   const { page } = vm;
   await vm.boot(`${site}?disk=none`);
   await vm.run("for i in 1 2 3 4 5; do ping -c 1 10.0.2.2 && break; sleep 1; done", 60_000);
-  await open(page, "faults");
+  await vm.inspect("faults");
   const form = page.getByRole("form", { name: "Network" });
   await form.getByLabel("Direction").selectOption("receive");
   await form.getByLabel("How much").fill("3");
@@ -48,7 +39,7 @@ test("frames that are dropped are missed by the guest, and each is in the log", 
   expect(Number(received)).toBeLessThan(6);
   await expect(page.getByText("No fault is armed")).toBeVisible();
   expect(await vm.run("ping -c 2 10.0.2.2")).toContain(" 0% packet loss");
-  await open(page, "log");
+  await vm.inspect("log");
   const met = page
     .getByRole("listitem")
     .filter({ hasText: "fault met: received frames are dropped" });
@@ -61,14 +52,14 @@ test("frames that are dropped are missed by the guest, and each is in the log", 
 });
 
 test("writes that fail are errors in the guest, and the disk survives", async ({
-  profile,
+  kept: vm,
   site,
 }) => {
-  const vm = await new Vm(await profile.newPage()).boot(site + RAW);
+  await vm.boot(site + RAW);
   await vm.run("head -c 65536 /dev/urandom > /tmp/data");
   const write = "dd if=/tmp/data of=/dev/vda bs=64k conv=fsync,notrunc";
   await vm.run(write);
-  await open(vm.page, "faults");
+  await vm.inspect("faults");
   const form = vm.page.getByRole("form", { name: "Disk" });
   await form.getByLabel("The next").fill("1000");
   await form.getByRole("button", { name: "Arm" }).click();
@@ -91,7 +82,7 @@ test("writes that fail are errors in the guest, and the disk survives", async ({
 
 test("a device that is unplugged is gone when the guest looks again", async ({ vm, site }) => {
   await vm.boot(`${site}?disk=none&relay=none`);
-  await open(vm.page, "faults");
+  await vm.inspect("faults");
   const device = "/sys/bus/virtio/devices";
   const place = await vm.run(`readlink -f $(dirname $(grep -l 0x0004 ${device}/*/device))`);
   const slot = place.split("/").at(-2)!;

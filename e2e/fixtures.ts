@@ -4,17 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, test as base, chromium } from "@playwright/test";
-import { type Site, startSite } from "../cli/start.ts";
-import { CHROMIUM_ARGS, findBrowser } from "./browsers.ts";
+import { startSite } from "../cli/start.ts";
+import { chromiumOptions } from "./browsers.ts";
 import { Vm } from "./vm.ts";
 
 export const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+
+/** Of a page's address: the guest's own start leaves the disk alone. */
+export const RAW_DISK = "append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
 
 interface TestFixtures {
   /** A page that has not been opened. */
   readonly vm: Vm;
   /** A browser whose storage is on a disk, as a person's is. */
   readonly profile: BrowserContext;
+  /** A page of that browser, which has not been opened. */
+  readonly kept: Vm;
 }
 
 interface WorkerFixtures {
@@ -27,7 +32,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
     async ({}, use) => {
       // The download test serves files on this computer's loopback.
-      const site = (await startSite(DIST, ["--port", "0", "--allow", "host"])) as Site;
+      const site = await startSite(DIST, { port: 0, allow: ["host"] });
       await use(site.url);
       await site.close();
     },
@@ -39,14 +44,13 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern.
   profile: async ({}, use) => {
     const folder = await mkdtemp(join(tmpdir(), "tabvisor-e2e-"));
-    const executablePath = findBrowser("chromium");
-    const context = await chromium.launchPersistentContext(folder, {
-      args: CHROMIUM_ARGS,
-      ...(executablePath !== undefined && { executablePath }),
-    });
+    const context = await chromium.launchPersistentContext(folder, chromiumOptions());
     await use(context);
     await context.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  },
+  kept: async ({ profile }, use) => {
+    await use(new Vm(await profile.newPage()));
   },
 });
 

@@ -134,12 +134,10 @@ for (const { viewport } of LOOKS) {
       "while :; do dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct; sleep 0.2; done";
     await page.evaluate((line) => window.tabvisor?.send(line), `(${work}) 2> /dev/null &\r`);
     for (const tab of await tabs(page).all()) {
-      const id = (await tab.getAttribute("id"))?.replace("inspector-tab-", "");
+      const id = (await tab.getAttribute("id"))!.replace("inspector-tab-", "");
       await shifts(page);
       // What follows a click would not count.
-      await page.evaluate((panel) => {
-        location.hash = `inspect=${panel}`;
-      }, id);
+      await vm.inspect(id);
       await expect(content(page).locator("> :not(h2)").first()).toBeVisible();
       await page.waitForTimeout(SETTLE_MS);
       const { sum, moved } = await shifts(page);

@@ -41,9 +41,7 @@ test("lets scripts open console ports and sockets of the guest", async ({ vm, si
       });
     });
   });
-  for (const line of PROGRAM.trim().split("\n")) {
-    await vm.run(`cat >> /tmp/v.c <<'E'\n${line}\nE\ntrue`);
-  }
+  await vm.write("/tmp/v.c", PROGRAM);
   await vm.run("cd /tmp; tcc -o v v.c; until [ -e /dev/vsock ]; do usleep 100000; done");
   await vm.type("./v");
   await vm.press("Enter");

@@ -1,5 +1,5 @@
 import { expect, test } from "./fixtures.ts";
-import { Vm } from "./vm.ts";
+import type { Vm } from "./vm.ts";
 
 /** A line of /proc/meminfo in the guest, in MiB. */
 async function mib(vm: Vm, name: string): Promise<number> {
@@ -34,8 +34,8 @@ test("takes memory from the guest, gives it back and plugs more", async ({ vm, s
 /** The driver comes after the prompt. */
 const HAS_PMEM = "until [ -b /dev/pmem0 ]; do usleep 50000; done";
 
-test("keeps a persistent memory through a reload", async ({ profile, site }) => {
-  const vm = await new Vm(await profile.newPage()).boot(`${site}?pmem=fast`);
+test("keeps a persistent memory through a reload", async ({ kept: vm, site }) => {
+  await vm.boot(`${site}?pmem=fast`);
   await vm.run(HAS_PMEM);
   await vm.run("echo through a reload | dd of=/dev/pmem0 seek=1000 conv=fsync 2> /dev/null");
   await vm.page.reload();

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { expect, test } from "./fixtures.ts";
 import { Vm } from "./vm.ts";
 
@@ -26,11 +27,10 @@ test("two tabs on one LAN reach each other", async ({ context, site }) => {
 async function download(vm: Vm, url: string, length: number): Promise<void> {
   const bytes = randomBytes(length);
   const server = createServer((_request, response) => response.end(bytes));
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const port = await listenOnLoopback(server);
   try {
     await vm.boot(url);
     await address(vm);
-    const { port } = server.address() as AddressInfo;
     const sum = await vm.run(`wget -q -O - http://10.0.2.2:${port}/file | sha256sum`, 60_000);
     expect(sum).toContain(createHash("sha256").update(bytes).digest("hex"));
   } finally {

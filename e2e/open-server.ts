@@ -1,6 +1,6 @@
 /** A server of files that any page may read, by parts too: what the address of an image points to. */
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 
 export interface OpenServer {
   /** Its address, with a slash at the end. */
@@ -33,8 +33,7 @@ export async function startOpenServer(files: Record<string, Uint8Array>): Promis
     sent.set(name, (sent.get(name) ?? 0) + part.length);
     response.end(part);
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return {
     url: `http://127.0.0.1:${port}/`,
     sent: (name) => sent.get(name) ?? 0,

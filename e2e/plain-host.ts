@@ -1,8 +1,8 @@
 /** A static host without any special headers, with the page under a sub-path: the least there is. */
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
+import { listenOnLoopback } from "../relay/loopback-port.ts";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html",
@@ -38,8 +38,7 @@ export async function startPlainHost(root: string): Promise<PlainHost> {
       },
     );
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return {
     url: `http://127.0.0.1:${port}${prefix}`,
     missing,

@@ -3,8 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { DATABASE_PREFIX } from "../src/host/indexeddb-disk.ts";
 import { isExpected } from "../src/machine/testing/programs.ts";
-import { expect, test } from "./fixtures.ts";
-import { Vm } from "./vm.ts";
+import { expect, RAW_DISK, test } from "./fixtures.ts";
 
 test("follows a write of dd to the end of its interrupt", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=timeline`);
@@ -71,13 +70,16 @@ const detailOf = (page: Page) => page.getByRole("region", { name: /^Request \d+$
 
 const WAY = ["kick", "pop", "push", "used", "pulse", "claim", "complete"];
 
-test("a write of dd goes to IndexedDB and comes back after a reload", async ({ profile, site }) => {
+test("a write of dd goes to IndexedDB and comes back after a reload", async ({
+  kept: vm,
+  site,
+}) => {
   const block = 4242;
   const bytes = 4096;
   const sector = (block * bytes) / 512;
   const marker = `there and back, ${Math.random()}\n`;
-  const disk = "?disk=traced&append=console%3Dhvc0%20quiet%20tabvisor.disk%3Dnone";
-  const vm = await new Vm(await profile.newPage()).boot(`${site}${disk}#inspect=timeline`);
+  const disk = `?disk=traced&${RAW_DISK}`;
+  await vm.boot(`${site}${disk}#inspect=timeline`);
   const { page } = vm;
   await expect(page.getByLabel("Requests shown")).toBeVisible();
   await vm.run(`yes '${marker.trim()}' | head -c ${bytes} > /tmp/data`);

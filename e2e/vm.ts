@@ -97,6 +97,18 @@ export class Vm {
     return { status: Number(status), output: output.trimEnd() };
   }
 
+  /** Writes a file of the guest's, a line at a time, with blanks for tabs, which are questions to a shell. */
+  async write(path: string, text: string): Promise<void> {
+    await this.run(`cat > ${path} <<'END'\n${text.trim().replaceAll("\t", " ")}\nEND\ntrue`);
+  }
+
+  /** Opens a panel of the inspector by its address, as a link to it does. */
+  async inspect(panel: string): Promise<void> {
+    await this.page.evaluate((id) => {
+      location.hash = `inspect=${id}`;
+    }, panel);
+  }
+
   button(name: string) {
     return this.page.getByRole("button", { name });
   }

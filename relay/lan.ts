@@ -4,6 +4,7 @@
  * `LanFabric` is the whole contract. This file's implementation works inside one process; one that
  * carries frames between relays over a message bus can take its place.
  */
+import { totalLength } from "../src/packet/bytes.ts";
 import { toFrames } from "../src/packet/frames.ts";
 import {
   isPlain,
@@ -284,7 +285,7 @@ class SwitchPort implements LanPort {
 
   /** All of them or none, so that a sender that is told "no" has nothing twice. */
   deliverFrames(frames: readonly Uint8Array[]): boolean {
-    if (!this.#admit(frames.reduce((sum, frame) => sum + frame.length, 0))) return false;
+    if (!this.#admit(totalLength(frames))) return false;
     for (const frame of frames) {
       this.#received(frame.length);
       this.member.receive(frame);

@@ -16,6 +16,16 @@ interface Client {
   readonly handler: ClientHandler;
 }
 
+/** Resolves to the port, which for 0 is any free one. Rejects if it cannot be had. */
+export function listenOnLoopback(server: Server, port = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host: "127.0.0.1" }, () =>
+      resolve((server.address() as AddressInfo).port),
+    );
+  });
+}
+
 export class LoopbackPort {
   readonly #server: Server;
   #client: Client | undefined;
@@ -33,12 +43,7 @@ export class LoopbackPort {
 
   /** Resolves to the port, which for 0 is any free one. Rejects if it cannot be had. */
   listen(port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ port, host: "127.0.0.1" }, () =>
-        resolve((this.#server.address() as AddressInfo).port),
-      );
-    });
+    return listenOnLoopback(this.#server, port);
   }
 
   /** To the client, if there is one. */

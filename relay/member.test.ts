@@ -4,6 +4,7 @@ import { afterEach, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "./clock.ts";
 import { LocalFabric } from "./lan.ts";
+import { listenOnLoopback } from "./loopback-port.ts";
 import { WebSocketMember } from "./member.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -24,8 +25,7 @@ async function setUp() {
       });
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
+  const port = await listenOnLoopback(server);
   const client = new WebSocket(`ws://127.0.0.1:${port}/`);
   cleanups.push(
     () => server.close(),

@@ -9,6 +9,7 @@ import { PACKET_HEADER, PACKET_PROTOCOL } from "../src/packet/header.ts";
 import { tcpPacket } from "../src/packet/testing/packets.ts";
 import { GATEWAY_ADDRESS, GATEWAY_MAC } from "./gateway/network.ts";
 import { MAX_BACKLOG_BYTES, MAX_FRAME } from "./lan.ts";
+import { listenOnLoopback } from "./loopback-port.ts";
 import { MIN_FRAME_CHARGE } from "./member.ts";
 import { type Relay, type RelayOptions, startRelay } from "./server.ts";
 import { GUEST_MAC, icmpOf, TestGuest, tcpOf, udpOf, webSocketLink } from "./testing/guest.ts";
@@ -319,7 +320,7 @@ describe("the server", () => {
     server.on("upgrade", (request, socket) => {
       if (request.url === "/reload") socket.end("HTTP/1.1 418 Mine\r\n\r\n");
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await listenOnLoopback(server);
     cleanups.push(() => server.close());
     const relay = await start({ server });
     await join(relay, "lan/x", A);
@@ -332,7 +333,7 @@ describe("the server", () => {
 
   it("answers for other paths when nobody else does", async () => {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await listenOnLoopback(server);
     cleanups.push(() => server.close());
     const relay = await start({ server });
     await expect(join(relay, "reload")).rejects.toThrow("404");

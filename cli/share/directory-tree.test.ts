@@ -1,5 +1,4 @@
 /** What only a real directory has: a host around it that must stay out of reach. */
-
 import { execFileSync } from "node:child_process";
 import {
   existsSync,

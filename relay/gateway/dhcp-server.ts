@@ -1,5 +1,4 @@
 /** Leases addresses to the members of a LAN (RFC 2131 4.3). */
-
 import { readU32, writeU16, writeU32 } from "../../src/packet/bytes.ts";
 import type { Clock } from "../clock.ts";
 import { buildDhcpReply, type DhcpMessage, DhcpOption, DhcpType } from "../wire/dhcp.ts";

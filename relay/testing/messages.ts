@@ -1,5 +1,4 @@
 /** Messages as a guest sends them, for tests. */
-
 import { writeU32 } from "../../src/packet/bytes.ts";
 import { ARP_LENGTH, ArpOperation, writeArp } from "../wire/arp.ts";
 import { DhcpOption } from "../wire/dhcp.ts";

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { createTotals, Gateway, type SharedTotals } from "../gateway/gateway.ts";
 import type { Resolver } from "../gateway/resolvers.ts";
 import { LocalFabric } from "../lan.ts";
+import { listenOnLoopback } from "../loopback-port.ts";
 import { Policy } from "../policy.ts";
 import { fabricLink, type Link, TestGuest } from "./guest.ts";
 
@@ -60,9 +61,9 @@ export async function tcpServer(handle: (socket: Socket) => void): Promise<TestS
     socket.on("error", () => {});
     handle(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, LOOPBACK_TEXT, resolve));
+  const port = await listenOnLoopback(server);
   return {
-    port: (server.address() as { port: number }).port,
+    port,
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -5,7 +5,8 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
-import { joined } from "../packet/bytes.ts";
+import { joined, totalLength } from "../packet/bytes.ts";
+import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import {
   type Chunk,
   copyOut,
@@ -15,6 +16,7 @@ import {
   type Piece,
   type ReadTarget,
 } from "./chunk-bytes.ts";
+import { ChunkLoads } from "./chunk-loads.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 
 /** The read-only image under a disk, from which chunks that were never written come. */
@@ -67,21 +69,6 @@ interface Load {
   overtaken: boolean;
 }
 
-/**
- * Chunks that are gathered for a transaction while the store is busy: at eight its own cost hardly shows,
- * and more would keep the store waiting for the end of a guest's slice.
- */
-const LOADS_GATHERED = 8;
-
-type StoredRecords = Awaited<ReturnType<ChunkStore["load"]>>;
-
-/** Chunks that are loaded in one transaction. */
-interface LoadBatch {
-  readonly indices: number[];
-  readonly records: Promise<StoredRecords>;
-  readonly begin: () => void;
-}
-
 /** Stored where a base image must not shine through: an empty record reads as zeros. */
 const ZERO_MARK = new Uint8Array(0);
 
@@ -99,8 +86,7 @@ export class ChunkedDisk {
   /** In order of use, the longest unused first. */
   readonly #clean = new Map<number, Chunk>();
   readonly #loads = new Map<number, Load>();
-  /** What the store is about to be asked for. */
-  #wanted: LoadBatch | undefined;
+  readonly #reads: ChunkLoads;
   #commit: Promise<void> | undefined;
   #queuedFlush: Promise<void> | undefined;
   /** The last commit failed: the next is left to the timer and to those who wait for it. */
@@ -117,6 +103,7 @@ export class ChunkedDisk {
     this.#size = options.size;
     this.chunkSize = options.chunkSize;
     this.#store = options.store;
+    this.#reads = new ChunkLoads(options.store);
     this.#base = options.base;
     this.#maxDirty = options.maxDirtyBytes ?? MAX_DIRTY_BYTES;
     this.#maxCleanChunks = Math.ceil(
@@ -167,9 +154,7 @@ export class ChunkedDisk {
    * no more can be held.
    */
   write(offset: number, source: readonly Uint8Array[]): void | Promise<void> {
-    let length = 0;
-    for (const part of source) length += part.length;
-    const pieces = this.#pieces(offset, length);
+    const pieces = this.#pieces(offset, totalLength(source));
     const isReady = (piece: Piece) =>
       this.#isWhole(piece) || this.#resident(piece.index) !== undefined;
     if (this.#isFull || !pieces.every(isReady)) {
@@ -252,7 +237,7 @@ export class ChunkedDisk {
   #startCommit(): Promise<void> {
     this.#disarm();
     // Those who asked before have what was stored before.
-    this.#beginLoads();
+    this.#reads.begin();
     const batch = new Map(this.#dirty);
     this.#committing = batch;
     this.#dirty.clear();
@@ -298,7 +283,10 @@ export class ChunkedDisk {
     return this.#hasBase(index) ? ZERO_MARK : null;
   }
 
-  /** Writers wait, and look again: whoever waited with them may have taken the room. */
+  /**
+   * Writers wait, and look again: whoever waited with them may have taken the room. They look themselves,
+   * since somebody else could take it before the answer of another function has come.
+   */
   get #isFull(): boolean {
     return this.dirtyBytes >= this.#maxDirty;
   }
@@ -379,7 +367,7 @@ export class ChunkedDisk {
         },
       );
     }
-    if (isIdle || (this.#wanted?.indices.length ?? 0) >= LOADS_GATHERED) this.#beginLoads();
+    if (isIdle || this.#reads.areGathered) this.#reads.begin();
   }
 
   #loaded(index: number, load: Load, chunk: Chunk): void {
@@ -388,27 +376,8 @@ export class ChunkedDisk {
     this.#keepClean(index, chunk);
   }
 
-  /** Requests that come in one go, as a guest's often do, are one transaction. */
   async #fromStore(index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    this.#wanted ??= this.#newBatch();
-    const { indices, records } = this.#wanted;
-    const at = indices.push(index) - 1;
-    return this.#fromRecord(index, (await records)[at]);
-  }
-
-  #newBatch(): LoadBatch {
-    const indices: number[] = [];
-    let begin = () => {};
-    const records = new Promise<StoredRecords>((resolve) => {
-      begin = () => resolve(this.#store.load(indices));
-    });
-    queueMicrotask(() => this.#beginLoads());
-    return { indices, records, begin };
-  }
-
-  #beginLoads(): void {
-    this.#wanted?.begin();
-    this.#wanted = undefined;
+    return this.#fromRecord(index, await this.#reads.load(index));
   }
 
   /** @throws Error if the record is gone or torn: data was lost, and the guest must hear of it. */
@@ -420,7 +389,8 @@ export class ChunkedDisk {
     const length = this.#lengthOf(index);
     if (record?.length === length) return record;
     // The last chunk of a disk that has grown since.
-    const isOlder = record !== undefined && record.length < length && record.length % 512 === 0;
+    const isOlder =
+      record !== undefined && record.length < length && record.length % SECTOR_SIZE === 0;
     if (isOlder) return record;
     throw new Error(
       `chunk ${index} of the disk is ${record === undefined ? "missing" : "damaged"}`,

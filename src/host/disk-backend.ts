@@ -1,4 +1,5 @@
 /** A chunked disk as the block device wants it: in sectors, with its activity counted. */
+import { totalLength } from "../packet/bytes.ts";
 import {
   type BlockBackend,
   type BlockTarget,
@@ -43,7 +44,7 @@ export class DiskBackend implements BlockBackend {
   }
 
   write(sector: number, source: readonly Uint8Array[]): void | Promise<void> {
-    this.#onActivity(source.reduce((sum, part) => sum + part.length, 0));
+    this.#onActivity(totalLength(source));
     return this.#disk.write(sector * SECTOR_SIZE, source);
   }
 

@@ -1,5 +1,4 @@
 /** The disks in this browser's storage: which there are, as files and from files, and away with them. */
-
 import { isZero } from "./chunk-bytes.ts";
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import type { BaseImage } from "./chunked-disk.ts";

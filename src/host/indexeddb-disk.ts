@@ -1,7 +1,9 @@
 /** A named disk in IndexedDB: its lock, its description, its base image and its chunks. */
+import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import { type BaseImage, ChunkedDisk, type DiskFault } from "./chunked-disk.ts";
 import { type Locks, lockDisk } from "./disk-lock.ts";
+import { DISK_NAME_PATTERN } from "./disk-name.ts";
 import { type DiskSeed, seedChunks } from "./disk-seed.ts";
 import { type DurableStore, openDurableStore } from "./idb-store.ts";
 
@@ -24,8 +26,7 @@ export const DEFAULT_DISK_BYTES = 2 ** 30;
 /** The largest capacity: the index of a fully written disk still fits in memory with ease. */
 export const MAX_DISK_BYTES = 2 ** 40;
 
-/** Names are part of a database's and a lock's name and are shown to people. */
-const NAME_PATTERN = /^[\w.@:+-][\w.@:+ -]{0,99}$/;
+const NAME_PATTERN = new RegExp(`^${DISK_NAME_PATTERN}$`);
 
 export type DiskProblem =
   /** The name cannot be used. */
@@ -172,11 +173,11 @@ async function create(chunks: KeyvalChunkStore, options: OpenDiskOptions): Promi
 
 /** A disk is a whole number of sectors, and an image's last bytes must not be cut off. */
 export function wholeSectors(bytes: number): number {
-  return Math.ceil(bytes / 512) * 512;
+  return Math.ceil(bytes / SECTOR_SIZE) * SECTOR_SIZE;
 }
 
 function checkGrowth(size: number, wanted: number): void {
-  if (!Number.isInteger(wanted / 512) || wanted > MAX_DISK_BYTES) {
+  if (!Number.isInteger(wanted / SECTOR_SIZE) || wanted > MAX_DISK_BYTES) {
     throw new RangeError(`a disk has whole sectors, up to ${MAX_DISK_BYTES} bytes`);
   }
   if (wanted <= size) throw new RangeError(`the disk has ${size} bytes already`);

@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Message } from "../virtio/devices/9p/protocol.ts";
 import { FUSE_ROOT_ID, Opcode } from "../virtio/devices/fuse/abi.ts";
-import { Errno, HostError } from "../virtio/devices/host-tree/errno.ts";
+import { Errno } from "../virtio/devices/host-tree/errno.ts";
 import { MemoryTree } from "../virtio/devices/host-tree/memory-tree.ts";
 import { Status } from "../virtio/spec.ts";
 import { FuseDriver, packed } from "../virtio/testing/fuse-driver.ts";
+import { hostOutcome as outcome } from "../virtio/testing/host-outcome.ts";
 import { fields, NinePDriver } from "../virtio/testing/ninep-driver.ts";
 import { ShareTree } from "./share-tree.ts";
 import { SharedFiles } from "./shared-files.ts";
@@ -24,15 +25,6 @@ async function shared(more: Partial<MemoryHost> = {}) {
   expect(tree.lend(lent, false)).toBe("lent");
   return { tree, root: tree.root, lent, host };
 }
-
-const outcome = async (operation: () => unknown) => {
-  try {
-    await operation();
-    return "nothing";
-  } catch (error) {
-    return error instanceof HostError ? error.message : String(error);
-  }
-};
 
 describe("what a page shares", () => {
   it("has lent directories beside files, each with inode numbers of its own", async () => {

@@ -28,6 +28,9 @@ import { HandleTree } from "./handles/handle-tree.ts";
 
 type ShareNode = MemoryNode | HandleNode;
 
+/** What both kinds of trees do, each with its own nodes. Lent directories have no extended attributes. */
+type NodeOperations = Omit<HostTree<ShareNode>, "xattrs">;
+
 /** Each lent directory has so many inode numbers, and so has the tree in memory. */
 const INODES_PER_TREE = 2 ** 40;
 
@@ -72,72 +75,40 @@ export class ShareTree implements HostTree<ShareNode> {
   }
 
   getattr(node: ShareNode): Answer<Attributes> {
-    return this.#call(
-      node,
-      (at) => this.#memory.getattr(at),
-      (at) => at.tree.getattr(at),
-    );
+    return this.#treeOf(node).getattr(node);
   }
 
   setattr(node: ShareNode, change: AttributeChange): Answer<void> {
-    return this.#call(
-      node,
-      (at) => this.#memory.setattr(at, change),
-      (at) => at.tree.setattr(at, change),
-    );
+    return this.#treeOf(node).setattr(node, change);
   }
 
   lookup(dir: ShareNode, name: string): Answer<ShareNode> {
-    return this.#call<ShareNode>(
-      dir,
-      (at) => this.#lentAt(at, name)?.root ?? this.#memory.lookup(at, name),
-      (at) => at.tree.lookup(at, name),
-    );
+    return this.#lentAt(dir, name)?.root ?? this.#treeOf(dir).lookup(dir, name);
   }
 
   readdir(dir: ShareNode): Answer<readonly TreeEntry[]> {
-    return this.#call(
-      dir,
-      (at) => [...this.#memory.readdir(at), ...(at === this.root ? this.#lentEntries() : [])],
-      (at) => at.tree.readdir(at),
-    );
+    if (dir !== this.root) return this.#treeOf(dir).readdir(dir);
+    return [...this.#memory.readdir(this.root), ...this.#lentEntries()];
   }
 
   mkdir(dir: ShareNode, name: string, creation: Creation): Answer<ShareNode> {
     this.#checkNotLent(dir, name, "EEXIST");
-    return this.#call<ShareNode>(
-      dir,
-      (at) => this.#memory.mkdir(at, name, creation),
-      (at) => at.tree.mkdir(at, name, creation),
-    );
+    return this.#treeOf(dir).mkdir(dir, name, creation);
   }
 
   mknod(dir: ShareNode, name: string, creation: SpecialCreation): Answer<ShareNode> {
     this.#checkNotLent(dir, name, "EEXIST");
-    return this.#call<ShareNode>(
-      dir,
-      (at) => this.#memory.mknod(at, name, creation),
-      (at) => at.tree.mknod(at, name, creation),
-    );
+    return this.#treeOf(dir).mknod(dir, name, creation);
   }
 
   symlink(dir: ShareNode, name: string, target: string, creation: Creation): Answer<ShareNode> {
     this.#checkNotLent(dir, name, "EEXIST");
-    return this.#call<ShareNode>(
-      dir,
-      (at) => this.#memory.symlink(at, name, target, creation),
-      (at) => at.tree.symlink(at, name, target, creation),
-    );
+    return this.#treeOf(dir).symlink(dir, name, target, creation);
   }
 
   link(node: ShareNode, dir: ShareNode, name: string): Answer<void> {
     this.#checkNotLent(dir, name, "EEXIST");
-    if (treeOf(node) !== treeOf(dir)) throw new HostError("EXDEV");
-    return this.#call(
-      node,
-      (at) => this.#memory.link(at, dir as MemoryNode, name),
-      (at) => at.tree.link(at, dir as HandleNode, name),
-    );
+    return this.#treeOfBoth(node, dir).link(node, dir, name);
   }
 
   create(
@@ -147,37 +118,21 @@ export class ShareTree implements HostTree<ShareNode> {
     mode: OpenMode,
   ): Answer<Created<ShareNode>> {
     this.#checkNotLent(dir, name, "EEXIST");
-    return this.#call<Created<ShareNode>>(
-      dir,
-      (at) => this.#memory.create(at, name, creation, mode),
-      (at) => at.tree.create(at, name, creation, mode),
-    );
+    return this.#treeOf(dir).create(dir, name, creation, mode);
   }
 
   readlink(node: ShareNode): Answer<string> {
-    return this.#call(
-      node,
-      (at) => this.#memory.readlink(at),
-      (at) => at.tree.readlink(at),
-    );
+    return this.#treeOf(node).readlink(node);
   }
 
   unlink(dir: ShareNode, name: string): Answer<void> {
     this.#checkNotLent(dir, name, "EISDIR");
-    return this.#call(
-      dir,
-      (at) => this.#memory.unlink(at, name),
-      (at) => at.tree.unlink(at, name),
-    );
+    return this.#treeOf(dir).unlink(dir, name);
   }
 
   rmdir(dir: ShareNode, name: string): Answer<void> {
     this.#checkNotLent(dir, name, "EBUSY");
-    return this.#call(
-      dir,
-      (at) => this.#memory.rmdir(at, name),
-      (at) => at.tree.rmdir(at, name),
-    );
+    return this.#treeOf(dir).rmdir(dir, name);
   }
 
   rename(
@@ -189,20 +144,11 @@ export class ShareTree implements HostTree<ShareNode> {
   ): Answer<void> {
     this.#checkNotLent(fromDir, from, "EBUSY");
     this.#checkNotLent(toDir, to, "EBUSY");
-    if (treeOf(fromDir) !== treeOf(toDir)) throw new HostError("EXDEV");
-    return this.#call(
-      fromDir,
-      (at) => this.#memory.rename(at, from, toDir as MemoryNode, to, flags),
-      (at) => at.tree.rename(at, from, toDir as HandleNode, to, flags),
-    );
+    return this.#treeOfBoth(fromDir, toDir).rename(fromDir, from, toDir, to, flags);
   }
 
   open(node: ShareNode, mode: OpenMode): Answer<HostFile> {
-    return this.#call(
-      node,
-      (at) => this.#memory.open(at, mode),
-      (at) => at.tree.open(at, mode),
-    );
+    return this.#treeOf(node).open(node, mode);
   }
 
   fsyncdir(): void {}
@@ -224,12 +170,15 @@ export class ShareTree implements HostTree<ShareNode> {
     remove: (node, name) => this.#memory.xattrs.remove(ownNode(node, "ENODATA"), name),
   };
 
-  #call<T>(
-    node: ShareNode,
-    own: (node: MemoryNode) => Answer<T>,
-    lent: (node: HandleNode) => Answer<T>,
-  ): Answer<T> {
-    return node instanceof MemoryNode ? own(node) : lent(node);
+  #treeOf(node: ShareNode): NodeOperations {
+    return node instanceof MemoryNode ? this.#memory : node.tree;
+  }
+
+  /** @throws HostError EXDEV, as across file systems */
+  #treeOfBoth(node: ShareNode, other: ShareNode): NodeOperations {
+    const tree = this.#treeOf(node);
+    if (tree !== this.#treeOf(other)) throw new HostError("EXDEV");
+    return tree;
   }
 
   #lentAt(dir: ShareNode, name: string): HandleTree | undefined {
@@ -245,11 +194,6 @@ export class ShareTree implements HostTree<ShareNode> {
       yield { name, ino: root.ino, type: FileType.DIRECTORY };
     }
   }
-}
-
-/** What tells whether two nodes are on one file system. */
-function treeOf(node: ShareNode): object | undefined {
-  return node instanceof MemoryNode ? undefined : node.tree;
 }
 
 function ownNode(node: ShareNode, otherwise: "ENODATA" | "EOPNOTSUPP"): MemoryNode {

@@ -13,6 +13,9 @@ export interface Reading {
   readonly onRead?: (bytes: number) => void;
 }
 
+/** A header of responses with an encoding: how many bytes come out of it. `cli/serve.ts` sends it. */
+export const UNPACKED_LENGTH = "X-Unpacked-Length";
+
 /** The room made at first, if nothing is known. */
 const FIRST_BYTES = 64 << 10;
 

@@ -2,7 +2,6 @@
  * Everything that an inspector can ask of a machine, or do to it. A call takes and gives what can be
  * cloned, and throws an `Error` whose message is for the person who asked. Asking changes nothing.
  */
-
 import { controlCalls } from "./control.ts";
 import { cpuCalls } from "./cpu.ts";
 import { deviceCalls } from "./devices.ts";

@@ -7,15 +7,10 @@ import { type CodeLine, codeAround } from "./disassembly.ts";
 import { type GdbLinkState, RelayLink } from "./gdb/relay-link.ts";
 import { readRegister, registerNamed, writeRegister } from "./hart-registers.ts";
 import type { Subject } from "./subject.ts";
-import { symbolsOf } from "./symbols.ts";
+import { type Placed, symbolsOf } from "./symbols.ts";
 
 /** How a person goes on with a held machine. */
 export type Move = "step" | "step-over" | "step-out" | "continue";
-
-interface Placed {
-  /** Name and offset of the address, if they are known. */
-  readonly symbol?: string;
-}
 
 type BreakpointView = Breakpoint & Placed;
 export type WatchpointView = Watchpoint & Placed;
@@ -55,15 +50,10 @@ export const controlCalls = (subject: Subject) => {
   const debug = Debugger.of(subject.machine);
   const link = RelayLink.of(subject.machine, subject.gdbRelay);
   const symbols = symbolsOf(subject);
-  const addressOf = (place: string): bigint => {
-    const address = symbols.resolve(place);
-    if (address === undefined) throw new Error(`“${place}” is neither a symbol nor a hex number.`);
-    return address;
-  };
-  const placed = (address: bigint): Placed => {
-    const symbol = symbols.text(address);
-    return symbol === undefined ? {} : { symbol };
-  };
+  const named = <P extends { readonly address: bigint }>(point: P): P & Placed => ({
+    ...point,
+    ...symbols.placed(point.address),
+  });
   const needHeld = (): void => {
     if (!debug.isHeld) throw new Error("Hold the machine first: what runs changes it again.");
   };
@@ -75,9 +65,9 @@ export const controlCalls = (subject: Subject) => {
         ...(stop && { stop }),
         mode: hart.mode(),
         pc: hart.pc(),
-        ...placed(hart.pc()),
-        breakpoints: debug.breakpoints.map((point) => ({ ...point, ...placed(point.address) })),
-        watchpoints: debug.watchpoints.map((point) => ({ ...point, ...placed(point.address) })),
+        ...symbols.placed(hart.pc()),
+        breakpoints: debug.breakpoints.map(named),
+        watchpoints: debug.watchpoints.map(named),
         registers: SHOWN.map((name) => ({
           name,
           value: isHeld ? registerValue(hart, name) : undefined,
@@ -96,19 +86,19 @@ export const controlCalls = (subject: Subject) => {
     /** Runs a held machine to an address or symbol, unless something stops it before. */
     debugRunTo: (place: string): void => {
       needHeld();
-      debug.runTo(addressOf(place));
+      debug.runTo(symbols.addressOf(place));
     },
     /** `condition` is as in `condition.ts`, or empty; `ignore` times it is passed. */
     addBreakpoint: (place: string, condition = "", ignore = 0): number =>
       debug.addBreakpoint({
-        address: addressOf(place),
+        address: symbols.addressOf(place),
         ignore,
         ...(condition.trim() !== "" && { condition }),
       }),
     removeBreakpoint: (id: number): void => debug.removeBreakpoint(id),
     enableBreakpoint: (id: number, isOn: boolean): void => debug.enableBreakpoint(id, isOn),
     addWatchpoint: (place: string, length: number, kind: Watchpoint["kind"]): number =>
-      debug.addWatchpoint(addressOf(place), length, kind),
+      debug.addWatchpoint(symbols.addressOf(place), length, kind),
     removeWatchpoint: (id: number): void => debug.removeWatchpoint(id),
     enableWatchpoint: (id: number, isOn: boolean): void => debug.enableWatchpoint(id, isOn),
     /** Serves GDB through the relay, or no longer. */

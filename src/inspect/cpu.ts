@@ -11,16 +11,14 @@ import { CSR_LIST, translationState } from "./hart-state.ts";
 import { LinuxTasks } from "./linux-task.ts";
 import { type AccessKind, type PageWalk, refusalOf, walkPage } from "./page-walk.ts";
 import type { Subject } from "./subject.ts";
-import { symbolsOf } from "./symbols.ts";
+import { type Placed, symbolsOf } from "./symbols.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
 
-export interface RegisterView {
+export interface RegisterView extends Placed {
   /** x0 or f0, and so on. */
   readonly number: string;
   readonly name: string;
   readonly value: bigint;
-  /** Symbol and offset, if the value is an address of one. */
-  readonly symbol?: string;
 }
 
 export interface FloatView extends RegisterView {
@@ -29,11 +27,10 @@ export interface FloatView extends RegisterView {
   readonly single?: number;
 }
 
-export interface CpuView {
+export interface CpuView extends Placed {
   readonly hart: number;
   readonly mode: PrivilegeMode;
   readonly pc: bigint;
-  readonly symbol?: string;
   /** The Linux task that runs. */
   readonly task?: string;
   readonly instructions: number;
@@ -45,25 +42,22 @@ export interface CpuView {
   readonly f: readonly FloatView[];
 }
 
-export interface CsrView {
+export interface CsrView extends Placed {
   readonly number: number;
   readonly name: string;
   readonly value: bigint;
   readonly fields: readonly CsrField[];
-  readonly symbol?: string;
 }
 
-interface FrameView {
+interface FrameView extends Placed {
   readonly pc: bigint;
   readonly origin: FrameOrigin;
   readonly sp: bigint;
-  readonly symbol?: string;
 }
 
-export interface WalkView {
+export interface WalkView extends Placed {
   readonly walk: PageWalk;
   readonly mode: PrivilegeMode;
-  readonly symbol?: string;
   /** For each kind of access in the hart's present mode: why it faults, or undefined. */
   readonly refusals: Readonly<Record<AccessKind, string | undefined>>;
 }
@@ -98,10 +92,6 @@ export const cpuCalls = (subject: Subject) => {
   };
   const memory = (of: HartPort): VirtualMemory =>
     new VirtualMemory(machine.memory, translationState(of));
-  const symbolOf = (address: bigint, isReturn = false) => {
-    const symbol = symbols.text(address, isReturn);
-    return symbol === undefined ? {} : { symbol };
-  };
   return {
     /** All of one moment: registers, code and callers. */
     cpuState: (id?: number): CpuView => {
@@ -112,17 +102,17 @@ export const cpuCalls = (subject: Subject) => {
         hart: of.id,
         mode: of.mode(),
         pc: of.pc(),
-        ...symbolOf(of.pc()),
+        ...symbols.placed(of.pc()),
         ...(task !== undefined && { task }),
         instructions: of.instructionCount(),
         code: codeAround(view, symbols, of.pc(), LINES_BEFORE, LINES_AFTER),
         stack: callStack(of, view, symbols).map((frame) => ({
           ...frame,
-          ...symbolOf(frame.pc, isReturn(frame)),
+          ...symbols.placed(frame.pc, isReturn(frame)),
         })),
         x: REGISTERS.map((k) => {
           const value = of.getX(k);
-          return { number: `x${k}`, name: xName(k), value, ...symbolOf(value) };
+          return { number: `x${k}`, name: xName(k), value, ...symbols.placed(value) };
         }),
         f: REGISTERS.map((k) => floatView(k, of.getF(k))),
       };
@@ -132,7 +122,7 @@ export const cpuCalls = (subject: Subject) => {
       const of = hart(id);
       return CSR_LIST.filter(({ name }) => isCounted(name)).map(({ number, name }) => {
         const value = of.peekCsr(number) ?? 0n;
-        return { number, name, value, fields: fieldsOf(name, value), ...symbolOf(value) };
+        return { number, name, value, fields: fieldsOf(name, value), ...symbols.placed(value) };
       });
     },
     /** Code around an address, which is the hart's pc by default; virtual in the hart's mode. */
@@ -142,14 +132,13 @@ export const cpuCalls = (subject: Subject) => {
     },
     /** The way through the page tables for an address, a symbol or `symbol+offset`. */
     cpuWalk: (place: string, id?: number): WalkView => {
-      const address = symbols.resolve(place);
-      if (address === undefined) throw new Error(`“${place}” is neither a symbol nor a hex number`);
+      const address = symbols.addressOf(place);
       const state = translationState(hart(id));
       const walk = walkPage(machine.memory, state, address);
       return {
         walk,
         mode: state.mode,
-        ...symbolOf(address),
+        ...symbols.placed(address),
         refusals: {
           read: refusalOf(walk, "read", state),
           write: refusalOf(walk, "write", state),

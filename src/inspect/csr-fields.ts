@@ -1,6 +1,7 @@
 /** CSRs by field (Privileged Architecture, chapters 3 and 12): one table. */
 import { Interrupt } from "../cpu/hart-port.ts";
 import { Cause, Menvcfg, Mstatus } from "../cpu/state.ts";
+import { hex } from "./hex.ts";
 import { schemeOf } from "./page-walk.ts";
 
 export interface CsrField {
@@ -101,11 +102,11 @@ const mstatus = [
 const satp = [
   field("MODE", bits(63, 60), (_value, register) => schemeOf(register)),
   field("ASID", bits(59, 44)),
-  field("PPN", bits(43, 0), (ppn) => `table at 0x${(ppn << 12n).toString(16)}`),
+  field("PPN", bits(43, 0), (ppn) => `table at ${hex(ppn << 12n)}`),
 ];
 
 const trapVector = [
-  field("BASE", bits(63, 2), (base) => `0x${(base << 2n).toString(16)}`),
+  field("BASE", bits(63, 2), (base) => hex(base << 2n)),
   field("MODE", bits(1, 0), named("direct", "vectored")),
 ];
 const cause = [

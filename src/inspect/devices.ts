@@ -89,9 +89,8 @@ export const deviceCalls = ({ machine, clock }: Subject) => ({
   /** All slots, the empty ones too. */
   slotMap: (): SlotView[] => {
     const { slots, base, stride, firstSpi } = machine.slots.profile;
-    const occupied = new Map(machine.slots.occupied.map((slot) => [slot.slot, slot]));
     return Array.from({ length: slots }, (_, slot) => {
-      const found = occupied.get(slot);
+      const found = machine.slots.at(slot);
       const place = { slot, base: base + slot * stride, ...interrupt(firstSpi + slot) };
       return found === undefined ? place : { ...place, device: summary(found) };
     });
@@ -99,7 +98,7 @@ export const deviceCalls = ({ machine, clock }: Subject) => ({
 
   /** The device in a slot; undefined if that is empty. */
   device: (slot: number): DeviceView | undefined => {
-    const found = machine.slots.occupied.find((occupied) => occupied.slot === slot);
+    const found = machine.slots.at(slot);
     return found && viewDevice(found, clock.nowMs());
   },
 });

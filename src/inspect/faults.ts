@@ -1,11 +1,10 @@
 /** Faults on demand: what can be made to fail, what is about to, and how to end it. */
 import { SPI_BASE, SPI_COUNT } from "../irq/distributor.ts";
-import type { Machine } from "../machine/machine.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import type { DiskFault } from "./faulty-disk.ts";
-import { FaultyDisk } from "./faulty-disk.ts";
-import type { WireFault } from "./faulty-wire.ts";
-import { FaultyWire } from "./faulty-wire.ts";
+import { type ArmedFault, ArmedFaults } from "./armed-faults.ts";
+import { type DiskFault, FaultyDisk } from "./faulty-disk.ts";
+import { FaultyWire, type WireFault } from "./faulty-wire.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import type { Subject } from "./subject.ts";
 
 export type { DiskFault } from "./faulty-disk.ts";
@@ -21,7 +20,7 @@ export const DELAY_MAX_MS = 60_000;
 export const ARMED_MAX = 32;
 
 /** One fault that is armed. */
-interface ArmedFault {
+interface ArmedView {
   readonly id: number;
   readonly device: string;
   /** Such as "write fails". */
@@ -34,10 +33,15 @@ interface ArmedFault {
 export interface FaultsView {
   readonly disks: readonly string[];
   readonly cards: readonly { name: string; hasCarrier: boolean; isCut: boolean }[];
-  readonly armed: readonly ArmedFault[];
+  readonly armed: readonly ArmedView[];
   readonly plugged: readonly { slot: number; name: string }[];
   readonly unplugged: readonly { slot: number; name: string }[];
-  readonly spis: { readonly first: number; readonly last: number };
+  readonly spis: {
+    readonly first: number;
+    readonly last: number;
+    /** That of slot 0; the others follow. */
+    readonly ofSlots: number;
+  };
 }
 
 interface Unplugged {
@@ -87,7 +91,7 @@ class Faults {
         name: transport.name,
       })),
       unplugged: this.unplugged.map(({ slot, device }) => ({ slot, name: device.name })),
-      spis: { first: 1, last: SPI_COUNT },
+      spis: { first: 1, last: SPI_COUNT, ofSlots: machine.slots.profile.firstSpi },
     };
   }
 
@@ -99,13 +103,11 @@ class Faults {
     const disk =
       point.via instanceof FaultyDisk
         ? point.via
-        : new FaultyDisk(point.disk, sleep, (met) => this.#hit(met));
+        : new FaultyDisk(point.disk, sleep, new ArmedFaults((met) => this.#hit(met)));
     const armed = { fault, left: fault.requests, hits: 0 };
-    const id = this.#arm(name, diskText(fault), armed, () => {
-      remove(disk.faults, armed);
-      if (disk.faults.length === 0) point.via = point.disk;
+    const id = this.#arm(name, diskText(fault), armed, disk.faults, () => {
+      point.via = point.disk;
     });
-    disk.faults.push(armed);
     point.via = disk;
     return id;
   }
@@ -117,13 +119,11 @@ class Faults {
     const filter =
       wire.filter instanceof FaultyWire
         ? wire.filter
-        : new FaultyWire(random, (met) => this.#hit(met));
+        : new FaultyWire(random, new ArmedFaults((met) => this.#hit(met)));
     const armed = { fault, left: fault.frames ?? Infinity, hits: 0 };
-    const id = this.#arm(name, wireText(fault), armed, () => {
-      remove(filter.faults, armed);
-      if (filter.faults.length === 0) wire.filter = undefined;
+    const id = this.#arm(name, wireText(fault), armed, filter.faults, () => {
+      wire.filter = undefined;
     });
-    filter.faults.push(armed);
     wire.filter = filter;
     return id;
   }
@@ -143,7 +143,7 @@ class Faults {
   /** The device forgets what is under way; what it has acknowledged of a disk is stored. */
   async unplug(slot: number): Promise<void> {
     const { machine, backends } = this.#subject;
-    const occupied = machine.slots.occupied.find((candidate) => candidate.slot === slot);
+    const occupied = machine.slots.at(slot);
     if (occupied === undefined) throw new Error(`slot ${slot} is empty`);
     const { device } = occupied.transport;
     occupied.detach();
@@ -174,10 +174,22 @@ class Faults {
     return wire;
   }
 
-  #arm(device: string, text: string, armed: Armed["armed"], clear: () => void): number {
+  /** `mended` is called when the last fault of the list is gone. */
+  #arm<Fault>(
+    device: string,
+    text: string,
+    armed: ArmedFault<Fault>,
+    faults: ArmedFaults<Fault>,
+    mended: () => void,
+  ): number {
     if (this.armed.length >= ARMED_MAX) throw new Error(`${ARMED_MAX} faults are armed already`);
     const id = this.#count++;
+    const clear = (): void => {
+      faults.remove(armed);
+      if (faults.all.length === 0) mended();
+    };
     this.armed.push({ id, device, text, armed, clear });
+    faults.all.push(armed);
     const { left } = armed;
     const times = Number.isFinite(left) ? `for the next ${left}` : "until it is cleared";
     this.#tell(device, `fault armed: ${text}, ${times}`);
@@ -209,11 +221,10 @@ class Faults {
   }
 }
 
-const faultsOf = new WeakMap<Machine, Faults>();
+const faultsOf = onePerMachine((subject) => new Faults(subject));
 
 export function faultCalls(subject: Subject) {
-  const faults = faultsOf.get(subject.machine) ?? new Faults(subject);
-  faultsOf.set(subject.machine, faults);
+  const faults = faultsOf(subject);
   return {
     faults: (): FaultsView => faults.view(),
     /** Makes requests of a disk fail or late; gives the fault's id. */

@@ -1,5 +1,6 @@
 /** A disk in which requests fail or are late, as somebody asked for. */
 import type { BlockBackend, BlockTarget } from "../virtio/devices/block-backend.ts";
+import type { ArmedFaults } from "./armed-faults.ts";
 import type { Sleep } from "./subject.ts";
 
 /** Discarding, zeroing and erasing count as writing. */
@@ -14,28 +15,19 @@ export interface DiskFault {
   readonly delayMs?: number;
 }
 
-/** A fault that still has requests to meet. */
-export interface ArmedDiskFault {
-  readonly fault: DiskFault;
-  left: number;
-  hits: number;
-}
-
 /**
  * A request that fails does nothing at all, and the guest is told (VIRTIO_BLK_S_IOERR). What is late is
  * the answer: the work itself is done at once, so that nothing that comes later can be overtaken by it.
  */
 export class FaultyDisk implements BlockBackend {
-  readonly faults: ArmedDiskFault[] = [];
+  readonly faults: ArmedFaults<DiskFault>;
   readonly #disk: BlockBackend;
   readonly #sleep: Sleep;
-  readonly #onHit: (armed: ArmedDiskFault) => void;
 
-  /** @param onHit a request met a fault; with none left, for the last time. */
-  constructor(disk: BlockBackend, sleep: Sleep, onHit: (armed: ArmedDiskFault) => void) {
+  constructor(disk: BlockBackend, sleep: Sleep, faults: ArmedFaults<DiskFault>) {
     this.#disk = disk;
     this.#sleep = sleep;
-    this.#onHit = onHit;
+    this.faults = faults;
   }
 
   get sectors(): number {
@@ -82,15 +74,7 @@ export class FaultyDisk implements BlockBackend {
   }
 
   #take(operation: DiskOperation, effect: DiskFault["effect"]): DiskFault | undefined {
-    const armed = this.faults.find(
-      ({ fault }) => fault.operation === operation && fault.effect === effect,
-    );
-    if (armed === undefined) return undefined;
-    armed.left--;
-    armed.hits++;
-    if (armed.left === 0) this.faults.splice(this.faults.indexOf(armed), 1);
-    this.#onHit(armed);
-    return armed.fault;
+    return this.faults.take((fault) => fault.operation === operation && fault.effect === effect);
   }
 
   async #later(answer: void | Promise<void>, ms: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { toFrames } from "../packet/frames.ts";
 import { PACKET_HEADER, PacketLayout, packetFault } from "../packet/header.ts";
 import type { WireDirection, WireFilter } from "../virtio/devices/net-wire.ts";
+import type { ArmedFaults } from "./armed-faults.ts";
 
 /** Addresses and type: a frame that is damaged there would only go astray. */
 const ETHERNET_HEADER = 14;
@@ -15,25 +16,17 @@ export interface WireFault {
   readonly percent?: number;
 }
 
-export interface ArmedWireFault {
-  readonly fault: WireFault;
-  /** Infinity for a share. */
-  left: number;
-  hits: number;
-}
-
 type Next = (bytes: Uint8Array<ArrayBuffer>, isPacket: boolean) => boolean;
 
 export class FaultyWire implements WireFilter {
-  readonly faults: ArmedWireFault[] = [];
+  readonly faults: ArmedFaults<WireFault>;
   readonly #random: () => number;
-  readonly #onHit: (armed: ArmedWireFault) => void;
   readonly #layout = new PacketLayout();
 
   /** @param random from 0 to below 1. */
-  constructor(random: () => number, onHit: (armed: ArmedWireFault) => void) {
+  constructor(random: () => number, faults: ArmedFaults<WireFault>) {
     this.#random = random;
-    this.#onHit = onHit;
+    this.faults = faults;
   }
 
   pass(
@@ -50,17 +43,11 @@ export class FaultyWire implements WireFilter {
   }
 
   #take(direction: WireDirection): WireFault["effect"] | undefined {
-    for (const armed of this.faults) {
-      const { fault } = armed;
-      if (fault.direction !== "both" && fault.direction !== direction) continue;
-      if (fault.percent !== undefined && this.#random() * 100 >= fault.percent) continue;
-      armed.left--;
-      armed.hits++;
-      if (armed.left === 0) this.faults.splice(this.faults.indexOf(armed), 1);
-      this.#onHit(armed);
-      return fault.effect;
-    }
-    return undefined;
+    const met = this.faults.take((fault) => {
+      if (fault.direction !== "both" && fault.direction !== direction) return false;
+      return fault.percent === undefined || this.#random() * 100 < fault.percent;
+    });
+    return met?.effect;
   }
 
   /**

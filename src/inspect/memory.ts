@@ -1,8 +1,8 @@
 /** The guest's memory: what is where, its bytes, and a search through them. */
-
 import type { Bus } from "../bus/bus.ts";
 import type { Machine } from "../machine/machine.ts";
 import { translationState } from "./hart-state.ts";
+import { hex, hexBytes } from "./hex.ts";
 import { type Mark, marksOf } from "./memory-marks.ts";
 import { type FoundBytes, parsePattern, search } from "./memory-search.ts";
 import type { Subject } from "./subject.ts";
@@ -130,13 +130,8 @@ function changeText(before: readonly MemoryRun[], after: Uint8Array): string {
   const place = hex(before[0].physical ?? before[0].address);
   if (after.length > MAX_LOGGED_BYTES) return `changed ${after.length} bytes at ${place}`;
   const old = before.flatMap(({ bytes = [] }) => [...bytes]);
-  return `changed ${bytesText(old)} to ${bytesText([...after])} at ${place}`;
+  return `changed ${hexBytes(old)} to ${hexBytes(after)} at ${place}`;
 }
-
-const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
-
-const bytesText = (bytes: readonly number[]): string =>
-  bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 class Reader {
   readonly #machine: Machine;

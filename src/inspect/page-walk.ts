@@ -6,6 +6,7 @@ import type { PrivilegeMode } from "../cpu/hart-port.ts";
 import { Menvcfg, Mstatus } from "../cpu/state.ts";
 import { NAPOT, PPN_MASK, Pte, SatpMode } from "../cpu/walk.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import { hex } from "./hex.ts";
 
 export type Scheme = "Bare" | "Sv39" | "Sv48" | "Sv57";
 
@@ -120,7 +121,7 @@ function lookUp(
   const value = readEntry(memory, address);
   const problem =
     value === undefined
-      ? `there is no memory at the entry's address, 0x${address.toString(16)}`
+      ? `there is no memory at the entry's address, ${hex(address)}`
       : problemOf(value, level, has(state.menvcfg, Menvcfg.PBMTE));
   const bits = value ?? 0n;
   const entry: PageTableEntry = {

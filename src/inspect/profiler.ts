@@ -11,7 +11,9 @@ import type { Machine } from "../machine/machine.ts";
 import type { Sampler } from "../machine/machine-types.ts";
 import { callStack, isReturn, KnownCode } from "./call-stack.ts";
 import { translationState } from "./hart-state.ts";
+import { hex } from "./hex.ts";
 import { LinuxTasks } from "./linux-task.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import {
   type FrameKind,
   type PackedProfile,
@@ -52,7 +54,7 @@ export interface ProfileView {
   readonly top: readonly TopFunction[];
 }
 
-export class Profiler implements Sampler {
+class Profiler implements Sampler {
   dueMs = 0;
   readonly #machine: Machine;
   readonly #clock: Clock;
@@ -150,19 +152,13 @@ export class Profiler implements Sampler {
   #name(pc: bigint, isReturn: boolean, isMachine: boolean): ProfileFrame {
     const kind: FrameKind = isMachine ? "machine" : pc >= KERNEL_HALF ? "kernel" : "user";
     const symbol = this.#symbols.lookup(isReturn ? pc - 1n : pc);
-    return { name: symbol?.name ?? `0x${pc.toString(16)}`, kind };
+    return { name: symbol?.name ?? hex(pc), kind };
   }
 }
 
-const PROFILERS = new WeakMap<Machine, Profiler>();
-
-/** A machine has one profiler, however many look at it. */
-function profilerOf(subject: Subject): Profiler {
-  const { machine, clock } = subject;
-  const profiler = PROFILERS.get(machine) ?? new Profiler(machine, clock, symbolsOf(subject));
-  PROFILERS.set(machine, profiler);
-  return profiler;
-}
+const profilerOf = onePerMachine(
+  (subject) => new Profiler(subject.machine, subject.clock, symbolsOf(subject)),
+);
 
 export const profilerCalls = (subject: Subject) => {
   const profiler = profilerOf(subject);

@@ -1,5 +1,4 @@
 /** What there is to see of the queues of a device. Looking at one keeps its last chains for a while. */
-
 import { queueName } from "./queue/names.ts";
 import type { QueueSubject } from "./queue/queue-view.ts";
 import {
@@ -28,7 +27,7 @@ export function queueCalls({ machine, clock }: Subject) {
   const watch = new QueueWatch(machine.memory, clock, (observer) => machine.observe(observer));
 
   const subjectOf = (slot: number, index: number): QueueSubject => {
-    const occupied = machine.slots.occupied.find((other) => other.slot === slot);
+    const occupied = machine.slots.at(slot);
     if (occupied === undefined) throw new Error(`There is no device in slot ${slot}.`);
     const { transport } = occupied;
     const { name, type, driverFeatures: features, queues } = transport.inspect();

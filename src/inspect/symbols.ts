@@ -2,6 +2,8 @@
 import type { HartPort } from "../cpu/hart-port.ts";
 import type { Machine } from "../machine/machine.ts";
 import { csr, translationState } from "./hart-state.ts";
+import { hex } from "./hex.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import type { Subject } from "./subject.ts";
 import { type PlacedSymbol, SymbolTable } from "./symbol-table.ts";
 import { VirtualMemory } from "./virtual-memory.ts";
@@ -32,6 +34,12 @@ export interface SymbolFile {
    * kernel's, "unknown" that there is none, or that it is not mapped yet.
    */
   readonly match: "same" | "different" | "unknown";
+}
+
+/** What has an address. */
+export interface Placed {
+  /** Name and offset of the address, if they are known. */
+  readonly symbol?: string;
 }
 
 export interface SymbolAt {
@@ -110,7 +118,20 @@ export class Symbols {
     const found = this.lookup(isReturn ? address - 1n : address);
     if (found === undefined) return undefined;
     const offset = address - found.address;
-    return offset === 0n ? found.name : `${found.name}+0x${offset.toString(16)}`;
+    return offset === 0n ? found.name : `${found.name}+${hex(offset)}`;
+  }
+
+  /** `text` for an object that has an address. */
+  placed(address: bigint, isReturn = false): Placed {
+    const symbol = this.text(address, isReturn);
+    return symbol === undefined ? {} : { symbol };
+  }
+
+  /** As `resolve`, of what a person asked for. @throws Error if it means none. */
+  addressOf(text: string): bigint {
+    const address = this.resolve(text);
+    if (address === undefined) throw new Error(`“${text}” is neither a symbol nor a hex number.`);
+    return address;
   }
 
   /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */
@@ -173,14 +194,8 @@ function hexadecimal(text: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(`0x${digits}`);
 }
 
-const SYMBOLS = new WeakMap<Machine, Symbols>();
-
-/** The symbols of a machine; every part of the inspector sees the same. */
-export function symbolsOf({ machine }: Subject): Symbols {
-  const symbols = SYMBOLS.get(machine) ?? new Symbols(machine);
-  SYMBOLS.set(machine, symbols);
-  return symbols;
-}
+/** Every part of the inspector sees the same. */
+export const symbolsOf = onePerMachine(({ machine }) => new Symbols(machine));
 
 export const symbolCalls = (subject: Subject) => {
   const symbols = symbolsOf(subject);
@@ -198,10 +213,6 @@ export const symbolCalls = (subject: Subject) => {
     /** Symbols whose names begin so, in alphabetical order. */
     findSymbols: (prefix: string): PlacedSymbol[] => symbols.search(prefix),
     /** The address that a symbol, `symbol+offset` or a hexadecimal number means. */
-    resolveAddress: (text: string): bigint => {
-      const address = symbols.resolve(text);
-      if (address === undefined) throw new Error(`“${text}” is neither a symbol nor a hex number`);
-      return address;
-    },
+    resolveAddress: (text: string): bigint => symbols.addressOf(text),
   };
 };

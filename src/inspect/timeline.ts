@@ -1,20 +1,13 @@
 /** The record of a machine's requests, and what can be asked of it. */
-import type { Machine } from "../machine/machine.ts";
+import { onePerMachine } from "./one-per-machine.ts";
 import type { Subject } from "./subject.ts";
 import { type ExportKind, FILTER_FIELDS, Timeline } from "./timeline/timeline.ts";
 
-/** A machine has one record, whoever looks and however often the inspector was opened. */
-const timelines = new WeakMap<Machine, Timeline>();
-
-function timelineOf(subject: Subject): Timeline {
-  let timeline = timelines.get(subject.machine);
-  if (timeline === undefined) {
-    timeline = new Timeline(subject);
-    timeline.recorder.start();
-    timelines.set(subject.machine, timeline);
-  }
+const timelineOf = onePerMachine((subject) => {
+  const timeline = new Timeline(subject);
+  timeline.recorder.start();
   return timeline;
-}
+});
 
 export const timelineCalls = (subject: Subject) => {
   const timeline = () => timelineOf(subject);

@@ -4,7 +4,6 @@
  * Bindings are those of Linux's `Documentation/devicetree/bindings`: riscv/cpus, riscv/extensions,
  * timer/sifive,clint, interrupt-controller/sifive,plic-1.0.0 and riscv,aplic, virtio/mmio.
  */
-
 import { CACHE_BLOCK_BYTES } from "../cpu/cache-block.ts";
 import { Interrupt } from "../cpu/hart-port.ts";
 import { TIMEBASE_HZ } from "../irq/timebase.ts";

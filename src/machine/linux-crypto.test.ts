@@ -8,7 +8,6 @@ import {
   constants as rsa,
   sign,
 } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { cryptoAlgorithms } from "../host/crypto-algorithms.ts";
 import { CryptoDevice } from "../virtio/devices/crypto.ts";
@@ -48,12 +47,8 @@ describe.skipIf(!hasGuest)("the crypto device in Linux", () => {
   beforeAll(async () => {
     session = new LinuxSession({ attach: (machine) => machine.attach(device) });
     await session.until(PROMPT);
-    // To the shell a tab is a question.
-    const source = readFileSync(USER, "utf8").replaceAll("\t", " ");
-    session.type(`cat > cu.c <<'END'\n${source}END\n`);
-    await session.until(/cipher\(args \+ 1\)[\s\S]*END[\s\S]*# /);
-    const output = await session.command("tcc -o cu cu.c; modprobe virtio_crypto; ls cu");
-    if (/error|No such/.test(output)) throw new Error(output);
+    await session.compile(USER, "cu");
+    await session.command("modprobe virtio_crypto");
     await put("pages", DATA);
   }, 2 * LIMIT_MS);
 

@@ -6,8 +6,8 @@ import { Bus } from "../bus/bus.ts";
 import type { HartPort, Interrupt } from "../cpu/hart-port.ts";
 import { Sbi } from "../cpu/sbi.ts";
 import { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
-import { GuestMemory, type RamRegion } from "../memory/guest-memory.ts";
-import { type MemoryWindow, WINDOW_BLOCK_BYTES } from "../memory/memory-window.ts";
+import type { GuestMemory } from "../memory/guest-memory.ts";
+import type { MemoryWindow } from "../memory/memory-window.ts";
 import { ByteQueue } from "../platform/byte-queue.ts";
 import { MAX_PENDING_INPUT } from "../platform/uart16550.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -21,16 +21,14 @@ import type { HartModel } from "./hart-model.ts";
 import { Hold } from "./hold.ts";
 import { Htif } from "./htif.ts";
 import { Interrupts } from "./interrupts.ts";
-import { LoadError } from "./load-error.ts";
 import { type LoadResult, load } from "./loader.ts";
+import { createMemory } from "./machine-memory.ts";
 import {
   type BootRequest,
   DEFAULT_RAM_BYTES,
-  MAX_RAM_BYTES,
   type MachineExit,
   type MachineOptions,
   type MachineSnapshot,
-  MIN_RAM_BYTES,
   type Sampler,
 } from "./machine-types.ts";
 import { type MachineObserver, Observers } from "./observers.ts";
@@ -40,10 +38,9 @@ import { riscvHart } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
 import { SliceBudget } from "./slice.ts";
 import { checkVirtioRules, choiceFor } from "./virtio-rules.ts";
-import { Windows } from "./windows.ts";
+import type { Windows } from "./windows.ts";
 
 const MIB = 1024 * 1024;
-const WASM_PAGE = 64 * 1024;
 
 /** Bytes of `rng-seed`: what Linux takes to initialise its generator, twice over. */
 const RNG_SEED_BYTES = 64;
@@ -69,8 +66,6 @@ export class Machine {
 
   readonly #options: MachineOptions;
   readonly #model: HartModel;
-  readonly #linear: WebAssembly.Memory;
-  readonly #ram: RamRegion;
   readonly #windows: Windows;
   readonly #sbi: Sbi;
   readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
@@ -98,14 +93,17 @@ export class Machine {
     this.#options = options;
     this.profile = PROFILES[options.profile ?? "tabvisor"];
     this.interruptController = options.interruptController ?? "plic";
-    this.ramBytes = checkRam(options.ramBytes ?? DEFAULT_RAM_BYTES);
+    this.ramBytes = options.ramBytes ?? DEFAULT_RAM_BYTES;
     this.#model = options.hart ?? riscvHart();
-    const offset = this.#model.memoryBytes;
-    const windowBytes = checkWindows(this.ramBytes, options.windowBytes ?? 0);
-    this.#linear = allocate(offset + this.ramBytes + windowBytes, options.shared ?? false);
-    this.#ram = { base: this.profile.ramBase, size: this.ramBytes, offset };
-    this.memory = new GuestMemory(this.#linear, [this.#ram]);
-    this.#windows = new Windows(this.memory, this.#ram, windowBytes);
+    const { linear, ram, guest, windows } = createMemory({
+      ramBase: this.profile.ramBase,
+      ramBytes: this.ramBytes,
+      windowBytes: options.windowBytes ?? 0,
+      hartBytes: this.#model.memoryBytes,
+      shared: options.shared ?? false,
+    });
+    this.memory = guest;
+    this.#windows = windows;
     this.timebase = new AdjustableTimebase(new ClockTimebase(options.clock));
     this.consoles = new ConsoleHub({
       onOutput: (port, bytes) => options.events?.onConsole?.(port, bytes) ?? true,
@@ -140,8 +138,8 @@ export class Machine {
     // Here and not at boot: its code is generated while the files are still on their way.
     const hart = this.#model.create({
       id: BOOT_HART,
-      memory: this.#linear,
-      ram: this.#ram,
+      memory: linear,
+      ram,
       guestMemory: this.memory,
       bus: this.bus,
       time: () => this.timebase.ticks(),
@@ -459,23 +457,6 @@ export class Machine {
   }
 }
 
-function checkRam(bytes: number): number {
-  if (bytes >= MIN_RAM_BYTES && bytes <= MAX_RAM_BYTES && bytes % MIB === 0) return bytes;
-  throw new RangeError(
-    `RAM must be a whole number of MiB from ${MIN_RAM_BYTES / MIB} to ${MAX_RAM_BYTES / MIB}`,
-  );
-}
-
-function checkWindows(ramBytes: number, bytes: number): number {
-  if (bytes >= 0 && ramBytes + bytes <= MAX_RAM_BYTES && bytes % WINDOW_BLOCK_BYTES === 0) {
-    return bytes;
-  }
-  throw new LoadError(
-    `The machine would have ${(ramBytes + bytes) / MIB} MiB of memory with what is above its RAM.`,
-    `It can have ${MAX_RAM_BYTES / MIB}: give it less to plug, or a smaller persistent memory.`,
-  );
-}
-
 /** Every slot is in the tree, the empty ones too: a driver may look again after a device came. */
 function slotNodes({ virtio }: Profile): PlacedDevice[] {
   return Array.from({ length: virtio.slots }, (_, slot) => ({
@@ -483,17 +464,4 @@ function slotNodes({ virtio }: Profile): PlacedDevice[] {
     window: { base: virtio.base + slot * virtio.stride, size: virtio.stride },
     interrupt: { source: virtio.firstSpi + slot, trigger: virtio.trigger },
   }));
-}
-
-function allocate(bytes: number, shared: boolean): WebAssembly.Memory {
-  const pages = Math.ceil(bytes / WASM_PAGE);
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new LoadError(
-      `There is no memory for a machine of ${Math.ceil(bytes / MIB)} MiB.`,
-      "Give it less RAM, or close other tabs.",
-    );
-  }
 }

@@ -4,7 +4,6 @@
  * The same linear memory holds the hart's state and caches below the RAM, so a range that is not
  * wholly inside a region is never handed out: that check is what keeps a hostile guest inside.
  */
-
 import { MemoryWindow, WINDOW_BLOCK_BYTES } from "./memory-window.ts";
 import type { RamRegion } from "./ram-region.ts";
 

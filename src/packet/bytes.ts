@@ -1,8 +1,15 @@
 /** Bytes: in one piece, and with big-endian ("network order") access, for which callers check lengths. */
 
+/** How many bytes `parts` have together. */
+export function totalLength(parts: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
+}
+
 /** The bytes of `parts` in one piece. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const bytes = new Uint8Array(totalLength(parts));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

@@ -1,4 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { MAX_DISK_BYTES } from "../host/indexeddb-disk.ts";
+import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../machine/machine-types.ts";
+import { WINDOW_BLOCK_BYTES } from "../memory/memory-window.ts";
+import { MEM_SECTION_BYTES } from "../virtio/devices/mem.ts";
 import {
   DEFAULT_APPEND,
   DEFAULT_RAM_MIB,
@@ -8,6 +12,8 @@ import {
 } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { MAX_RAM_MIB } from "./memory-config.ts";
+
+const MIB = 2 ** 20;
 
 const read = (query: string, page = "https://host/sub/") =>
   readBootConfig(new URL(query, page), new URL(page));
@@ -87,6 +93,27 @@ describe("readBootConfig", () => {
     expect(read(`?ram=${MAX_RAM_MIB}`).ramMiB).toBe(MAX_RAM_MIB);
     for (const ram of [MIN_RAM_MIB - 1, MAX_RAM_MIB + 1, "lots", "-5", "1e3"]) {
       expect(() => read(`?ram=${ram}`)).toThrow(ConfigError);
+    }
+  });
+
+  it("has the limits of the machine that it describes", () => {
+    const isTaken = (query: string) => {
+      try {
+        return read(query).ramMiB > 0;
+      } catch {
+        return false;
+      }
+    };
+    const limits: [parameter: string, least: number, step: number, most: number][] = [
+      ["ram", MIN_RAM_BYTES, MIB, MAX_RAM_BYTES],
+      ["ram=1024&hotplug", MEM_SECTION_BYTES, MEM_SECTION_BYTES, MAX_RAM_BYTES / 2],
+      ["ram=1024&dax", WINDOW_BLOCK_BYTES, WINDOW_BLOCK_BYTES, MAX_RAM_BYTES / 2],
+      ["disksize", MIB, MIB, MAX_DISK_BYTES],
+    ];
+    for (const [parameter, least, step, most] of limits) {
+      const mib = [least - step, least, least + step / 2, most, most + step].map((at) => at / MIB);
+      const taken = mib.map((value) => isTaken(`?${parameter}=${value}`));
+      expect(taken, parameter).toEqual([false, true, false, true, false]);
     }
   });
 

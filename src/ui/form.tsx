@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ConfigError } from "./config-error.ts";
+import { formatBytes } from "./format.ts";
 
 export interface TextFieldProps {
   readonly label: string;
@@ -23,6 +24,37 @@ export function TextField({ label, value, onInput, numeric }: TextFieldProps): J
     </label>
   );
 }
+
+export interface FileFieldProps {
+  readonly label: string;
+  /** What is picked, or what may be. */
+  readonly hint: string;
+  /** Default: one file. */
+  readonly picks?: "files" | "directory";
+  readonly onPick: (files: readonly File[]) => void;
+}
+
+/** The label is what is seen of it; the field that lies over it is there for keys and screen readers. */
+export function FileField({ label, hint, picks, onPick }: FileFieldProps): JSX.Element {
+  return (
+    <label class="field file">
+      <span>{label}</span>
+      <span class="hint">{hint}</span>
+      <input
+        type="file"
+        aria-label={label}
+        multiple={picks !== undefined}
+        ref={(input) => {
+          if (input !== null) input.webkitdirectory = picks === "directory";
+        }}
+        onChange={({ currentTarget }) => onPick([...(currentTarget.files ?? [])])}
+      />
+    </label>
+  );
+}
+
+/** A file as its field shows it. */
+export const fileText = (file: File): string => `${file.name}, ${formatBytes(file.size)}`;
 
 export interface ChoicesProps {
   /** What the form does. */

@@ -1,8 +1,8 @@
 /** Asks how large the disk is to be. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { Dialog } from "./dialog.tsx";
 import { Choices } from "./form.tsx";
-import { Dialog } from "./panels.tsx";
 import type { Session } from "./session.ts";
 
 const GIB = 2 ** 30;

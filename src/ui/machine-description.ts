@@ -3,7 +3,6 @@
  * address is the one description, and `boot-config.ts` says what it means; here is what its fields are,
  * and how they look in the other two.
  */
-
 import type { BootConfig } from "../worker/protocol.ts";
 import { DEFAULT_APPEND, readBootConfig } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";

@@ -2,10 +2,10 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { MemoryStats } from "../worker/protocol.ts";
+import { Dialog } from "./dialog.tsx";
 import { Choices, TextField, useForm } from "./form.tsx";
 import { formatBytes } from "./format.ts";
 import { readBalloon, readPlugged } from "./memory-config.ts";
-import { Dialog } from "./panels.tsx";
 import type { Session } from "./session.ts";
 
 const MIB = 1 << 20;

@@ -2,11 +2,10 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { MIN_RAM_MIB, readRam } from "./boot-config.ts";
-import { Choices, TextField, useForm } from "./form.tsx";
-import { formatBytes } from "./format.ts";
+import { Dialog } from "./dialog.tsx";
+import { Choices, FileField, fileText, TextField, useForm } from "./form.tsx";
 import { LendFields, lend } from "./lend-fields.tsx";
 import { MAX_RAM_MIB } from "./memory-config.ts";
-import { Dialog } from "./panels.tsx";
 import { configOf, type Picked, sharedOf } from "./picked-files.ts";
 import type { Session } from "./session.ts";
 import type { Role } from "./sniff.ts";
@@ -50,7 +49,7 @@ interface ShareFieldsProps {
 }
 
 function ShareFields({ session, dropped, onClose }: ShareFieldsProps): JSX.Element {
-  const share = (files: Iterable<File>): void => {
+  const share = (files: readonly File[]): void => {
     session.share(sharedOf(files));
     onClose();
   };
@@ -69,39 +68,19 @@ function ShareFields({ session, dropped, onClose }: ShareFieldsProps): JSX.Eleme
   return (
     <>
       <LendFields session={session} />
-      <ShareField label="Share files" hint="in /mnt/files; changes stay apart" onPick={share} />
-      <ShareField
+      <FileField
+        label="Share files"
+        hint="in /mnt/files; changes stay apart"
+        picks="files"
+        onPick={share}
+      />
+      <FileField
         label="Share a directory"
         hint="with all that is in it"
+        picks="directory"
         onPick={share}
-        directory
       />
     </>
-  );
-}
-
-interface ShareFieldProps {
-  readonly label: string;
-  readonly hint: string;
-  readonly directory?: boolean;
-  readonly onPick: (files: Iterable<File>) => void;
-}
-
-function ShareField({ label, hint, directory, onPick }: ShareFieldProps): JSX.Element {
-  return (
-    <label class="field file">
-      <span>{label}</span>
-      <span class="hint">{hint}</span>
-      <input
-        type="file"
-        aria-label={label}
-        multiple
-        ref={(input) => {
-          if (input !== null) input.webkitdirectory = directory ?? false;
-        }}
-        onChange={(event) => onPick(event.currentTarget.files ?? [])}
-      />
-    </label>
   );
 }
 
@@ -123,15 +102,17 @@ function OpenForm({ session, dropped, onClose }: OpenFormProps): JSX.Element {
   });
   return (
     <form onSubmit={onSubmit}>
-      {ROLES.map(({ role, label, hint }) => (
-        <FileField
-          key={role}
-          label={label}
-          hint={hint}
-          file={picked[role]}
-          onPick={(file) => setPicked({ ...picked, [role]: file })}
-        />
-      ))}
+      {ROLES.map(({ role, label, hint }) => {
+        const file = picked[role];
+        return (
+          <FileField
+            key={role}
+            label={label}
+            hint={file === undefined ? hint : fileText(file)}
+            onPick={([next]) => setPicked({ ...picked, [role]: next })}
+          />
+        );
+      })}
       <TextField label="Command line" value={append} onInput={setAppend} />
       <TextField
         label={`Memory, ${MIN_RAM_MIB} to ${MAX_RAM_MIB} MiB`}
@@ -142,27 +123,5 @@ function OpenForm({ session, dropped, onClose }: OpenFormProps): JSX.Element {
       {complaint}
       <Choices submit="Boot" onCancel={onClose} />
     </form>
-  );
-}
-
-interface FileFieldProps {
-  readonly label: string;
-  readonly hint: string;
-  readonly file: File | undefined;
-  readonly onPick: (file: File | undefined) => void;
-}
-
-function FileField({ label, hint, file, onPick }: FileFieldProps): JSX.Element {
-  const state = file === undefined ? hint : `${file.name}, ${formatBytes(file.size)}`;
-  return (
-    <label class="field file">
-      <span>{label}</span>
-      <span class="hint">{state}</span>
-      <input
-        type="file"
-        aria-label={label}
-        onChange={(event) => onPick(event.currentTarget.files?.[0])}
-      />
-    </label>
   );
 }

@@ -1,7 +1,7 @@
 /** What is shown over the terminal: loading, errors, the end of a machine, and questions. */
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import type { JSX } from "preact";
 import type { ExitReason, ImageName } from "../worker/protocol.ts";
+import { EraseDialog } from "./dialog.tsx";
 import { formatBytes } from "./format.ts";
 import { go } from "./inspector/address.ts";
 import type { Exit, Progress, Session } from "./session.ts";
@@ -122,36 +122,6 @@ function toneOf({ reason }: Exit): string {
   return reason === "panic" || reason === "fail" ? "bad" : "calm";
 }
 
-export interface DialogProps {
-  readonly open: boolean;
-  readonly title: string;
-  readonly onClose: () => void;
-  readonly children: ComponentChildren;
-}
-
-/** A modal dialog: Escape and a click outside close it, and the browser keeps the focus inside. */
-export function Dialog({ open, title, onClose, children }: DialogProps): JSX.Element {
-  const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (open) element.current?.showModal();
-    else element.current?.close();
-  }, [open]);
-  return (
-    <dialog
-      ref={element}
-      class="dialog"
-      aria-label={title}
-      onClose={onClose}
-      onPointerDown={(event) => event.target === element.current && onClose()}
-    >
-      <div class="sheet">
-        <h2>{title}</h2>
-        {open && children}
-      </div>
-    </dialog>
-  );
-}
-
 export interface ResetDialogProps {
   readonly session: Session;
   readonly open: boolean;
@@ -162,21 +132,14 @@ export interface ResetDialogProps {
 export function ResetDialog({ session, open, onClose }: ResetDialogProps): JSX.Element {
   const disk = session.config.value?.disk;
   const kept = disk?.base === undefined ? "Everything on it" : "Everything you changed on it";
-  const reset = (): void => {
-    onClose();
-    session.resetDisk();
-  };
   return (
-    <Dialog open={open} title={`Reset disk “${disk?.name}”?`} onClose={onClose}>
-      <p>{kept} is erased for good, and the machine starts again.</p>
-      <div class="choices">
-        <button type="button" onClick={onClose}>
-          Keep it
-        </button>
-        <button type="button" class="main danger" onClick={reset}>
-          Erase and restart
-        </button>
-      </div>
-    </Dialog>
+    <EraseDialog
+      open={open}
+      title={`Reset disk “${disk?.name}”?`}
+      warning={`${kept} is erased for good, and the machine starts again.`}
+      action="Erase and restart"
+      onErase={() => session.resetDisk()}
+      onClose={onClose}
+    />
   );
 }

@@ -1,7 +1,7 @@
 /** Keys that are the page's and not the guest's, and the list of them. */
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { Dialog } from "./panels.tsx";
+import { Dialog } from "./dialog.tsx";
 
 interface Shortcut {
   readonly keys: string;

@@ -9,7 +9,8 @@ import { RAM_BASE, settle, TestDriver } from "./testing/driver.ts";
 import type { DriverQueue, FlaggedPart } from "./testing/driver-queue.ts";
 import { ask, unanswered } from "./testing/honest.ts";
 import { PackedDriverQueue } from "./testing/packed-driver-queue.ts";
-import { SPECIMENS, type Specimen } from "./testing/specimens.ts";
+import type { Specimen } from "./testing/specimen.ts";
+import { SPECIMENS } from "./testing/specimens.ts";
 import { SplitDriverQueue } from "./testing/split-driver-queue.ts";
 
 const { NEXT, WRITE, INDIRECT } = DescriptorFlag;

@@ -1,25 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { bit, DescriptorFlag, Feature, InterruptBit, Status } from "./spec.ts";
+import { DescriptorFlag, Status } from "./spec.ts";
 import { RAM_BASE, TestDriver } from "./testing/driver.ts";
 import { ManualDevice, taken } from "./testing/manual-device.ts";
 import type { RawPackedDescriptor } from "./testing/packed-driver-queue.ts";
+import { NO_EVENT_IDX, startRing } from "./testing/ring.ts";
 
 const { NEXT, WRITE, INDIRECT, AVAIL, USED } = DescriptorFlag;
-const NO_EVENT_IDX = ~bit(Feature.EVENT_IDX);
 
 function create(accept = NO_EVENT_IDX) {
-  const device = new ManualDevice();
-  const driver = new TestDriver(device, { packed: true }).start({ accept });
-  const [queue] = driver.packedQueues;
-  const pop = () => device.queue.pop();
-  const broken = () => {
-    const { needsReset } = driver.transport.inspect();
-    const status = (driver.status & Status.DEVICE_NEEDS_RESET) !== 0;
-    expect(status).toBe(needsReset !== undefined);
-    if (status) expect(driver.acknowledge() & InterruptBit.CONFIG_CHANGE).toBeTruthy();
-    return needsReset;
-  };
-  return { device, driver, queue, pop, broken };
+  const ring = startRing(true, accept);
+  const [queue] = ring.driver.packedQueues;
+  return { ...ring, queue };
 }
 
 describe("packed ring", () => {

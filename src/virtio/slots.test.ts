@@ -39,6 +39,8 @@ describe("virtio slots", () => {
     expect(spis).toEqual([16, 17]);
     expect(read(b.base + Register.DeviceID)).toBe(4);
     expect(slots.occupied).toEqual([a, b]);
+    expect(slots.at(1)).toBe(b);
+    for (const empty of [2, -1, 32]) expect(slots.at(empty)).toBeUndefined();
   });
 
   it("shows an empty slot as a placeholder", () => {

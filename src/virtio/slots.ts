@@ -77,6 +77,11 @@ export class VirtioSlots implements MmioHandler {
     return this.#slots.filter((slot) => slot !== undefined);
   }
 
+  /** What is in a slot; undefined if that is empty, or there is none. */
+  at(slot: number): VirtioSlot | undefined {
+    return this.#slots[slot];
+  }
+
   /**
    * Gives `device` the lowest free slot, or slot `at`; `choice` says which features that slot offers.
    * @throws Error if none is free, or that one is not.

@@ -2,25 +2,15 @@ import { describe, expect, it } from "vitest";
 import { bit, DescriptorFlag, Feature, InterruptBit, Status } from "./spec.ts";
 import { RAM_BASE, TestDriver } from "./testing/driver.ts";
 import { ManualDevice, taken } from "./testing/manual-device.ts";
+import { NO_EVENT_IDX, startRing } from "./testing/ring.ts";
 import type { SplitDriverQueue } from "./testing/split-driver-queue.ts";
 
 const { NEXT, WRITE, INDIRECT } = DescriptorFlag;
 
-const NO_EVENT_IDX = ~bit(Feature.EVENT_IDX);
-
 function create(accept = NO_EVENT_IDX) {
-  const device = new ManualDevice();
-  const driver = new TestDriver(device).start({ accept });
-  const [queue] = driver.splitQueues;
-  const pop = () => device.queue.pop();
-  const broken = () => {
-    const { needsReset } = driver.transport.inspect();
-    const status = (driver.status & Status.DEVICE_NEEDS_RESET) !== 0;
-    expect(status).toBe(needsReset !== undefined);
-    if (status) expect(driver.acknowledge() & InterruptBit.CONFIG_CHANGE).toBeTruthy();
-    return needsReset;
-  };
-  return { device, driver, queue, pop, broken };
+  const ring = startRing(false, accept);
+  const [queue] = ring.driver.splitQueues;
+  return { ...ring, queue };
 }
 
 describe("notification", () => {

@@ -6,15 +6,13 @@ import type { Subject } from "../inspect/subject.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
+import { type Share, shareDevice, shareWindowBytes } from "../machine/share.ts";
 import { parseVirtioRule } from "../machine/virtio-rules.ts";
-import { windowBytesFor } from "../machine/windows.ts";
-import { NinePDevice } from "../virtio/devices/9p.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
 import { BlockSwitch } from "../virtio/devices/block-switch.ts";
 import type { ConsoleDevice } from "../virtio/devices/console.ts";
 import type { CryptoDevice } from "../virtio/devices/crypto.ts";
 import { EntropyDevice } from "../virtio/devices/entropy.ts";
-import { FsDevice } from "../virtio/devices/fs.ts";
 import type { HostTree } from "../virtio/devices/host-tree/host-tree.ts";
 import type { NetWire } from "../virtio/devices/net-wire.ts";
 import { RtcDevice } from "../virtio/devices/rtc.ts";
@@ -25,7 +23,7 @@ import { MachineGdbRelay } from "./gdb-relay.ts";
 import { GuestConsole } from "./guest-console.ts";
 import { GuestLinks } from "./guest-links.ts";
 import { MediaDevices } from "./media-devices.ts";
-import { MemoryDevices } from "./memory-devices.ts";
+import { PageMemoryDevices } from "./memory-devices.ts";
 import type { BootConfig, Stats } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
@@ -53,7 +51,7 @@ export class Guest {
   readonly #meter: ActivityMeter;
   readonly #loop: RunLoop;
   readonly #screen: ConsoleDevice;
-  readonly #memory: MemoryDevices;
+  readonly #memory: PageMemoryDevices;
   /** Where faults can be put. */
   readonly #disks = new Map<string, BlockSwitch>();
   readonly #wires = new Map<string, NetWire>();
@@ -77,7 +75,9 @@ export class Guest {
     this.#meter = new ActivityMeter(() => services.clock.nowMs());
     this.console = new GuestConsole(services, this.#meter);
     this.links = new GuestLinks(config);
-    this.#memory = new MemoryDevices(config.memory ?? {}, pmem);
+    this.#memory = new PageMemoryDevices(config.memory ?? {}, pmem, (bytes) =>
+      this.#meter.count("disk", bytes),
+    );
     this.media = new MediaDevices(config, services);
     const report: Report = (level, source, text) => services.log.add(level, source, text);
     this.#machine = new Machine({
@@ -85,7 +85,7 @@ export class Guest {
       clock: services.clock,
       entropy: services.fillRandom,
       ramBytes: config.ramMiB * MIB,
-      windowBytes: this.#memory.windowBytes + windowBytesFor(this.#daxBytes),
+      windowBytes: this.#memory.windowBytes + shareWindowBytes(this.#share),
       shared: services.isIsolated,
       virtio: (config.virtio ?? []).map(parseVirtioRule),
       events: {
@@ -117,7 +117,7 @@ export class Guest {
   /** Brings what the guest finds in its memory there, before `boot`. Rejects if it cannot be read. */
   async load(): Promise<this> {
     if (this.#config.crypto === true) this.#crypto = await this.#loadCrypto();
-    await this.#memory.load(this.#machine, (bytes) => this.#meter.count("disk", bytes));
+    await this.#memory.load(this.#machine);
     return this;
   }
 
@@ -133,7 +133,7 @@ export class Guest {
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
     const { kernel, initrd, firmware } = files;
-    this.#attachShare();
+    this.#machine.attach(shareDevice("fs0", this.#share, this.#shared, this.#machine));
     this.#machine.boot({
       append: this.#config.append,
       ...(kernel && { kernel }),
@@ -205,9 +205,9 @@ export class Guest {
     return { isIdle, isHeld: this.#machine.hold.isActive, stats };
   }
 
-  /** Of the window in which files can be mapped. */
-  get #daxBytes(): number {
-    return (this.#config.memory?.daxMiB ?? 0) * MIB;
+  get #share(): Share {
+    const { share = "virtiofs", memory } = this.#config;
+    return { protocol: share, tag: SHARE_TAG, daxMiB: memory?.daxMiB };
   }
 
   #slice(maxMs: number) {
@@ -227,17 +227,6 @@ export class Guest {
     this.#block = new BlockDevice("blk0", point);
     this.#disks.set(this.#block.name, point);
     this.#machine.attach(this.#block);
-  }
-
-  #attachShare(): void {
-    if (this.#config.share === "9p") {
-      this.#machine.attach(new NinePDevice("fs0", SHARE_TAG, this.#shared));
-      return;
-    }
-    const bytes = this.#daxBytes;
-    const { memory } = this.#machine;
-    const dax = bytes === 0 ? undefined : { memory, window: this.#machine.openWindow(bytes) };
-    this.#machine.attach(new FsDevice("fs0", SHARE_TAG, this.#shared, dax));
   }
 
   #attachNet(url: string): void {

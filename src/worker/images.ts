@@ -1,5 +1,5 @@
 /** Brings the files to boot from into memory: fetched or picked, unpacked, with progress. */
-import { unpacked } from "../host/unpack.ts";
+import { UNPACKED_LENGTH, unpacked } from "../host/unpack.ts";
 import { LoadError } from "../machine/load-error.ts";
 import type { ImageName, ImageSource } from "./protocol.ts";
 
@@ -68,9 +68,8 @@ async function open({ name, source, fetch, signal }: ImageRequest): Promise<Open
 
 /** The bytes that will come. What the browser unpacks on the way is counted unpacked. */
 function expectedLength({ headers }: Response): number | undefined {
-  const length = headers.get(
-    headers.has("Content-Encoding") ? "X-Unpacked-Length" : "Content-Length",
-  );
+  const isEncoded = headers.has("Content-Encoding");
+  const length = headers.get(isEncoded ? UNPACKED_LENGTH : "Content-Length");
   return length === null ? undefined : Number(length);
 }
 

@@ -15,6 +15,7 @@ import type {
   ExitReason,
   ImageSource,
   MachineState,
+  Problem,
   SharedFile,
   ToWorker,
 } from "./protocol.ts";
@@ -252,16 +253,13 @@ export class MachineHost {
 
   #storageFailed(error: unknown, what: DiskFault): void {
     if (what === "store") this.#isUnstored = true;
-    this.#services.post({ type: "notice", problem: storageNotice(error, what) });
+    this.#tell(storageNotice(error, what));
   }
 
   /** The server of the disk image fails, or no longer does. */
   #baseTroubled(error: unknown): void {
-    if (error !== undefined) {
-      this.#services.post({ type: "notice", problem: baseNotice(error) });
-    } else if (!this.#isUnstored) {
-      this.#services.post({ type: "notice" });
-    }
+    if (error !== undefined) this.#tell(baseNotice(error));
+    else if (!this.#isUnstored) this.#allIsWell();
   }
 
   #started(): void {
@@ -274,7 +272,7 @@ export class MachineHost {
     const refused = files.filter(({ path, file }) => !this.#shared.add(path, file));
     if (refused.length === 0) return;
     const what = `The guest cannot have ${refused.length} of the files, such as ${refused[0].path}.`;
-    this.#services.post({ type: "notice", problem: { what, advice: "Give them other names." } });
+    this.#tell({ what, advice: "Give them other names." });
   }
 
   #lend({ id, handle, readOnly }: Extract<ToWorker, { type: "lend" }>): void {
@@ -286,7 +284,7 @@ export class MachineHost {
   #type(bytes: Uint8Array): void {
     if (this.#guest?.console.type(bytes) !== false) return;
     const what = "The paste is longer than the guest's console can take.";
-    this.#services.post({ type: "notice", problem: { what, advice: "Nothing of it was sent." } });
+    this.#tell({ what, advice: "Nothing of it was sent." });
   }
 
   async #restart(): Promise<void> {
@@ -320,8 +318,7 @@ export class MachineHost {
       this.#measure();
     } catch (error) {
       const what = `The disk could not be made larger: ${textOf(error)}.`;
-      const problem = { what, advice: "It is as large as it was, and nothing on it is lost." };
-      this.#services.post({ type: "notice", problem });
+      this.#tell({ what, advice: "It is as large as it was, and nothing on it is lost." });
     }
   }
 
@@ -381,8 +378,7 @@ export class MachineHost {
       await this.#guest?.flush();
     } catch (error) {
       const what = `What the guest wrote last could not be stored: ${textOf(error)}.`;
-      const advice = "Free some space, and start again before you close this tab.";
-      this.#services.post({ type: "notice", problem: { what, advice } });
+      this.#tell({ what, advice: "Free some space, and start again before you close this tab." });
     }
     this.#measure();
     this.#enter(state);
@@ -402,7 +398,7 @@ export class MachineHost {
     const { stats, isIdle, isHeld } = this.#guest.measure();
     if (this.#isUnstored && stats.unsavedBytes === 0) {
       this.#isUnstored = false;
-      this.#services.post({ type: "notice" });
+      this.#allIsWell();
     }
     const isQuiet = isIdle && Object.values(stats.activity).every((bytes) => bytes === 0);
     this.#quietReports = isQuiet ? this.#quietReports + 1 : 0;
@@ -416,6 +412,15 @@ export class MachineHost {
   #stopTimers(): void {
     this.#cancelReport();
     this.#cancelPanic();
+  }
+
+  /** Of something that is not as wished, although the machine goes on. */
+  #tell(problem: Problem): void {
+    this.#services.post({ type: "notice", problem });
+  }
+
+  #allIsWell(): void {
+    this.#services.post({ type: "notice" });
   }
 
   #enter(state: MachineState): void {

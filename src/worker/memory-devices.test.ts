@@ -3,13 +3,13 @@ import type { Machine } from "../machine/machine.ts";
 import type { BalloonDevice } from "../virtio/devices/balloon.ts";
 import { BalloonQueue } from "../virtio/devices/balloon.ts";
 import { TestDriver } from "../virtio/testing/driver.ts";
-import { MemoryDevices } from "./memory-devices.ts";
+import { PageMemoryDevices } from "./memory-devices.ts";
 
 const MIB = 1 << 20;
 
 /** The devices of a machine whose driver is the test. */
 function start() {
-  const devices = new MemoryDevices({ balloonMiB: 3 }, undefined);
+  const devices = new PageMemoryDevices({ balloonMiB: 3 }, undefined, () => {});
   let attached: BalloonDevice | undefined;
   const attach = (device: BalloonDevice) => {
     attached = device;
@@ -26,9 +26,9 @@ function free(bytes: number): Uint8Array {
   return new Uint8Array(entry.buffer);
 }
 
-describe("MemoryDevices", () => {
+describe("PageMemoryDevices", () => {
   it("has no balloon unless there is to be one", () => {
-    const devices = new MemoryDevices({}, undefined);
+    const devices = new PageMemoryDevices({}, undefined, () => {});
     devices.resize({ balloonMiB: 1, pluggedMiB: 1 });
     expect(devices.measure(false)).toBeUndefined();
   });

@@ -1,8 +1,10 @@
 /** Every message between the page and the Worker that owns the machine: one union each way. */
 import type { StoredDisk } from "../host/disk-library.ts";
 import type { LogEntry } from "../machine/log.ts";
+import type { MemoryOptions } from "../machine/memory-devices.ts";
 import type { LogLevel } from "../virtio/report.ts";
 
+export { DISK_NAME_PATTERN } from "../host/disk-name.ts";
 export type { LogEntry, LogLevel };
 
 /** A file to boot from: an absolute address to fetch, or one that a person picked. */
@@ -23,11 +25,7 @@ export interface DiskConfig {
 }
 
 /** Devices that are about memory. */
-export interface MemoryConfig {
-  /** What the balloon takes from the guest at first; absent for a machine without one. */
-  readonly balloonMiB?: number;
-  /** Memory that can be plugged while the machine runs, and what is plugged of it at first. */
-  readonly hotplug?: { readonly mib: number; readonly pluggedMiB: number };
+export interface MemoryConfig extends MemoryOptions {
   /** Where the guest can map shared files; absent for nowhere. */
   readonly daxMiB?: number;
 }

@@ -4,7 +4,6 @@
  *
  * The life: handshake, open, and after both directions ended time-wait or at once closed.
  */
-
 import type { TcpSegment } from "../../wire/tcp.ts";
 import { buildSackOptions, buildSynOptions, parseTcpOptions, TcpFlag } from "../../wire/tcp.ts";
 import { type ByteSink, RECEIVE_WINDOW_SHIFT, TcpReceiver } from "./receiver.ts";

@@ -5,6 +5,7 @@
  * copy and puts that in the file's place when it is closed, which is done when the guest syncs or
  * closes the file, or reads it: until then the host sees the file as it was, and never half of it.
  */
+import { joined, totalLength } from "../../packet/bytes.ts";
 import { HostError } from "../../virtio/devices/host-tree/errno.ts";
 import type { Answer, FileTarget } from "../../virtio/devices/host-tree/host-tree.ts";
 import { FILE_SIZE_MAX } from "../../virtio/devices/host-tree/memory-content.ts";
@@ -72,17 +73,12 @@ export class HandleContent {
 
   /** @throws HostError EFBIG */
   write(offset: number | "end", source: readonly Uint8Array[]): Answer<number> {
-    const length = source.reduce((sum, part) => sum + part.length, 0);
+    const length = totalLength(source);
     if (offset !== "end" && offset + length > FILE_SIZE_MAX) throw new HostError("EFBIG");
     if (this.#last === undefined && this.#access !== undefined) {
       return this.#writeAccess(this.#access, offset, source);
     }
-    const copy = new Uint8Array(length);
-    let at = 0;
-    for (const part of source) {
-      copy.set(part, at);
-      at += part.length;
-    }
+    const copy = joined(source);
     return this.#later(async () => {
       await this.#begin(true);
       if (this.#access !== undefined) return this.#writeAccess(this.#access, offset, [copy]);

@@ -1,5 +1,4 @@
 /** A file or directory that a browser lends, by its place: there are no inodes to know it by. */
-
 import type { HostTree } from "../../virtio/devices/host-tree/host-tree.ts";
 import type { DirectoryHandle, FileHandle } from "./file-system-access.ts";
 import { HandleContent } from "./handle-content.ts";

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { HostError } from "../../virtio/devices/host-tree/errno.ts";
 import {
   type AttributeChange,
   FileType,
@@ -7,6 +6,7 @@ import {
   type OpenMode,
 } from "../../virtio/devices/host-tree/host-tree.ts";
 import { BufferTarget } from "../../virtio/testing/buffer-target.ts";
+import { hostOutcome as outcome } from "../../virtio/testing/host-outcome.ts";
 import {
   MemoryDirectoryHandle,
   type MemoryFileHandle,
@@ -51,15 +51,6 @@ async function read(file: HostFile, offset = 0, length = 100): Promise<string> {
   const count = await file.read(offset, target);
   return shown(target.bytes.subarray(0, count));
 }
-
-const outcome = async (operation: () => unknown) => {
-  try {
-    await operation();
-    return "nothing";
-  } catch (error) {
-    return error instanceof HostError ? error.message : String(error);
-  }
-};
 
 describe("a lent directory", () => {
   it("shows what the host has, as the host changes it", async () => {

@@ -8,6 +8,7 @@
 import { HostError } from "../../virtio/devices/host-tree/errno.ts";
 import {
   type Answer,
+  ATTRIBUTE_BLOCK,
   type AttributeChange,
   type Attributes,
   type Created,
@@ -39,8 +40,6 @@ const COPY_BYTES = 1 << 22;
 /** What everything has, and what nothing has that may not be changed. */
 const MODE = 0o755;
 const READ_ONLY_MODE = 0o555;
-
-const UNIT = 512;
 
 const WRITE: OpenMode = { read: false, write: true, truncate: false, append: false };
 
@@ -231,7 +230,7 @@ export class HandleTree implements NodeTree {
   /** Nobody says how much room there is. */
   statfs(): FileSystemStatus {
     const none = { blocks: 0, freeBlocks: 0, availableBlocks: 0, files: 0, freeFiles: 0 };
-    return { blockSize: UNIT, ...none };
+    return { blockSize: ATTRIBUTE_BLOCK, ...none };
   }
 
   #checkWritable(): void {
@@ -249,7 +248,7 @@ export class HandleTree implements NodeTree {
       gid: 0,
       rdev: 0,
       size,
-      blocks: Math.ceil(size / UNIT),
+      blocks: Math.ceil(size / ATTRIBUTE_BLOCK),
       atime: time,
       mtime: time,
       ctime: time,

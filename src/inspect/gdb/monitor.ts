@@ -1,6 +1,7 @@
 /** What `monitor COMMAND` does in GDB: questions and orders that the protocol has no packet for. */
 import type { Debugger } from "../debugger.ts";
 import { translationState } from "../hart-state.ts";
+import { hex } from "../hex.ts";
 import { walkPage } from "../page-walk.ts";
 
 interface Command {
@@ -8,9 +9,9 @@ interface Command {
   readonly operand?: string;
   readonly help: string;
   readonly run: (debug: Debugger, operand: string) => string;
+  /** The client is done with the machine then. */
+  readonly isEnd?: boolean;
 }
-
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 function devices({ machine }: Debugger): string {
   const lines = machine.inspect().slots.map(({ slot, base, spi, device }) => {
@@ -47,8 +48,6 @@ function reset({ machine }: Debugger): string {
   return "reset: have GDB read the registers again, by maintenance flush register-cache";
 }
 
-const QUIT = "quit";
-
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["help", { help: "this list", run: help }],
   ["info devices", { help: "the virtio slots that are taken", run: devices }],
@@ -62,12 +61,15 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
     { help: "starts the guest again; it is held before its first instruction", run: reset },
   ],
   ["system_reset", { help: "the same, as QEMU calls it", run: reset }],
-  [QUIT, { help: "as kill: ends a machine of the command line, leaves that of a page", run: bye }],
+  [
+    "quit",
+    {
+      help: "as kill: ends a machine of the command line, leaves that of a page",
+      run: () => "bye",
+      isEnd: true,
+    },
+  ],
 ]);
-
-function bye(): string {
-  return "bye";
-}
 
 function help(): string {
   return [...COMMANDS]
@@ -78,22 +80,21 @@ function help(): string {
 export interface MonitorAnswer {
   /** With a line feed at its end. */
   readonly text: string;
-  /** The client is done with the machine. */
+  /** As the command says. */
   readonly isEnd: boolean;
 }
 
 export function monitor(debug: Debugger, text: string): MonitorAnswer {
   const line = text.trim().replace(/\s+/g, " ");
-  const [name, command] =
-    [...COMMANDS].find(([key, { operand }]) =>
-      operand === undefined ? line === key : line.startsWith(`${key} `),
-    ) ?? [];
-  if (name === undefined || command === undefined) {
+  const found = [...COMMANDS].find(([name, { operand }]) =>
+    operand === undefined ? line === name : line.startsWith(`${name} `),
+  );
+  if (found === undefined) {
     return { text: "There is no such command: try monitor help.\n", isEnd: false };
   }
+  const [name, { run, isEnd = false }] = found;
   try {
-    const answer = command.run(debug, line.slice(name.length + 1));
-    return { text: `${answer}\n`, isEnd: name === QUIT };
+    return { text: `${run(debug, line.slice(name.length + 1))}\n`, isEnd };
   } catch (error) {
     return { text: `${error instanceof Error ? error.message : String(error)}\n`, isEnd: false };
   }

@@ -2,6 +2,7 @@
  * Packets of the GDB remote serial protocol (GDB manual, appendix E.1): `$payload#checksum`, answered
  * by `+` or `-`. A payload is text here, of a character for each byte.
  */
+import { hexByte, hexBytes } from "../hex.ts";
 
 /** Bytes of a payload: what `PacketSize` tells a client. Some pages of memory in hexadecimal. */
 export const MAX_PAYLOAD_BYTES = 0x4000;
@@ -89,15 +90,14 @@ export function encodePacket(payload: string): Uint8Array<ArrayBuffer> {
     if (isSpecial) raw.push(ESCAPE, byte ^ ESCAPED_BY);
     else raw.push(byte);
   }
-  const digits = sumOf(raw).toString(16).padStart(2, "0");
+  const digits = hexByte(sumOf(raw));
   return Uint8Array.from([DOLLAR, ...raw, HASH, ...[...digits].map((d) => d.charCodeAt(0))]);
 }
 
 export const ACK: Uint8Array<ArrayBuffer> = Uint8Array.of(PLUS);
 export const NACK: Uint8Array<ArrayBuffer> = Uint8Array.of(MINUS);
 
-export const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const toHex = (bytes: Uint8Array): string => hexBytes(bytes, "");
 
 /** Undefined if it is not an even number of hexadecimal digits. */
 export function fromHex(text: string): Uint8Array<ArrayBuffer> | undefined {

@@ -8,6 +8,7 @@ import type { HartPort } from "../../cpu/hart-port.ts";
 import type { Debugger, StopReason } from "../debugger.ts";
 import { readRegister, writeRegister } from "../hart-registers.ts";
 import { translationState } from "../hart-state.ts";
+import { hexByte } from "../hex.ts";
 import { VirtualMemory } from "../virtual-memory.ts";
 import { monitor } from "./monitor.ts";
 import {
@@ -69,6 +70,9 @@ const Signal = { interrupt: "02", trap: "05" } as const;
 
 type Handler = (args: string) => string | undefined;
 
+/** For a packet that is not supported. */
+const UNKNOWN: readonly [prefix: string, handle: Handler] = ["", () => ""];
+
 export class GdbStub {
   readonly #debug: Debugger;
   readonly #host: GdbHost;
@@ -124,7 +128,7 @@ export class GdbStub {
 
   /** The machine has come to its end. */
   exited(code: number): void {
-    if (this.#awaitsStop) this.#reply(`W${(code & 0xff).toString(16).padStart(2, "0")}`);
+    if (this.#awaitsStop) this.#reply(`W${hexByte(code & 0xff)}`);
     this.#awaitsStop = false;
   }
 
@@ -157,72 +161,82 @@ export class GdbStub {
   }
 
   #execute(payload: string): void {
-    const entry = HANDLERS.find(([prefix]) => payload.startsWith(prefix));
-    let answer: string | undefined = "";
+    const [prefix, handle] = this.#handlers.find(([start]) => payload.startsWith(start)) ?? UNKNOWN;
+    let answer: string | undefined;
     try {
-      if (entry !== undefined) answer = this.#handlers[entry[1]](payload.slice(entry[0].length));
+      answer = handle(payload.slice(prefix.length));
     } catch (error) {
       answer = error instanceof RangeError ? Errno.ENOSPC : Errno.EINVAL;
     }
     if (answer !== undefined) this.#reply(answer);
   }
 
-  readonly #handlers: Record<HandlerName, Handler> = {
-    noAck: () => {
-      this.#reply("OK");
-      this.#isAcknowledged = false;
-      return undefined;
-    },
-    supported: () => FEATURES,
-    features: (args) => slice(TARGET_XML, args),
-    monitor: (args) => this.#monitor(args),
-    attached: () => "1",
-    currentThread: (args) => (args === "" ? `QC${this.#thread.toString(16)}` : ""),
-    threads: () => `m${this.#harts.map(({ id }) => (id + 1).toString(16)).join()}`,
-    threadsEnd: () => "l",
-    threadInfo: (args) => {
-      const hart = this.#hartOf(args);
-      return hart && toHex(new TextEncoder().encode(`Hart ${hart.id}, ${hart.mode()}-mode`));
-    },
-    symbols: () => "OK",
-    physicalMode: () => (this.#isPhysical ? "1" : "0"),
-    setPhysicalMode: (args) => {
-      this.#isPhysical = args === "1";
-      return "OK";
-    },
-    continueActions: () => "vCont;c;C;s;S",
-    continueWith: (args) => (/^[cCsS]/.test(args) ? this.#resume(/^s/i.test(args)) : Errno.EINVAL),
-    why: () => this.#describe(this.#debug.stop ?? { kind: "request" }),
-    registers: () => this.#readRegisters(),
-    setRegisters: (args) => this.#writeRegisters(args),
-    register: (args) => this.#readRegister(args),
-    setRegister: (args) => this.#writeRegister(args),
-    memory: (args) => this.#readMemory(args),
-    setMemory: (args) => this.#writeMemory(args, fromHex),
-    setMemoryBinary: (args) => this.#writeMemory(args, bytesOf),
-    insert: (args) => this.#insert(args),
-    remove: (args) => this.#remove(args),
-    go: (args) => this.#goOn(args, false),
-    goWithSignal: (args) => this.#goOn(args.split(";")[1] ?? "", false),
-    step: (args) => this.#goOn(args, true),
-    stepWithSignal: (args) => this.#goOn(args.split(";")[1] ?? "", true),
-    thread: (args) => this.#selectThread(args),
-    isAlive: (args) => (this.#hartOf(args) === undefined ? Errno.EINVAL : "OK"),
-    detach: () => {
-      this.#reply("OK");
-      this.#end();
-      return undefined;
-    },
-    kill: () => {
-      this.#end();
-      this.#host.kill();
-      return undefined;
-    },
-    killProcess: () => {
-      this.#reply("OK");
-      return this.#handlers.kill("");
-    },
-  };
+  /** By how a packet begins: the first that fits. What is not here is answered as not supported. */
+  readonly #handlers: readonly (readonly [prefix: string, handle: Handler])[] = [
+    ["QStartNoAckMode", () => this.#stopAcknowledging()],
+    ["qSupported", () => FEATURES],
+    ["qXfer:features:read:target.xml:", (args) => slice(TARGET_XML, args)],
+    ["qRcmd,", (args) => this.#monitor(args)],
+    ["qAttached", () => "1"],
+    ["qC", (args) => (args === "" ? `QC${this.#thread.toString(16)}` : "")],
+    ["qfThreadInfo", () => `m${this.#harts.map(({ id }) => (id + 1).toString(16)).join()}`],
+    ["qsThreadInfo", () => "l"],
+    ["qThreadExtraInfo,", (args) => this.#threadInfo(args)],
+    ["qSymbol:", () => "OK"],
+    ["qqemu.PhyMemMode", () => (this.#isPhysical ? "1" : "0")],
+    ["Qqemu.PhyMemMode:", (args) => this.#setPhysical(args === "1")],
+    ["vCont?", () => "vCont;c;C;s;S"],
+    ["vCont;", (args) => (/^[cCsS]/.test(args) ? this.#resume(/^s/i.test(args)) : Errno.EINVAL)],
+    ["vKill", () => this.#killProcess()],
+    ["?", () => this.#describe(this.#debug.stop ?? { kind: "request" })],
+    ["g", () => this.#readRegisters()],
+    ["G", (args) => this.#writeRegisters(args)],
+    ["p", (args) => this.#readRegister(args)],
+    ["P", (args) => this.#writeRegister(args)],
+    ["m", (args) => this.#readMemory(args)],
+    ["M", (args) => this.#writeMemory(args, fromHex)],
+    ["X", (args) => this.#writeMemory(args, bytesOf)],
+    ["Z", (args) => this.#insert(args)],
+    ["z", (args) => this.#remove(args)],
+    ["c", (args) => this.#goOn(args, false)],
+    ["C", (args) => this.#goOn(args.split(";")[1] ?? "", false)],
+    ["s", (args) => this.#goOn(args, true)],
+    ["S", (args) => this.#goOn(args.split(";")[1] ?? "", true)],
+    ["H", (args) => this.#selectThread(args)],
+    ["T", (args) => (this.#hartOf(args) === undefined ? Errno.EINVAL : "OK")],
+    ["D", () => this.#detach()],
+    ["k", () => this.#kill()],
+  ];
+
+  #stopAcknowledging(): undefined {
+    this.#reply("OK");
+    this.#isAcknowledged = false;
+  }
+
+  #threadInfo(thread: string): string | undefined {
+    const hart = this.#hartOf(thread);
+    return hart && toHex(new TextEncoder().encode(`Hart ${hart.id}, ${hart.mode()}-mode`));
+  }
+
+  #setPhysical(isPhysical: boolean): string {
+    this.#isPhysical = isPhysical;
+    return "OK";
+  }
+
+  #detach(): undefined {
+    this.#reply("OK");
+    this.#end();
+  }
+
+  #kill(): undefined {
+    this.#end();
+    this.#host.kill();
+  }
+
+  #killProcess(): undefined {
+    this.#reply("OK");
+    this.#kill();
+  }
 
   #end(): void {
     this.close();
@@ -383,48 +397,9 @@ export class GdbStub {
     for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES) {
       this.#reply(`O${toHex(output.subarray(at, at + MAX_OUTPUT_BYTES))}`);
     }
-    return isEnd ? this.#handlers.killProcess("") : "OK";
+    return isEnd ? this.#killProcess() : "OK";
   }
 }
-
-/** By how a packet begins: the first that fits. What is not here is answered as not supported. */
-const HANDLERS = [
-  ["QStartNoAckMode", "noAck"],
-  ["qSupported", "supported"],
-  ["qXfer:features:read:target.xml:", "features"],
-  ["qRcmd,", "monitor"],
-  ["qAttached", "attached"],
-  ["qC", "currentThread"],
-  ["qfThreadInfo", "threads"],
-  ["qsThreadInfo", "threadsEnd"],
-  ["qThreadExtraInfo,", "threadInfo"],
-  ["qSymbol:", "symbols"],
-  ["qqemu.PhyMemMode", "physicalMode"],
-  ["Qqemu.PhyMemMode:", "setPhysicalMode"],
-  ["vCont?", "continueActions"],
-  ["vCont;", "continueWith"],
-  ["vKill", "killProcess"],
-  ["?", "why"],
-  ["g", "registers"],
-  ["G", "setRegisters"],
-  ["p", "register"],
-  ["P", "setRegister"],
-  ["m", "memory"],
-  ["M", "setMemory"],
-  ["X", "setMemoryBinary"],
-  ["Z", "insert"],
-  ["z", "remove"],
-  ["c", "go"],
-  ["C", "goWithSignal"],
-  ["s", "step"],
-  ["S", "stepWithSignal"],
-  ["H", "thread"],
-  ["T", "isAlive"],
-  ["D", "detach"],
-  ["k", "kill"],
-] as const;
-
-type HandlerName = (typeof HANDLERS)[number][1];
 
 /** Up to 64 bits in hexadecimal; undefined if it is something else. */
 const parseHex = (text: string): bigint | undefined =>

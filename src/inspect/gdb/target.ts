@@ -2,7 +2,6 @@
  * The registers as GDB numbers and describes them (GDB manual, G.5.13 "RISC-V Features"): x0 to x31,
  * pc, f0 to f31, CSRs from 65 on, and the mode behind these.
  */
-
 import { fName, xName } from "../../isa/disassembler.ts";
 import { type Register, registerNamed } from "../hart-registers.ts";
 import { CSR_LIST } from "../hart-state.ts";

@@ -1,6 +1,6 @@
 /** Addresses of links and networks as text. */
 import { readU16 } from "../../packet/bytes.ts";
-import { hexByte } from "./reader.ts";
+import { hexBytes } from "../hex.ts";
 
 export const MAC_BYTES = 6;
 export const IPV4_BYTES = 4;
@@ -13,7 +13,7 @@ export interface Ends {
 }
 
 export function macText(bytes: Uint8Array): string {
-  return Array.from(bytes, hexByte).join(":");
+  return hexBytes(bytes, ":");
 }
 
 export function ipv4Text(bytes: Uint8Array): string {

@@ -7,9 +7,11 @@ import {
   CREATE_BYTES,
   CREATE_SYM_OP,
   CryptoControl,
+  CryptoCreate,
   CryptoDirection,
   CryptoFeature,
   CryptoOp,
+  CryptoQueue,
   CryptoService,
   CryptoStatus,
   CTRL_LEGACY_BYTES,
@@ -29,21 +31,22 @@ import { bytesText, hex, named, nameOf, namesOf, opOf, type Show } from "./names
 import { type PayloadReader, readAnswer, readRequest } from "./reader.ts";
 
 const CONTROLS = namesOf(CryptoControl);
+const CREATES = namesOf(CryptoCreate);
 const OPERATIONS = namesOf(CryptoOp);
 const STATUSES = namesOf(CryptoStatus);
 const SYM_OPS = named(namesOf(SymOp));
 const DIRECTIONS = named(namesOf(CryptoDirection));
+const KEY_TYPES = named(namesOf(AkcipherKeyType));
+const PADDINGS = named(namesOf(RsaPadding));
+const RSA_HASHES = named(namesOf(RsaHash));
 
 /** By service. */
 const ALGORITHMS = [CipherAlgo, HashAlgo, MacAlgo, AeadAlgo, AkcipherAlgo].map((table) =>
   namesOf(table),
 );
 
-/** The control queue is behind the data queues, of which there is one. */
-const CONTROL = 1;
-
 export const decodeCrypto: Decoder = (exchange, payload) => {
-  const isControl = exchange.queue === CONTROL;
+  const isControl = exchange.queue === CryptoQueue.CONTROL;
   const isExact = (exchange.features & bit(CryptoFeature.REVISION_1)) !== 0n;
   const names = isControl ? CONTROLS : OPERATIONS;
   readRequest(exchange, payload.fields, (reader) => {
@@ -76,7 +79,7 @@ function readControl(reader: PayloadReader, opcode: number, isExact: boolean): s
   reader.u32("algo", algorithms && named(algorithms));
   reader.u32("flag", hex);
   reader.u32("queue_id");
-  if (!CONTROLS.get(opcode)?.includes("CREATE")) return `session ${reader.u64("session_id")}`;
+  if (!CREATES.has(opcode)) return `session ${reader.u64("session_id")}`;
   let summary = "";
   reader.within(isExact ? CREATE_BYTES[service] : CTRL_LEGACY_BYTES, () => {
     summary = nameOf(algorithms, reader.u32("algo", named(algorithms)));
@@ -108,10 +111,10 @@ function readSession(reader: PayloadReader, service: number): void {
       reader.u32("op", DIRECTIONS);
       break;
     default:
-      reader.u32("key_type", named(namesOf(AkcipherKeyType)));
+      reader.u32("key_type", KEY_TYPES);
       reader.u32("key_len");
-      reader.u32("padding_algo", named(namesOf(RsaPadding)));
-      reader.u32("hash_algo", named(namesOf(RsaHash)));
+      reader.u32("padding_algo", PADDINGS);
+      reader.u32("hash_algo", RSA_HASHES);
   }
 }
 

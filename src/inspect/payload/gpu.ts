@@ -100,7 +100,7 @@ function readBacking(reader: PayloadReader): string {
       const gpa = reader.hex64("addr");
       const length = reader.u32("length");
       reader.u32("padding");
-      return `0x${gpa.toString(16)} ${bytesText(length)}`;
+      return `${hex(gpa)} ${bytesText(length)}`;
     }),
   );
   return `${resource} ${entries} entries`;

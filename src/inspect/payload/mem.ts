@@ -2,7 +2,7 @@
 import { WINDOW_BLOCK_BYTES } from "../../memory/memory-window.ts";
 import { MemRequest, MemResponse, MemState } from "../../virtio/devices/mem.ts";
 import type { Decoder } from "./field.ts";
-import { named, nameOf, namesOf, opOf } from "./names.ts";
+import { hex, named, nameOf, namesOf, opOf } from "./names.ts";
 import { readAnswer, readRequest } from "./reader.ts";
 
 const REQUESTS = namesOf(MemRequest);
@@ -24,7 +24,7 @@ export const decodeMem: Decoder = (exchange, payload) => {
       "nb_blocks",
       (count) => `${count} (${count * WINDOW_BLOCK_BYTES} bytes)`,
     );
-    payload.summary = `${blocks} blocks at 0x${gpa.toString(16)}`;
+    payload.summary = `${blocks} blocks at ${hex(gpa)}`;
   });
   readAnswer(exchange, payload.fields, (reader) => {
     const response = reader.u16("type", named(RESPONSES));

@@ -1,11 +1,13 @@
 /** Numbers as people read them: by name, in the base that the field is known in. */
 import { flagNames } from "../../virtio/spec.ts";
+import { hex } from "../hex.ts";
+
+export { hex };
 
 /** How a value is shown. */
 export type Show = (value: number) => string;
 
 export const decimal: Show = (value) => String(value);
-export const hex: Show = (value) => `0x${value.toString(16)}`;
 /** Permissions and flags of files. */
 export const octal: Show = (value) => `0${value.toString(8)}`;
 

@@ -2,6 +2,7 @@
  * Reads the bytes of a request field by field, and notes each as it goes. The bytes are a guest's:
  * they may end anywhere, and then so does what is read, with a note and without harm.
  */
+import { hex, hexBytes } from "../hex.ts";
 import type { Exchange, Field } from "./field.ts";
 import { bytesText, decimal, type Show } from "./names.ts";
 
@@ -76,7 +77,7 @@ export class PayloadReader {
 
   /** An address: guest physical, or a pattern of bits. */
   hex64(name: string): bigint {
-    return this.u64(name, (value) => `0x${value.toString(16)}`);
+    return this.u64(name, hex);
   }
 
   /** `length` bytes that `show` makes a value of. */
@@ -258,10 +259,6 @@ function quote(text: string): string {
 
 /** How many bytes, and the first of them. */
 export function summarize(bytes: Uint8Array): string {
-  const first = Array.from(bytes.subarray(0, BYTES_SHOWN), hexByte).join(" ");
+  const first = hexBytes(bytes.subarray(0, BYTES_SHOWN));
   return `${bytesText(bytes.length)}: ${first}${bytes.length > BYTES_SHOWN ? " …" : ""}`;
-}
-
-export function hexByte(byte: number): string {
-  return byte.toString(16).padStart(2, "0");
 }

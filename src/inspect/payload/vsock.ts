@@ -7,7 +7,7 @@ import {
   VsockType,
 } from "../../virtio/devices/vsock-packet.ts";
 import type { Decoder, Payload } from "./field.ts";
-import { bytesText, flags, hex, named, nameOf, namesOf, opOf } from "./names.ts";
+import { bytesText, flags, hex, named, nameOf, namesOf, opOf, type Show } from "./names.ts";
 import { type PayloadReader, readAnswer, readRequest } from "./reader.ts";
 
 const OPS = namesOf(VsockOp);
@@ -42,7 +42,7 @@ function readPacket(reader: PayloadReader, payload: Payload): void {
   payload.op = opOf(OPS, op);
   payload.summary = `${nameOf(TYPES, type)} ${source} → ${target}`;
   if (length > 0) payload.summary += ` ${bytesText(length)}`;
-  let show = hex;
+  let show: Show = hex;
   if (op === VsockOp.SHUTDOWN) show = SHUTDOWN_FLAGS;
   else if (op === VsockOp.RW) show = DATA_FLAGS;
   reader.u32("flags", show);

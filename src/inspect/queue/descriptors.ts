@@ -5,6 +5,7 @@
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { QueueAddresses } from "../../virtio/queue.ts";
 import { DESCRIPTOR_SIZE, DescriptorFlag, flagNames } from "../../virtio/spec.ts";
+import { hex } from "../hex.ts";
 
 /** Of one chain: more than drivers make, and few enough to be shown. A loop ends here too. */
 const DESCRIPTORS_MAX = 128;
@@ -145,7 +146,7 @@ class Follower {
       return this.#follow({ base: address, count, isIndirect: true }, 0);
     }
     if (!this.#memory.contains(address, length)) {
-      return `0x${address.toString(16)}+${length} is not RAM`;
+      return `${hex(address)}+${length} is not RAM`;
     }
     const isWritable = (flags & DescriptorFlag.WRITE) !== 0;
     (isWritable ? this.#writable : this.#readable).push({ address, length });

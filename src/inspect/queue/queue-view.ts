@@ -5,7 +5,7 @@ import type { QueueAddresses, QueueCounters, QueueSnapshot } from "../../virtio/
 import { decodePayload, type Field } from "../payload/payload.ts";
 import { type ChainSource, chainInMemory, takenChain } from "./chain-source.ts";
 import type { DescriptorView, RingAreas } from "./descriptors.ts";
-import { placesOf, type RingView, viewRing, waitingStarts } from "./ring.ts";
+import { headAt, placesOf, type RingView, usedAt, viewRing, waitingStarts } from "./ring.ts";
 import { DONE_MAX, type DoneChain } from "./watch.ts";
 
 /** Rows of each kind: a table that is read; how many more there are is said. */
@@ -168,7 +168,7 @@ function waitingRow(subject: QueueSubject, ring: RingAreas, place: number): Chai
 function waitingChain(subject: QueueSubject, ring: RingAreas, place: number): ChainSource {
   const { memory, type } = subject;
   const { layout, addresses } = ring;
-  const start = layout === "split" ? memory.readU16(addresses.driver + 4 + 2 * place) : place;
+  const start = layout === "split" ? headAt(memory, addresses, place) : place;
   return chainInMemory(memory, ring, type, start, start);
 }
 
@@ -222,9 +222,8 @@ function usedRows(subject: QueueSubject, ring: RingAreas, kept: number): ChainRo
 }
 
 function usedChain({ memory, type }: QueueSubject, ring: RingAreas, place: number): ChainSource {
-  const element = ring.addresses.device + 4 + 8 * place;
-  const id = memory.readU32(element);
-  return chainInMemory(memory, ring, type, id, id, memory.readU32(element + 4));
+  const { id, length } = usedAt(memory, ring.addresses, place);
+  return chainInMemory(memory, ring, type, id, id, length);
 }
 
 function rowOf(

@@ -25,12 +25,18 @@ const EVENTS = ["ENABLE", "DISABLE", "DESC", "reserved"];
 
 export type PlaceState = "free" | "available" | "in flight";
 
+/** An element of a used ring. */
+interface UsedView {
+  readonly id: number;
+  readonly length: number;
+}
+
 /** What is in a place of a ring. */
 export interface PlaceView {
   readonly place: number;
   /** Of a split ring: what the driver wrote there, and what the device wrote. */
   readonly head?: number;
-  readonly used?: { readonly id: number; readonly length: number };
+  readonly used?: UsedView;
   /** Of a packed ring, which both write. */
   readonly descriptor?: DescriptorView;
 }
@@ -74,17 +80,29 @@ export function viewPlaces(
   ring: RingAreas,
   { next }: QueueSnapshot,
 ): PlaceView[] {
-  const { driver, device } = ring.addresses;
-  return shownPlaces(ring.addresses, next).map((place) => {
-    if (ring.layout === "packed") {
+  const { layout, addresses } = ring;
+  return shownPlaces(addresses, next).map((place) => {
+    if (layout === "packed") {
       const descriptor = descriptorAt(memory, ring, place);
       return { place, ...(descriptor === undefined ? {} : { descriptor }) };
     }
-    const head = memory.readU16(driver + 4 + 2 * place);
-    const element = device + 4 + 8 * place;
-    const used = { id: memory.readU32(element), length: memory.readU32(element + 4) };
-    return { place, head, used };
+    return {
+      place,
+      head: headAt(memory, addresses, place),
+      used: usedAt(memory, addresses, place),
+    };
   });
+}
+
+/** What the driver has put into a place of a split queue's available ring (2.7.6). */
+export function headAt(memory: GuestMemory, { driver }: QueueAddresses, place: number): number {
+  return memory.readU16(driver + 4 + 2 * place);
+}
+
+/** What the device has put into a place of a split queue's used ring (2.7.8). */
+export function usedAt(memory: GuestMemory, { device }: QueueAddresses, place: number): UsedView {
+  const at = device + 4 + 8 * place;
+  return { id: memory.readU32(at), length: memory.readU32(at + 4) };
 }
 
 /** The places to look at, in order. */

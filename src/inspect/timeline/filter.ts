@@ -8,7 +8,6 @@
  *     relation = ":" | "=" | "!=" | "<" | "<=" | ">" | ">="
  *     value   = word | '"' text '"'
  */
-
 import { FilterError } from "./filter-error.ts";
 import { FIELDS } from "./filter-fields.ts";
 import { type Test, testOf, testOfText } from "./filter-test.ts";

@@ -1,5 +1,4 @@
 /** The timeline of one machine: its record, the filter that somebody looks through, and exports. */
-
 import { joined } from "../../packet/bytes.ts";
 import { Histogram, type HistogramView } from "../histogram.ts";
 import type { Field } from "../payload/payload.ts";
@@ -20,8 +19,13 @@ const READ_MS = 4;
 /** Rows that one call gives: several screens full. */
 const MAX_ROWS = 500;
 
-/** What a latency is counted for, in the order in which they are shown. */
-const COUNTED = ["wait", "device", "irq", "total"] as const;
+/** What latencies are counted for, in µs; NaN while it is not known. */
+const COUNTED = {
+  wait: (reader: RequestReader, seq: number) => reader.phase(seq, "wait"),
+  device: (reader: RequestReader, seq: number) => reader.phase(seq, "device"),
+  irq: (reader: RequestReader, seq: number) => reader.phase(seq, "irq"),
+  total: (reader: RequestReader, seq: number) => reader.latency(seq),
+} as const;
 
 /** A time of a request in µs since the record's beginning; undefined while it has not come. */
 type Times = { readonly [name in MomentName]?: number };
@@ -85,7 +89,7 @@ export interface TimelineDetail {
 }
 
 export interface TimelineLatencies {
-  readonly phases: Readonly<Record<(typeof COUNTED)[number], HistogramView>>;
+  readonly phases: Readonly<Record<keyof typeof COUNTED, HistogramView>>;
 }
 
 const EXPORTS = { pcapng, trace: chromeTrace, json: jsonExport };
@@ -161,18 +165,16 @@ export class Timeline {
   }
 
   latencies(): TimelineLatencies {
-    const [wait, device, irq, total] = COUNTED.map(() => new Histogram());
+    const counted = Object.entries(COUNTED).map(([name, read]) => {
+      return { name, read, histogram: new Histogram() };
+    });
     const { log } = this.recorder;
     for (const seq of this.#view.matches()) {
       if (!log.has(seq)) continue;
-      wait.add(this.#reader.phase(seq, "wait"));
-      device.add(this.#reader.phase(seq, "device"));
-      irq.add(this.#reader.phase(seq, "irq"));
-      total.add(this.#reader.latency(seq));
+      for (const { read, histogram } of counted) histogram.add(read(this.#reader, seq));
     }
-    return {
-      phases: { wait: wait.view(), device: device.view(), irq: irq.view(), total: total.view() },
-    };
+    const views = counted.map(({ name, histogram }) => [name, histogram.view()]);
+    return { phases: Object.fromEntries(views) as TimelineLatencies["phases"] };
   }
 
   /** Begins a file of all matches; one is made at a time. */

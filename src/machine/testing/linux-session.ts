@@ -112,6 +112,16 @@ export class LinuxSession {
       .trim();
   }
 
+  /** Compiles a program in C, which is `name` in the guest then. @throws Error with what is wrong */
+  async compile(source: URL, name: string): Promise<void> {
+    // To the shell a tab is a question.
+    const text = readFileSync(source, "utf8").replaceAll("\t", " ");
+    this.type(`cat > ${name}.c <<'END'\n${text}END\n`);
+    await this.until(/> END\r\n[\s\S]*# /);
+    const output = await this.command(`tcc -o ${name} ${name}.c; ls ${name}`);
+    if (/error|No such/.test(output)) throw new Error(output);
+  }
+
   /** Has the shell begin something; `finished` tells what it prints. */
   begin(line: string): void {
     // The quotes keep the line as it is echoed from looking like its end.

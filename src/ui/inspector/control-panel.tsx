@@ -6,10 +6,11 @@ import { useCallback, useEffect } from "preact/hooks";
 import type { DebugView, Move } from "../../inspect/calls.ts";
 import { hex } from "./address-text.ts";
 import { type Act, placeText } from "./control-act.ts";
-import { PointForm, Points } from "./control-points.tsx";
+import { BreakpointForm, Points, WatchpointForm } from "./control-points.tsx";
 import { ControlRegisters } from "./control-registers.tsx";
 import { Badge, Empty, Fault, Section } from "./kit.tsx";
-import { type PanelProps, useLook } from "./panel.ts";
+import { type PanelProps, useAttempt, useLook } from "./panel.ts";
+import { PlaceForm } from "./place-form.tsx";
 import { useSymbols } from "./symbol-source.ts";
 
 interface Control {
@@ -39,15 +40,10 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
   useSymbols(machine, session);
   const asked = useSignal(0);
   const look = useLook(() => machine.debugState(), [machine, asked.value]);
-  const problem = useSignal<string | undefined>(undefined);
+  const { attempt, problem } = useAttempt();
   const act: Act = useCallback(
     async (what) => {
-      try {
-        await what(machine);
-        problem.value = undefined;
-      } catch (error) {
-        problem.value = error instanceof Error ? error.message : String(error);
-      }
+      await attempt(() => what(machine));
       asked.value++;
     },
     [machine],
@@ -59,7 +55,7 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
     <div class="control">
       <Bar view={view} act={act} />
       <p class="control-problem" role="status">
-        {problem.value !== undefined && <Fault what="That was not done." reason={problem.value} />}
+        {problem !== undefined && <Fault what="That was not done." reason={problem} />}
       </p>
       <Code view={view} />
       <Section title="Breakpoints">
@@ -75,7 +71,7 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
           onRemove={(id) => act((m) => m.removeBreakpoint(id))}
           empty="None. A breakpoint holds the machine before an instruction, such as vfs_write."
         />
-        <PointForm act={act} kind="breakpoint" />
+        <BreakpointForm act={act} />
       </Section>
       <Section title="Watchpoints">
         <Points
@@ -86,7 +82,7 @@ export function ControlPanel({ machine, session }: PanelProps): JSX.Element {
           onRemove={(id) => act((m) => m.removeWatchpoint(id))}
           empty="None. A watchpoint holds the machine after an access to memory, such as jiffies."
         />
-        <PointForm act={act} kind="watchpoint" />
+        <WatchpointForm act={act} />
       </Section>
       <ControlRegisters view={view} act={act} />
       <Gdb view={view} act={act} />
@@ -158,26 +154,13 @@ function Bar({ view, act }: { view: DebugView; act: Act }): JSX.Element {
 function RunTo({ act, isHeld }: { act: Act; isHeld: boolean }): JSX.Element {
   const place = useSignal("");
   return (
-    <form
-      class="control-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void act((m) => m.debugRunTo(place.value));
-      }}
-    >
-      <input
-        aria-label="Run to address or symbol"
-        placeholder="symbol or hex address"
-        spellcheck={false}
-        value={place.value}
-        onInput={({ currentTarget }) => {
-          place.value = currentTarget.value;
-        }}
-      />
-      <button type="submit" disabled={!isHeld || place.value.trim() === ""}>
-        Run to
-      </button>
-    </form>
+    <PlaceForm
+      label="Run to address or symbol"
+      place={place}
+      submit="Run to"
+      isOff={!isHeld}
+      onSubmit={() => act((m) => m.debugRunTo(place.value))}
+    />
   );
 }
 

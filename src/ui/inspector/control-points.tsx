@@ -2,8 +2,10 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import type { WatchpointView } from "../../inspect/calls.ts";
+import { bound } from "./bound.ts";
 import { type Act, placeText } from "./control-act.ts";
 import { DataTable, Empty } from "./kit.tsx";
+import { PlaceForm } from "./place-form.tsx";
 
 interface Point {
   readonly id: number;
@@ -69,79 +71,69 @@ export function Points<P extends Point>(props: PointsProps<P>): JSX.Element {
 const KINDS: readonly WatchpointView["kind"][] = ["write", "read", "access"];
 const DEFAULT_WATCHED_BYTES = 8;
 
-export interface PointFormProps {
-  readonly act: Act;
-  readonly kind: "breakpoint" | "watchpoint";
-}
-
-export function PointForm({ act, kind }: PointFormProps): JSX.Element {
+export function BreakpointForm({ act }: { act: Act }): JSX.Element {
   const place = useSignal("");
   const condition = useSignal("");
-  const access = useSignal<WatchpointView["kind"]>("write");
-  const length = useSignal(DEFAULT_WATCHED_BYTES);
-  const add = async (): Promise<void> => {
-    await act(async (m) => {
-      if (kind === "breakpoint") await m.addBreakpoint(place.value, condition.value);
-      else await m.addWatchpoint(place.value, length.value, access.value);
+  const add = (): Promise<void> =>
+    act(async (m) => {
+      await m.addBreakpoint(place.value, condition.value);
       place.value = "";
       condition.value = "";
     });
-  };
   return (
-    <form
-      class="control-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void add();
-      }}
+    <PlaceForm
+      label="Address or symbol of a new breakpoint"
+      place={place}
+      submit="Add"
+      onSubmit={add}
     >
       <input
-        aria-label={`Address or symbol of a new ${kind}`}
-        placeholder="symbol or hex address"
+        aria-label="Condition"
+        placeholder="if, such as a2 > 0x1000"
         spellcheck={false}
-        value={place.value}
+        {...bound(condition)}
+      />
+    </PlaceForm>
+  );
+}
+
+export function WatchpointForm({ act }: { act: Act }): JSX.Element {
+  const place = useSignal("");
+  const access = useSignal<WatchpointView["kind"]>("write");
+  const length = useSignal(DEFAULT_WATCHED_BYTES);
+  const add = (): Promise<void> =>
+    act(async (m) => {
+      await m.addWatchpoint(place.value, length.value, access.value);
+      place.value = "";
+    });
+  return (
+    <PlaceForm
+      label="Address or symbol of a new watchpoint"
+      place={place}
+      submit="Add"
+      onSubmit={add}
+    >
+      <input
+        aria-label="Bytes"
+        class="control-bytes"
+        type="number"
+        min={1}
+        value={length.value}
         onInput={({ currentTarget }) => {
-          place.value = currentTarget.value;
+          length.value = currentTarget.valueAsNumber;
         }}
       />
-      {kind === "breakpoint" ? (
-        <input
-          aria-label="Condition"
-          placeholder="if, such as a2 > 0x1000"
-          spellcheck={false}
-          value={condition.value}
-          onInput={({ currentTarget }) => {
-            condition.value = currentTarget.value;
-          }}
-        />
-      ) : (
-        <>
-          <input
-            aria-label="Bytes"
-            class="control-bytes"
-            type="number"
-            min={1}
-            value={length.value}
-            onInput={({ currentTarget }) => {
-              length.value = currentTarget.valueAsNumber;
-            }}
-          />
-          <select
-            aria-label="Kind of access"
-            value={access.value}
-            onChange={({ currentTarget }) => {
-              access.value = KINDS[currentTarget.selectedIndex];
-            }}
-          >
-            {KINDS.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </>
-      )}
-      <button type="submit" disabled={place.value.trim() === ""}>
-        Add
-      </button>
-    </form>
+      <select
+        aria-label="Kind of access"
+        value={access.value}
+        onChange={({ currentTarget }) => {
+          access.value = KINDS[currentTarget.selectedIndex];
+        }}
+      >
+        {KINDS.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </PlaceForm>
   );
 }

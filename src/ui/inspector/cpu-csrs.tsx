@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { CsrView, Remote } from "../../inspect/calls.ts";
 import { hex, hex64 } from "./address-text.ts";
+import { bound } from "./bound.ts";
 import { useChanged } from "./cpu-registers.tsx";
 import { Empty } from "./kit.tsx";
 import { useLook } from "./panel.ts";
@@ -20,10 +21,7 @@ export function CsrList({ machine }: { machine: Remote }): JSX.Element {
         class="csr-filter"
         aria-label="Show CSRs whose name has"
         placeholder="satp, cause, pmp…"
-        value={filter.value}
-        onInput={({ currentTarget }) => {
-          filter.value = currentTarget.value;
-        }}
+        {...bound(filter)}
       />
       {error !== undefined && <Empty>{error}</Empty>}
       <div class="csrs">

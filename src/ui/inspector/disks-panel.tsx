@@ -2,9 +2,16 @@
 import "./disks-panel.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { DiskJob, HostCalls, ListedDisk } from "../../worker/protocol.ts";
+import {
+  DISK_NAME_PATTERN,
+  type DiskJob,
+  type HostCalls,
+  type ListedDisk,
+} from "../../worker/protocol.ts";
+import { EraseDialog } from "../dialog.tsx";
+import { FileField, fileText } from "../form.tsx";
 import { formatBytes } from "../format.ts";
-import { Dialog } from "../panels.tsx";
+import { bound } from "./bound.ts";
 import { Complaint, Empty, Section } from "./kit.tsx";
 import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
@@ -21,13 +28,6 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
   const jobs = useLook(() => host.diskJobs(), [host], JOBS_MS).value.value ?? [];
   const doomed = useSignal<string | undefined>(undefined);
   const { act, complaint } = useAct();
-  const close = (): void => {
-    doomed.value = undefined;
-  };
-  const remove = (): void => {
-    act(host.deleteDisk(doomed.value!));
-    close();
-  };
   if (disks === undefined) return <Empty>{error ?? ""}</Empty>;
   return (
     <section class="disks-panel" aria-label="Disks">
@@ -48,21 +48,16 @@ export function DisksPanel({ session, go }: PanelProps): JSX.Element {
         />
       </Section>
       <Complaint text={complaint} />
-      <Dialog
+      <EraseDialog
         open={doomed.value !== undefined}
         title={`Delete disk “${doomed.value}”?`}
-        onClose={close}
-      >
-        <p>Everything on it is gone for good. Export it first if you may want it again.</p>
-        <div class="choices">
-          <button type="button" onClick={close}>
-            Keep it
-          </button>
-          <button type="button" class="main danger" onClick={remove}>
-            Delete for good
-          </button>
-        </div>
-      </Dialog>
+        warning="Everything on it is gone for good. Export it first if you may want it again."
+        action="Delete for good"
+        onErase={() => act(host.deleteDisk(doomed.value!))}
+        onClose={() => {
+          doomed.value = undefined;
+        }}
+      />
     </section>
   );
 }
@@ -200,30 +195,14 @@ function ImportForm({ taken, onImport }: ImportFormProps): JSX.Element {
   const isTaken = taken.includes(name.value);
   return (
     <form onSubmit={begin}>
-      <label class="field file">
-        <span>Image file</span>
-        <span class="hint">
-          {file.value === undefined
-            ? "raw, or gzip of it"
-            : `${file.value.name}, ${formatBytes(file.value.size)}`}
-        </span>
-        <input
-          type="file"
-          aria-label="Image file"
-          onChange={({ currentTarget }) => pick(currentTarget.files?.[0])}
-        />
-      </label>
+      <FileField
+        label="Image file"
+        hint={file.value === undefined ? "raw, or gzip of it" : fileText(file.value)}
+        onPick={([picked]) => pick(picked)}
+      />
       <label class="field">
         <span>Name of the new disk</span>
-        <input
-          value={name.value}
-          maxLength={100}
-          pattern="[\w.@:+\-][\w.@:+ \-]*"
-          required
-          onInput={({ currentTarget }) => {
-            name.value = currentTarget.value;
-          }}
-        />
+        <input pattern={DISK_NAME_PATTERN} required {...bound(name)} />
       </label>
       <div class="choices">
         {isTaken && <span class="kit-complaint">There is a disk of that name.</span>}

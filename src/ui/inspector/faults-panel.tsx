@@ -58,13 +58,7 @@ function DiskForm({ view, machine, act }: PartProps): JSX.Element {
   const requests = useSignal("1");
   const delay = useSignal("1000");
   const name = disk.value || view.disks[0];
-  if (name === undefined) {
-    return (
-      <Part title="Disk">
-        <Empty>This machine has no disk.</Empty>
-      </Part>
-    );
-  }
+  if (name === undefined) return <Missing title="Disk">This machine has no disk.</Missing>;
   const isLate = effect.value === "delay";
   const arm = (): void =>
     act(
@@ -106,12 +100,7 @@ function WireForm({ view, machine, act }: PartProps): JSX.Element {
   const names = view.cards.map(({ name }) => name);
   const name = card.value || names[0];
   if (name === undefined) {
-    const hint = "No network: add a relay to the machine.";
-    return (
-      <Part title="Network">
-        <Empty>{hint}</Empty>
-      </Part>
-    );
+    return <Missing title="Network">No network: add a relay to the machine.</Missing>;
   }
   const arm = (): void =>
     act(
@@ -199,11 +188,12 @@ function Slots({ view, machine, act }: PartProps): JSX.Element {
 }
 
 function PulseForm({ view, machine, act }: PartProps): JSX.Element {
-  const spi = useSignal("16");
+  const { first, last, ofSlots } = view.spis;
+  const spi = useSignal(String(ofSlots));
   return (
     <Part title="Interrupt" onSubmit={() => act(machine.pulseInterrupt(Number(spi.value)))}>
       <Figure
-        label={`SPI, ${view.spis.first} to ${view.spis.last}; slot n has 16 + n`}
+        label={`SPI, ${first} to ${last}; slot n has ${ofSlots} + n`}
         value={spi.value}
         onChange={set(spi)}
       />
@@ -236,6 +226,13 @@ function Part({ title, onSubmit, children }: PartFrameProps): JSX.Element {
     </fieldset>
   );
 }
+
+/** A part for something that the machine does not have. */
+const Missing = ({ title, children }: { title: string; children: string }): JSX.Element => (
+  <Part title={title}>
+    <Empty>{children}</Empty>
+  </Part>
+);
 
 const Arm = (): JSX.Element => (
   <button type="submit" class="main">

@@ -49,7 +49,7 @@ export function FlameGraph({ tree, search }: FlameGraphProps): JSX.Element {
         aria-label="Flame graph"
         aria-activedescendant={`${id}-${current}`}
         tabIndex={0}
-        style={{ height: `${(depth + 1) * ROW_PX}px` }}
+        style={{ "--row": `${ROW_PX}px`, height: `${(depth + 1) * ROW_PX}px` }}
         onKeyDown={onKeyDown}
       >
         {boxes.map((box) => (

@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { AddressKind, Remote } from "../../inspect/calls.ts";
 import { hex, hexByte } from "./address-text.ts";
 import type { Extent } from "./hex-rows.ts";
+import { reasonOf } from "./reason.ts";
 
 /** Changes that can be taken back: as many as a person remembers. */
 export const MAX_CHANGES = 64;
@@ -50,7 +51,7 @@ export function useHexEditor({ machine, kind, cursor, extent }: HexEditorProps):
       message.value = await work();
       changes.value++;
     } catch (error) {
-      message.value = (error as Error).message;
+      message.value = reasonOf(error);
     }
   };
   const write = async (at: bigint, byte: number): Promise<string> => {

@@ -35,7 +35,7 @@ export function Scrollbar({ extent, top, rows, onMove }: ScrollbarProps): JSX.El
         isHeld.current = false;
       }}
     >
-      <div style={{ top: `${part * 94}%` }} />
+      <div style={{ "--part": part }} />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** How often which duration came, as bars from short to long; as high as what it is in. */
 import "./histogram-bars.css";
 import type { JSX } from "preact";
-import { formatDuration } from "./time-format.ts";
+import { formatBar } from "./time-format.ts";
 
 /** @param bars counts by powers of two of a microsecond, as in `HistogramView` */
 export function HistogramBars({ bars }: { bars: readonly number[] }): JSX.Element {
@@ -11,16 +11,11 @@ export function HistogramBars({ bars }: { bars: readonly number[] }): JSX.Elemen
       {bars.map((count, bar) => (
         <i
           key={bar}
-          title={`${rangeOf(bar)}: ${count}`}
+          title={`${formatBar(bar)}: ${count}`}
           // A bar with anything in it can be seen.
           style={{ height: count === 0 ? "0" : `max(2px, ${(count / most) * 100}%)` }}
         />
       ))}
     </div>
   );
-}
-
-function rangeOf(bar: number): string {
-  const from = bar === 0 ? 0 : 2 ** (bar - 1);
-  return `${formatDuration(from)} to ${formatDuration(2 ** bar)}`;
 }

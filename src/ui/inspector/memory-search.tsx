@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Remote } from "../../inspect/calls.ts";
 import { hex } from "./address-text.ts";
+import { bound } from "./bound.ts";
 import { Empty, Section } from "./kit.tsx";
 
 /** Places that are listed: who finds more, looks for too little. */
@@ -73,12 +74,9 @@ export function MemorySearch({ machine, onGo }: MemorySearchProps): JSX.Element 
           type="text"
           aria-label="Search memory for text, bytes or an integer"
           placeholder={'"text", de ad be ef, u32 0x1234'}
-          value={text.value}
           spellcheck={false}
           autocomplete="off"
-          onInput={({ currentTarget }) => {
-            text.value = currentTarget.value;
-          }}
+          {...bound(text)}
         />
         <button type="submit">{isSearching ? "End" : "Search"}</button>
       </form>

@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Remote } from "../../inspect/calls.ts";
 import type { Session } from "../session.ts";
+import { reasonOf } from "./reason.ts";
 
 export interface PanelProps {
   readonly machine: Remote;
@@ -75,24 +76,34 @@ export function useLook<T>(
   return look;
 }
 
-/** Does something; why it could not be done becomes the complaint. */
+/** Does something; why it could not be done is the problem until something else is tried. */
+export type Attempt = (work: () => Promise<unknown>) => Promise<void>;
+
+export function useAttempt(): { readonly attempt: Attempt; readonly problem: string | undefined } {
+  const problem = useSignal<string | undefined>(undefined);
+  const attempt: Attempt = async (work) => {
+    problem.value = undefined;
+    try {
+      await work();
+    } catch (error) {
+      problem.value = reasonOf(error);
+    }
+  };
+  return { attempt, problem: problem.value };
+}
+
+/** As an attempt, of something that has begun. */
 export type Act = (work: Promise<unknown>) => void;
 
 export function useAct(): { readonly act: Act; readonly complaint: string } {
-  const complaint = useSignal("");
-  const act: Act = (work) => {
-    complaint.value = "";
-    work.catch((reason: Error) => {
-      complaint.value = reason.message;
-    });
-  };
-  return { act, complaint: complaint.value };
+  const { attempt, problem = "" } = useAttempt();
+  return { act: (work) => void attempt(() => work), complaint: problem };
 }
 
 async function looked<T>(ask: () => Promise<T>): Promise<Look<T>> {
   try {
     return { value: await ask() };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: reasonOf(error) };
   }
 }

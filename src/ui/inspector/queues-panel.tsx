@@ -1,6 +1,6 @@
 /** The queues of the devices: one as a ring with its chains, and a chain with all that is in it. */
 import "./queues-panel.css";
-import { type ReadonlySignal, useSignal } from "@preact/signals";
+import { type ReadonlySignal, type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type {
@@ -150,27 +150,7 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
           </>
         )}
       </Section>
-      <div class="queue-chains">
-        <Section title="Chains" aside={<span class="kit-aside">{hiddenText(view)}</span>}>
-          {view.rows.length === 0 ? (
-            <Empty>No chain to show: what the device gives back from now on comes here.</Empty>
-          ) : (
-            <DataTable
-              label="Chains"
-              columns={CHAIN_COLUMNS}
-              rows={view.rows}
-              keyOf={({ key }) => key}
-              onOpen={({ key }) => {
-                open.value = key;
-              }}
-              isOpen={({ key }) => key === open.value}
-              toneOf={({ flaw, state }) =>
-                flaw !== undefined && state !== "used" ? "bad" : undefined
-              }
-            />
-          )}
-        </Section>
-      </div>
+      <Chains view={view} open={open} />
       {open.value !== undefined && (
         <OpenChain
           key={open.value}
@@ -180,6 +160,38 @@ function Queue({ machine, slot, queue }: PanelProps & Choice): JSX.Element {
         />
       )}
     </>
+  );
+}
+
+interface ChainsProps {
+  readonly view: QueueView;
+  /** The key of the chain that is open. */
+  readonly open: Signal<string | undefined>;
+}
+
+function Chains({ view, open }: ChainsProps): JSX.Element {
+  return (
+    <div class="queue-chains">
+      <Section title="Chains" aside={<span class="kit-aside">{hiddenText(view)}</span>}>
+        {view.rows.length === 0 ? (
+          <Empty>No chain to show: what the device gives back from now on comes here.</Empty>
+        ) : (
+          <DataTable
+            label="Chains"
+            columns={CHAIN_COLUMNS}
+            rows={view.rows}
+            keyOf={({ key }) => key}
+            onOpen={({ key }) => {
+              open.value = key;
+            }}
+            isOpen={({ key }) => key === open.value}
+            toneOf={({ flaw, state }) =>
+              flaw !== undefined && state !== "used" ? "bad" : undefined
+            }
+          />
+        )}
+      </Section>
+    </div>
   );
 }
 

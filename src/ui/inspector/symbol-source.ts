@@ -1,9 +1,8 @@
 /** Brings the symbols of what runs to the inspector: the kernel's System.map, or files of a person's. */
-import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Remote, SymbolFile } from "../../inspect/calls.ts";
 import type { Session } from "../session.ts";
-import { useLook } from "./panel.ts";
+import { useAttempt, useLook } from "./panel.ts";
 
 /** Beside an embedded kernel; kernels from elsewhere may have it too. */
 const MAP_NAME = "System.map.gz";
@@ -23,16 +22,8 @@ const asked = new WeakSet<Remote>();
 
 /** Symbols come by themselves where the kernel's System.map is beside it. */
 export function useSymbols(machine: Remote, session: Session): SymbolSource {
-  const problem = useSignal<string | undefined>(undefined);
+  const { attempt, problem } = useAttempt();
   const files = useLook(() => machine.symbolFiles(), [machine], FILES_MS).value.value;
-  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
-    try {
-      problem.value = undefined;
-      await work();
-    } catch (error) {
-      problem.value = error instanceof Error ? error.message : String(error);
-    }
-  };
   const isEmpty = files?.length === 0;
   useEffect(() => {
     const url = mapBeside(session);
@@ -47,7 +38,7 @@ export function useSymbols(machine: Remote, session: Session): SymbolSource {
   }, [machine, isEmpty]);
   return {
     files: files ?? [],
-    problem: problem.value,
+    problem,
     add: (picked) =>
       attempt(async () => {
         for (const file of picked) {

@@ -4,7 +4,7 @@ import type { HistogramView, Remote, TimelineLatencies } from "../../inspect/cal
 import { countText } from "./address-text.ts";
 import { Chart } from "./chart.tsx";
 import { useLook } from "./panel.ts";
-import { formatDuration } from "./time-format.ts";
+import { barEnd, formatBar, formatDuration } from "./time-format.ts";
 
 /** Between two counts, in ms: each reads all that the filter lets through. */
 const COUNT_MS = 2000;
@@ -56,9 +56,9 @@ function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
         label={label}
         values={bars}
         xTicks={TICKS}
-        xText={(bar) => formatDuration(endOf(bar))}
+        xText={(bar) => formatDuration(barEnd(bar))}
         yText={countText}
-        pointText={(bar) => `${rangeOf(bar)}: ${countText(bars[bar])}`}
+        pointText={(bar) => `${formatBar(bar)}: ${countText(bars[bar])}`}
       />
       <dl>
         {(["p50", "p95", "p99", "max"] as const).map((name) => (
@@ -71,9 +71,3 @@ function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
     </figure>
   );
 }
-
-/** In µs; a bar begins where the one before it ends. */
-const endOf = (bar: number): number => 2 ** bar;
-
-const rangeOf = (bar: number): string =>
-  `${formatDuration(bar === 0 ? 0 : endOf(bar - 1))} to ${formatDuration(endOf(bar))}`;

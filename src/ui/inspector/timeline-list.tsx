@@ -5,7 +5,7 @@ import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts"
 import { formatDuration, formatMoment } from "./time-format.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 
-/** Height of a row in CSS pixels; the style sheet has the same. */
+/** Height of a row in CSS pixels. */
 const ROW_PX = 24;
 
 /**
@@ -33,21 +33,17 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
   const { list, top, height, isFollowing, onScroll } = useWindow(state, selected === undefined);
-  const rows = useRows(
-    props,
-    top,
-    top + Math.ceil(height / ROW_PX),
-    isFollowing ? 2 * OVERDRAW : MARGIN,
-  );
+  const seen = Math.ceil(height / ROW_PX);
+  const rows = useRows(props, top, top + seen, isFollowing ? 2 * OVERDRAW : MARGIN);
   const step = useStep(props, list);
   // What is selected stays in sight, also when its details take some of the list's room.
   useLayoutEffect(() => {
     if (selectedIndex !== undefined) bringIntoView(list.current, selectedIndex - first);
   }, [selected, selectedIndex === undefined, height]);
   const from = Math.max(first, top - OVERDRAW);
-  const to = Math.min(end, top + Math.ceil(height / ROW_PX) + OVERDRAW);
+  const to = Math.min(end, top + seen + OVERDRAW);
   // A row that has gone out of sight is used for one that comes in: to make its elements costs most.
-  const slots = Math.ceil(height / ROW_PX) + 2 * OVERDRAW;
+  const slots = seen + 2 * OVERDRAW;
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
   return (
     <div
@@ -57,6 +53,7 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       tabIndex={0}
       aria-label="Requests"
       aria-activedescendant={selectedIndex === undefined ? undefined : rowId(selectedIndex)}
+      style={{ "--row": `${ROW_PX}px` }}
       onScroll={onScroll}
       onKeyDown={step}
     >

@@ -53,19 +53,25 @@ export const MacAlgo = {
 export const AeadAlgo = { GCM: 1, CHACHA20_POLY1305: 3 } as const;
 export const AkcipherAlgo = { RSA: 1 } as const;
 
+/** Queues (5.9.2): as many for data as the control queue's number, one since one thread computes all. */
+export const CryptoQueue = { DATA: 0, CONTROL: 1 } as const;
+
 /** Requests of the control queue (5.9.7.2): `(service << 8) | operation`. */
-export const CryptoControl = {
+export const CryptoCreate = {
   CIPHER_CREATE_SESSION: 0x002,
-  CIPHER_DESTROY_SESSION: 0x003,
   HASH_CREATE_SESSION: 0x102,
-  HASH_DESTROY_SESSION: 0x103,
   MAC_CREATE_SESSION: 0x202,
-  MAC_DESTROY_SESSION: 0x203,
   AEAD_CREATE_SESSION: 0x302,
-  AEAD_DESTROY_SESSION: 0x303,
   AKCIPHER_CREATE_SESSION: 0x404,
+} as const;
+export const CryptoDestroy = {
+  CIPHER_DESTROY_SESSION: 0x003,
+  HASH_DESTROY_SESSION: 0x103,
+  MAC_DESTROY_SESSION: 0x203,
+  AEAD_DESTROY_SESSION: 0x303,
   AKCIPHER_DESTROY_SESSION: 0x405,
 } as const;
+export const CryptoControl = { ...CryptoCreate, ...CryptoDestroy } as const;
 
 /** Requests of the data queues (5.9.7.3). */
 export const CryptoOp = {

@@ -12,9 +12,11 @@ import {
   CipherAlgo,
   CryptoConfig as Config,
   CREATE_BYTES,
-  CryptoControl,
+  CryptoCreate,
+  CryptoDestroy,
   CryptoFeature,
   CryptoOp,
+  CryptoQueue,
   CryptoReady,
   CryptoService,
   CryptoStatus,
@@ -39,9 +41,6 @@ import {
   RSA_KEY_MAX,
 } from "./crypto-session.ts";
 
-/** One data queue: everything is computed in one thread. */
-const DATA_QUEUES = 1;
-const CONTROL = DATA_QUEUES;
 const QUEUE_SIZE = 64;
 
 /** Linux makes two for each user of a key. With RSA keys so many are 2 MiB. */
@@ -50,12 +49,8 @@ export const CRYPTO_SESSIONS_MAX = 512;
 /** Algorithms compute some 50 MB in the second in which bytes are copied by the gigabyte; see `work.ts`. */
 const WORK_PER_BYTE = 64;
 
-const CREATES: ReadonlySet<number> = new Set(
-  Object.entries(CryptoControl).flatMap(([name, code]) => (name.includes("CREATE") ? [code] : [])),
-);
-const DESTROYS: ReadonlySet<number> = new Set(
-  Object.values(CryptoControl).filter((code) => !CREATES.has(code)),
-);
+const CREATES: ReadonlySet<number> = new Set(Object.values(CryptoCreate));
+const DESTROYS: ReadonlySet<number> = new Set(Object.values(CryptoDestroy));
 const OPERATIONS: ReadonlySet<number> = new Set(Object.values(CryptoOp));
 
 export class CryptoDevice implements VirtioDevice {
@@ -69,10 +64,10 @@ export class CryptoDevice implements VirtioDevice {
   };
   readonly name: string;
   readonly features = bit(CryptoFeature.REVISION_1);
-  readonly queueSizes = [...Array.from({ length: DATA_QUEUES }, () => QUEUE_SIZE), QUEUE_SIZE];
+  readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
   readonly config = new ConfigFields(Config.BYTES)
     .setU32(Config.STATUS, CryptoReady.HW_READY)
-    .setU32(Config.MAX_DATAQUEUES, DATA_QUEUES)
+    .setU32(Config.MAX_DATAQUEUES, CryptoQueue.CONTROL)
     .setU32(Config.CRYPTO_SERVICES, maskOf(CryptoService))
     .setU32(Config.CIPHER_ALGO_L, maskOf(CipherAlgo))
     .setU32(Config.HASH_ALGO, maskOf(HashAlgo))
@@ -102,7 +97,7 @@ export class CryptoDevice implements VirtioDevice {
     if (queue === undefined) return;
     drain(queue, (chain) => {
       this.#counters.requests++;
-      if (index === CONTROL) queue.push(chain, this.#control(chain));
+      if (index === CryptoQueue.CONTROL) queue.push(chain, this.#control(chain));
       else this.#operate(queue, chain);
       return true;
     });

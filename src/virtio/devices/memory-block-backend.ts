@@ -33,30 +33,21 @@ export class MemoryBlockBackend implements BlockBackend {
   }
 
   read(sector: number, target: BlockTarget): void {
-    const position = sector * SECTOR_SIZE;
-    for (let at = 0; at < target.length; ) {
-      const chunk = Math.floor((position + at) / CHUNK_SIZE);
-      const within = position + at - chunk * CHUNK_SIZE;
-      const count = Math.min(CHUNK_SIZE - within, target.length - at);
+    this.#eachPiece(sector * SECTOR_SIZE, target.length, (chunk, within, count, at) => {
       const bytes = this.#peek(chunk, within, count);
       target.write(at, bytes);
       if (bytes.length < count) target.zero(at + bytes.length, count - bytes.length);
-      at += count;
-    }
+    });
   }
 
   write(sector: number, source: readonly Uint8Array[]): void {
     let position = sector * SECTOR_SIZE;
     for (const part of source) {
-      for (let at = 0; at < part.length; ) {
-        const chunk = Math.floor(position / CHUNK_SIZE);
-        const within = position - chunk * CHUNK_SIZE;
-        const count = Math.min(CHUNK_SIZE - within, part.length - at);
+      this.#eachPiece(position, part.length, (chunk, within, count, at) => {
         const bytes = count === part.length ? part : part.subarray(at, at + count);
         this.#ownChunk(chunk).set(bytes, within);
-        at += count;
-        position += count;
-      }
+      });
+      position += part.length;
     }
   }
 
@@ -67,7 +58,7 @@ export class MemoryBlockBackend implements BlockBackend {
   }
 
   writeZeroes(sector: number, count: number): void {
-    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, _at, bytes) => {
+    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, bytes) => {
       const untouched = !this.#chunks.has(chunk) && chunk * CHUNK_SIZE >= this.#image.length;
       if (untouched) return;
       if (bytes === CHUNK_SIZE && chunk * CHUNK_SIZE >= this.#image.length) {
@@ -80,21 +71,22 @@ export class MemoryBlockBackend implements BlockBackend {
 
   /** Overwrites what is held before it lets it go. The image belongs to somebody else. */
   secureErase(sector: number, count: number): void {
-    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, _at, bytes) => {
+    this.#eachPiece(sector * SECTOR_SIZE, count * SECTOR_SIZE, (chunk, within, bytes) => {
       this.#chunks.get(chunk)?.fill(0, within, within + bytes);
     });
     this.writeZeroes(sector, count);
   }
 
+  /** `at` is where a piece begins in the range. */
   #eachPiece(
     position: number,
     length: number,
-    visit: (chunk: number, within: number, at: number, count: number) => void,
+    visit: (chunk: number, within: number, count: number, at: number) => void,
   ): void {
     for (let at = 0; at < length; ) {
       const within = (position + at) % CHUNK_SIZE;
       const count = Math.min(CHUNK_SIZE - within, length - at);
-      visit(Math.floor((position + at) / CHUNK_SIZE), within, at, count);
+      visit(Math.floor((position + at) / CHUNK_SIZE), within, count, at);
       at += count;
     }
   }

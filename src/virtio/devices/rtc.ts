@@ -47,6 +47,7 @@ export const RtcClock = {
 
 /** Counters that cross-timestamps could have (5.23.6.1.3); a RISC-V hart has none of them. */
 export const RtcCounter = { ARM_VCT: 0, X86_TSC: 1, INVALID: 0xff } as const;
+const COUNTERS: ReadonlySet<number> = new Set(Object.values(RtcCounter));
 
 /** Flags of CLOCK_CAP and of alarms. */
 export const RtcFlag = { ALARM_CAP: 1, ALARM_ENABLED: 1 } as const;
@@ -59,30 +60,29 @@ interface Layout {
   /** Bytes of the request and of the answer. */
   readonly request: number;
   readonly response: number;
-  /** Where the request has its `clock_id`. */
+  /** Where the request has its `clock_id`, a counter, and the flags of an alarm. */
   readonly clock?: number;
-  /** Bytes of the request that are reserved, besides those of the head. */
-  readonly reserved: readonly [from: number, to: number];
+  readonly counter?: number;
+  readonly flags?: number;
+  /** Where the request's reserved bytes begin, besides those of the head. */
+  readonly end: number;
   readonly isAlarm?: boolean;
 }
 
 const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
-  [RtcMessage.READ, { request: 16, response: 16, clock: 8, reserved: [10, 16] }],
-  [RtcMessage.READ_CROSS, { request: 16, response: 24, clock: 8, reserved: [11, 16] }],
-  [RtcMessage.CFG, { request: 8, response: 16, reserved: [8, 8] }],
-  [RtcMessage.CLOCK_CAP, { request: 16, response: 16, clock: 8, reserved: [10, 16] }],
-  [RtcMessage.CROSS_CAP, { request: 16, response: 16, clock: 8, reserved: [11, 16] }],
-  [
-    RtcMessage.READ_ALARM,
-    { request: 16, response: 24, clock: 8, reserved: [10, 16], isAlarm: true },
-  ],
+  [RtcMessage.READ, { request: 16, response: 16, clock: 8, end: 10 }],
+  [RtcMessage.READ_CROSS, { request: 16, response: 24, clock: 8, counter: 10, end: 11 }],
+  [RtcMessage.CFG, { request: 8, response: 16, end: 8 }],
+  [RtcMessage.CLOCK_CAP, { request: 16, response: 16, clock: 8, end: 10 }],
+  [RtcMessage.CROSS_CAP, { request: 16, response: 16, clock: 8, counter: 10, end: 11 }],
+  [RtcMessage.READ_ALARM, { request: 16, response: 24, clock: 8, end: 10, isAlarm: true }],
   [
     RtcMessage.SET_ALARM,
-    { request: 24, response: 8, clock: 16, reserved: [19, 24], isAlarm: true },
+    { request: 24, response: 8, clock: 16, flags: 18, end: 19, isAlarm: true },
   ],
   [
     RtcMessage.SET_ALARM_ENABLED,
-    { request: 16, response: 8, clock: 8, reserved: [11, 16], isAlarm: true },
+    { request: 16, response: 8, clock: 8, flags: 10, end: 11, isAlarm: true },
   ],
 ]);
 
@@ -193,11 +193,11 @@ export class RtcDevice implements VirtioDevice {
     const layout = LAYOUTS.get(length < HEAD_BYTES ? -1 : request.getUint16(0, true));
     const answer = new DataView(new ArrayBuffer(layout?.response ?? HEAD_BYTES));
     const status = this.#check(layout, length, chain.writableLength);
-    if (status === RtcStatus.OK) this.#execute(layout?.clock ?? 0, answer);
+    const isDone = layout !== undefined && status === RtcStatus.OK;
+    if (isDone) this.#execute(layout, answer);
     else this.#counters.refused++;
     answer.setUint8(0, status);
-    const isWhole = status === RtcStatus.OK;
-    const bytes = new Uint8Array(answer.buffer, 0, isWhole ? answer.byteLength : HEAD_BYTES);
+    const bytes = new Uint8Array(answer.buffer, 0, isDone ? answer.byteLength : HEAD_BYTES);
     return chain.writeAt(0, bytes);
   }
 
@@ -207,17 +207,17 @@ export class RtcDevice implements VirtioDevice {
     if (length < HEAD_BYTES) return RtcStatus.EINVAL;
     if (layout === undefined || (layout.isAlarm && !this.#hasAlarms)) return RtcStatus.EOPNOTSUPP;
     if (length < layout.request || room < layout.response) return RtcStatus.EINVAL;
-    const { clock } = layout;
+    const { clock, counter, flags, end } = layout;
     if (clock !== undefined && request.getUint16(clock, true) >= this.#clocks.length) {
       return RtcStatus.ENODEV;
     }
-    const type = request.getUint16(0, true);
-    if (type === RtcMessage.READ_CROSS) return RtcStatus.EOPNOTSUPP;
-    const isCounter = Object.values<number>(RtcCounter).includes(request.getUint8(10));
-    if (type === RtcMessage.CROSS_CAP && !isCounter) return RtcStatus.EOPNOTSUPP;
-    const isSet = type === RtcMessage.SET_ALARM || type === RtcMessage.SET_ALARM_ENABLED;
-    const hasFlags = isSet && (request.getUint8((clock ?? 0) + 2) & ~RtcFlag.ALARM_ENABLED) !== 0;
-    const isClean = this.#isZero(2, HEAD_BYTES) && this.#isZero(...layout.reserved);
+    if (request.getUint16(0, true) === RtcMessage.READ_CROSS) return RtcStatus.EOPNOTSUPP;
+    if (counter !== undefined && !COUNTERS.has(request.getUint8(counter))) {
+      return RtcStatus.EOPNOTSUPP;
+    }
+    const hasFlags =
+      flags !== undefined && (request.getUint8(flags) & ~RtcFlag.ALARM_ENABLED) !== 0;
+    const isClean = this.#isZero(2, HEAD_BYTES) && this.#isZero(end, layout.request);
     return hasFlags || !isClean ? RtcStatus.EINVAL : RtcStatus.OK;
   }
 
@@ -226,17 +226,19 @@ export class RtcDevice implements VirtioDevice {
     return true;
   }
 
-  /** A request without a flaw, whose `clock_id` is at `at`. */
-  #execute(at: number, answer: DataView): void {
+  /** A request without a flaw. */
+  #execute({ clock: place, flags }: Layout, answer: DataView): void {
     const request = this.#request;
-    const type = request.getUint16(0, true);
-    if (type === RtcMessage.CFG) {
+    // CFG, which is about all of them.
+    if (place === undefined) {
       answer.setUint16(8, this.#clocks.length, true);
       return;
     }
-    const id = request.getUint16(at, true);
+    const id = request.getUint16(place, true);
+    const isEnabled =
+      flags !== undefined && (request.getUint8(flags) & RtcFlag.ALARM_ENABLED) !== 0;
     const [clock, alarm] = [this.#clocks[id], this.#alarms[id]];
-    switch (type) {
+    switch (request.getUint16(0, true)) {
       case RtcMessage.READ:
         answer.setBigUint64(8, clock.now(), true);
         break;
@@ -249,17 +251,17 @@ export class RtcDevice implements VirtioDevice {
         answer.setUint8(16, alarm.isEnabled ? RtcFlag.ALARM_ENABLED : 0);
         break;
       case RtcMessage.SET_ALARM:
-        this.#setAlarm(alarm, request.getBigUint64(8, true), request.getUint8(at + 2));
+        this.#setAlarm(alarm, request.getBigUint64(8, true), isEnabled);
         break;
       case RtcMessage.SET_ALARM_ENABLED:
-        this.#setAlarm(alarm, alarm.time, request.getUint8(at + 2));
+        this.#setAlarm(alarm, alarm.time, isEnabled);
         break;
     }
   }
 
-  #setAlarm(alarm: Alarm, time: bigint, flags: number): void {
+  #setAlarm(alarm: Alarm, time: bigint, isEnabled: boolean): void {
     alarm.time = time;
-    alarm.isEnabled = (flags & RtcFlag.ALARM_ENABLED) !== 0;
+    alarm.isEnabled = isEnabled;
     // One that is not in the future expires at once (5.23.6.4).
     alarm.isAhead = true;
     alarm.isDue = false;

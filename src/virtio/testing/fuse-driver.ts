@@ -1,5 +1,4 @@
 /** The driver's side of the file system device for tests: FUSE requests and their replies. */
-
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { FsDevice } from "../devices/fs.ts";
 import { IN_HEADER_SIZE, Opcode, OUT_HEADER_SIZE, Out } from "../devices/fuse/abi.ts";

@@ -1,7 +1,7 @@
 /** An honest driver of any device of `specimens.ts`. */
 import { settle, type TestDriver } from "./driver.ts";
 import type { UsedElement } from "./driver-queue.ts";
-import type { HonestRequest, Specimen } from "./specimens.ts";
+import type { HonestRequest, Specimen } from "./specimen.ts";
 
 /** Turns to wait for a host that answers late. */
 const TURNS = 8;

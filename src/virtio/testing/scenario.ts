@@ -10,7 +10,7 @@ import { RAM_BASE, settle, TestDriver } from "./driver.ts";
 import type { DriverQueue, FlaggedPart } from "./driver-queue.ts";
 import { unanswered } from "./honest.ts";
 import { PackedDriverQueue } from "./packed-driver-queue.ts";
-import type { Specimen } from "./specimens.ts";
+import type { Specimen } from "./specimen.ts";
 import { SplitDriverQueue } from "./split-driver-queue.ts";
 
 /** One step: its kind and unsigned 32-bit arguments; a missing one is 0. */

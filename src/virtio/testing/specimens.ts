@@ -3,10 +3,6 @@
  * floods and the fuzzer. A new device joins with one entry.
  */
 import { cryptoAlgorithms } from "../../host/crypto-algorithms.ts";
-import { GuestMemory, PAGE_BYTES } from "../../memory/guest-memory.ts";
-import { WINDOW_BLOCK_BYTES } from "../../memory/memory-window.ts";
-import type { VirtioDevice } from "../device.ts";
-import { NinePDevice } from "../devices/9p.ts";
 import { BalloonDevice } from "../devices/balloon.ts";
 import { BlockDevice } from "../devices/block.ts";
 import type { BlockBackend } from "../devices/block-backend.ts";
@@ -24,18 +20,11 @@ import {
   MacAlgo,
 } from "../devices/crypto-protocol.ts";
 import { EntropyDevice } from "../devices/entropy.ts";
-import { FsDevice } from "../devices/fs.ts";
-import { Opcode } from "../devices/fuse/abi.ts";
-import { DAX_BLOCK } from "../devices/fuse/dax-window.ts";
-import { GpuDevice } from "../devices/gpu.ts";
-import { GpuCommand } from "../devices/gpu-protocol.ts";
-import { Keyboard } from "../devices/input-kinds.ts";
 import { MemDevice, MemRequest } from "../devices/mem.ts";
 import { MemoryBlockBackend } from "../devices/memory-block-backend.ts";
 import { NetDevice } from "../devices/net.ts";
 import { PmemDevice, PmemRequest } from "../devices/pmem.ts";
 import { RtcDevice, RtcMessage } from "../devices/rtc.ts";
-import { SoundDevice } from "../devices/sound.ts";
 import { VsockDevice } from "../devices/vsock.ts";
 import { VsockType } from "../devices/vsock-packet.ts";
 import { header, segment } from "./block-driver.ts";
@@ -46,72 +35,23 @@ import {
   controlRequest,
   dataRequest,
 } from "./crypto-driver.ts";
-import { sharedTree } from "./shared-tree.ts";
-import { TestDisplay } from "./test-display.ts";
-import { TestSound } from "./test-sound.ts";
-
-/** A request of an honest driver, which has to be answered. */
-export interface HonestRequest {
-  readonly queue: number;
-  readonly readable?: readonly Uint8Array[];
-  /** Lengths of the buffers for the answer. */
-  readonly writable?: readonly number[];
-}
-
-export interface Specimen {
-  readonly device: VirtioDevice;
-  /** Where the device may write: into the chains it is given, or wherever requests say. */
-  readonly reach?: "ram";
-  /** Something happens on the host's side, such as input or a frame. */
-  readonly stir?: () => void;
-  /**
-   * In an order in which a driver that has accepted all features may make them; each is answered
-   * once the host's side has stirred. As many queues as possible should have one.
-   */
-  readonly requests: readonly HonestRequest[];
-}
-
-const filled = (length: number, value: number) => new Uint8Array(length).fill(value);
-const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
-
-/** A page of the RAM of every test, away from rings and buffers. */
-const SPARE_PAGE = 0x8003_f000;
-
-const gpuCommand = (type: number, ...values: number[]) => words(type, 0, 0, 0, 0, 0, ...values);
-
-const text = (string: string) => new TextEncoder().encode(string);
+import {
+  filled,
+  type HonestRequest,
+  SPARE_PAGE,
+  type Specimens,
+  WINDOW,
+  windowOf,
+  words,
+} from "./specimen.ts";
+import { FILE_SPECIMENS } from "./specimens-files.ts";
+import { MEDIA_SPECIMENS } from "./specimens-media.ts";
 
 /** A modulus of 512 bits that is no product of primes, with the exponent 3: the device cannot know. */
 const RSA_PUBLIC_KEY = Uint8Array.of(0x30, 0x46, 2, 0x41, 0, ...filled(64, 0xff), 2, 1, 3);
 
-/** Where windows are; their memory is none that rings or buffers are in. */
-const WINDOW = 0x1_0000_0000;
-
-function windowOf(blocks: number) {
-  const size = blocks * WINDOW_BLOCK_BYTES;
-  const ram = { base: WINDOW - PAGE_BYTES, size: PAGE_BYTES, offset: 0 };
-  const memory = new GuestMemory({ buffer: new ArrayBuffer(PAGE_BYTES + size) }, [ram]);
-  return { memory, window: memory.addWindow({ base: WINDOW, size, offset: PAGE_BYTES }) };
-}
-
-/** Length, opcode, unique, node, user and group, as `struct fuse_in_header` has them, and the rest. */
-function fuseRequest(opcode: number, node: number, args: Uint8Array, room: number): HonestRequest {
-  const header = words(40 + args.length, opcode, 1, 0, node, 0, 0, 0, 0, 0);
-  return { queue: 1, readable: [Uint8Array.of(...header, ...args)], writable: [16, room] };
-}
-
-/** What a guest asks of `sharedTree`. */
-function* fuseRequests(): Generator<HonestRequest> {
-  const { readable = [] } = fuseRequest(Opcode.FORGET, 2, words(1, 0), 0);
-  yield { queue: 0, readable };
-  yield fuseRequest(Opcode.INIT, 0, words(7, 41, 4096, -1, ...new Array(12).fill(0)), 64);
-  yield fuseRequest(Opcode.LOOKUP, 1, text("a\0"), 128);
-  yield fuseRequest(Opcode.OPEN, 2, words(2, 0), 16);
-  yield fuseRequest(Opcode.READ, 2, words(1, 0, 0, 0, 64, 0, 0, 0, 0, 0), 64);
-}
-
 /** Each is given a host that has something to give. */
-export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
+export const SPECIMENS: Specimens = {
   block: () => ({
     device: new BlockDevice("blk0", new MemoryBlockBackend({ image: filled(64 * 512, 0xbb) })),
     requests: [
@@ -341,73 +281,7 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       ],
     };
   },
-  input: () => {
-    const { device } = new Keyboard("keyboard0");
-    return {
-      device,
-      stir: () => void device.send([[1, 30, 1]]),
-      requests: [
-        { queue: 0, writable: [8] },
-        { queue: 1, readable: [Uint8Array.of(0x11, 0, 1, 0, 1, 0, 0, 0)] },
-      ],
-    };
-  },
-  sound: () => {
-    const sound = new TestSound();
-    const device = new SoundDevice("snd0", sound);
-    const open = (stream: number): HonestRequest[] => [
-      { queue: 0, readable: [words(0x101, stream, 64, 16, 0, 0x0007_0502)], writable: [4] },
-      { queue: 0, readable: [words(0x102, stream)], writable: [4] },
-      { queue: 0, readable: [words(0x104, stream)], writable: [4] },
-    ];
-    let isConnected = true;
-    return {
-      device,
-      stir: () => {
-        isConnected = !isConnected;
-        device.setJack(1, isConnected);
-        sound.pass();
-      },
-      requests: [
-        { queue: 0, readable: [words(0x100, 0, 2, 32)], writable: [68] },
-        { queue: 1, writable: [8] },
-        ...open(0),
-        { queue: 2, readable: [words(0), filled(16, 3)], writable: [8] },
-        ...open(1),
-        { queue: 3, readable: [words(1)], writable: [16, 8] },
-        { queue: 0, readable: [words(0x105, 0)], writable: [4] },
-        { queue: 0, readable: [words(0x103, 0)], writable: [4] },
-      ],
-    };
-  },
-  gpu: () => {
-    const display = new TestDisplay();
-    const device = new GpuDevice("gpu0", display, { width: 64, height: 64 });
-    const control = (type: number, room: number, ...values: number[]) => ({
-      queue: 0,
-      readable: [gpuCommand(type, ...values)],
-      writable: [room],
-    });
-    const whole = [0, 0, 32, 32];
-    return {
-      device,
-      stir: () => {
-        for (const callback of display.deferred.splice(0)) callback();
-      },
-      requests: [
-        control(GpuCommand.GET_DISPLAY_INFO, 408),
-        control(GpuCommand.GET_EDID, 1056, 0, 0),
-        control(GpuCommand.RESOURCE_CREATE_2D, 24, 1, 1, 32, 32),
-        control(GpuCommand.RESOURCE_ATTACH_BACKING, 24, 1, 1, SPARE_PAGE, 0, 4096, 0),
-        control(GpuCommand.SET_SCANOUT, 24, ...whole, 0, 1),
-        control(GpuCommand.TRANSFER_TO_HOST_2D, 24, ...whole, 0, 0, 1, 0),
-        control(GpuCommand.RESOURCE_FLUSH, 24, ...whole, 1, 0),
-        { queue: 1, readable: [gpuCommand(GpuCommand.UPDATE_CURSOR, 0, 1, 1, 0, 1, 0, 0, 0)] },
-        control(GpuCommand.RESOURCE_DETACH_BACKING, 24, 1, 0),
-        control(GpuCommand.RESOURCE_UNREF, 24, 1, 0),
-      ],
-    };
-  },
+  ...MEDIA_SPECIMENS,
   vsock: () => {
     const device = new VsockDevice("vsock0");
     const handler = { readable: () => {}, writable: () => {}, closed: () => {} };
@@ -435,48 +309,6 @@ export const SPECIMENS: Readonly<Record<string, () => Specimen>> = {
       ],
     };
   },
-  fs: () => ({ device: new FsDevice("fs0", "share", sharedTree()), requests: [...fuseRequests()] }),
-  "fs with DAX": () => ({
-    device: new FsDevice("fs0", "share", sharedTree(), windowOf(1)),
-    requests: [
-      ...fuseRequests(),
-      fuseRequest(Opcode.SETUPMAPPING, 2, words(0, 0, 0, 0, DAX_BLOCK, 0, 3, 0, 0, 0), 0),
-      fuseRequest(Opcode.FSYNC, 2, words(1, 0, 0, 0), 0),
-      fuseRequest(Opcode.REMOVEMAPPING, 2, words(1, 0, 0, DAX_BLOCK, 0), 0),
-    ],
-  }),
-
-  "9p": () => {
-    const request = (type: number, ...args: number[]) =>
-      Uint8Array.of(7 + args.length, 0, 0, 0, type, 1, 0, ...args);
-    return {
-      device: new NinePDevice("fs1", "share", sharedTree()),
-      requests: [
-        // Tversion, Tattach, Twalk, Tlopen, Tread.
-        {
-          queue: 0,
-          readable: [request(100, 0, 0, 1, 0, 8, 0, ...text("9P2000.L"))],
-          writable: [64],
-        },
-        {
-          queue: 0,
-          readable: [request(104, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0)],
-          writable: [64],
-        },
-        {
-          queue: 0,
-          readable: [request(110, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, ...text("a"))],
-          writable: [64],
-        },
-        { queue: 0, readable: [request(12, 1, 0, 0, 0, 2, 0, 0, 0)], writable: [64] },
-        {
-          queue: 0,
-          readable: [request(116, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0)],
-          writable: [11, 64],
-        },
-      ],
-    };
-  },
-
+  ...FILE_SPECIMENS,
   "boot timer": () => ({ device: new BootTimerDevice("timer0", () => {}), requests: [] }),
 };

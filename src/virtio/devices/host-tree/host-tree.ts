@@ -46,6 +46,9 @@ export interface Timestamp {
   readonly nsec: number;
 }
 
+/** What `st_blocks` of stat(2) counts, in bytes. */
+export const ATTRIBUTE_BLOCK = 512;
+
 export interface Attributes {
   /** Unique in the tree while the file exists; below 2^53. */
   readonly ino: number;
@@ -58,7 +61,7 @@ export interface Attributes {
   readonly rdev: number;
   /** In bytes. */
   readonly size: number;
-  /** Space in use, in units of 512 bytes. */
+  /** Space in use, in units of `ATTRIBUTE_BLOCK`. */
   readonly blocks: number;
   readonly atime: Timestamp;
   readonly mtime: Timestamp;

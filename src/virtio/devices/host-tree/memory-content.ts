@@ -1,4 +1,5 @@
 /** The bytes of a file in memory, with holes, perhaps over bytes that are read when needed. */
+import { totalLength } from "../../../packet/bytes.ts";
 import { HostError } from "./errno.ts";
 import type { Answer, FileTarget } from "./host-tree.ts";
 
@@ -68,7 +69,7 @@ export class MemoryContent {
 
   /** @throws HostError EFBIG, ENOSPC */
   write(offset: number, source: readonly Uint8Array[]): Answer<number> {
-    const length = source.reduce((sum, part) => sum + part.length, 0);
+    const length = totalLength(source);
     if (offset + length > FILE_SIZE_MAX) throw new HostError("EFBIG");
     if (this.#busy !== undefined || this.#mustLoad(offset, length)) {
       const copies = source.map((part) => part.slice());

@@ -1,6 +1,7 @@
 /** A tree of files in memory: of the guest's own making, and what the host puts there. */
 import { HostError } from "./errno.ts";
 import {
+  ATTRIBUTE_BLOCK,
   type AttributeChange,
   type Attributes,
   type Created,
@@ -103,7 +104,7 @@ export class MemoryTree implements HostTree<MemoryNode> {
     if (node.nlink === 0 && node.openFiles === 0) throw new HostError("ESTALE");
     const { ino, mode, nlink, uid, gid, rdev, atime, mtime, ctime, content } = node;
     const size = content?.size ?? (node.entries?.size ?? 0) * 32 + encodeText(node.target).length;
-    const blocks = Math.ceil((content?.allocated ?? 0) / 512);
+    const blocks = Math.ceil((content?.allocated ?? 0) / ATTRIBUTE_BLOCK);
     return { ino, mode, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime };
   }
 

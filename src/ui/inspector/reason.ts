@@ -1,0 +1,3 @@
+/** An error in words. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
