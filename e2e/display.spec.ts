@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { Display } from "./display.ts";
 import { expect, test } from "./fixtures.ts";
 
 /** How many pixels of the display are not black. */
@@ -60,6 +61,19 @@ test("gets a display again after another boot", async ({ vm, site }) => {
   await vm.page.getByRole("button", { name: "Boot", exact: true }).click();
   await vm.prompt();
   await expect.poll(() => litPixels(vm.page)).toBeGreaterThan(500);
+});
+
+test("gives the guest a display of the size of its place", async ({ vm, site }) => {
+  await vm.boot(`${site}?display=fit&disk=none&relay=none`);
+  const display = new Display(vm.page);
+  const first = await display.place();
+  await expect.poll(() => display.size()).toEqual(first);
+  await vm.page.setViewportSize({ width: 900, height: 560 });
+  const second = await display.place();
+  expect(second).not.toEqual(first);
+  await expect.poll(() => display.size()).toEqual(second);
+  await expect.poll(() => litPixels(vm.page)).toBeGreaterThan(500);
+  expect(vm.errors).toEqual([]);
 });
 
 test("is silent until sound is switched on", async ({ vm, site }) => {

@@ -3,7 +3,7 @@
  * themselves. With `--check` it writes nothing, and fails if the document is not what it would write.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { driverOf } from "../src/machine/testing/guest-drivers.ts";
+import { DEBIAN_DRIVERS, driverOf } from "../src/machine/testing/guest-drivers.ts";
 import type { VirtioDevice } from "../src/virtio/device.ts";
 import { offeredFeatures } from "../src/virtio/features.ts";
 import { bit, Feature } from "../src/virtio/spec.ts";
@@ -12,7 +12,7 @@ import { SPECIMENS } from "../src/virtio/testing/specimens.ts";
 const FILE = new URL("../docs/devices.md", import.meta.url);
 const MANIFEST = new URL("../public/guest/manifest.json", import.meta.url);
 
-const HEAD = ["device", "id", "section", "queues", "driver"];
+const HEAD = ["device", "id", "section", "queues", "driver", "Debian"];
 
 /** The boot timer's is no number of the specification. */
 const SPECIFIED_TYPES = 0x1_0000;
@@ -35,9 +35,10 @@ function kindOf(devices: readonly VirtioDevice[]): Kind {
   const queues = Math.max(...devices.map(({ queueSizes }) => queueSizes.length));
   const id = type < SPECIFIED_TYPES ? String(type) : `0x${type.toString(16)}`;
   const offered = devices.reduce((all, device) => all | device.features, 0n);
+  const driver = driverOf.get(type) ?? "none";
   const others = namesIn(~offered, known);
   return {
-    cells: [title, id, chapter, String(queues), driverOf.get(type) ?? "none"],
+    cells: [title, id, chapter, String(queues), driver, driver in DEBIAN_DRIVERS ? driver : "none"],
     features: namesIn(offered, known) + (others === "none" ? "" : ` (or ${others})`),
   };
 }
@@ -66,7 +67,8 @@ ${table([HEAD, ...kinds.map(({ cells }) => cells)])}
 
 Sections are those of the specification, version 1.4. The driver is the one that the embedded Linux
 (${kernel.version}) was seen to drive the device with, by \`src/machine/linux-drivers.test.ts\`; where it says none,
-only the tests' own driver (\`src/virtio/testing\`) has used the device.
+only the tests' own driver (\`src/virtio/testing\`) has used the device. The last column is the driver of Debian's own
+riscv64 kernel that was seen to find and use the device, by \`npm run test:debian\`.
 
 ## Features
 

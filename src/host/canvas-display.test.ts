@@ -66,6 +66,19 @@ describe("CanvasDisplay", () => {
     expect(paint()).toEqual([[100, 20_000, -10, -20, 10, 20, 1, 1]]);
   });
 
+  it("paints nothing of what lies between two changes far apart", () => {
+    const { display, canvas, paint } = create();
+    display.attach(canvas);
+    const pixels = new Uint8ClampedArray(4 * 1000 * 1000);
+    display.show({ pixels, stride: 1000, x: 1, y: 2, width: 999, height: 998 });
+    display.present(0, 0, 8, 16);
+    display.present(899, 898, 100, 50);
+    expect(paint()).toEqual([
+      [1000, 4_000_000, -1, -2, 1, 2, 8, 16],
+      [1000, 4_000_000, -1, -2, 900, 900, 100, 50],
+    ]);
+  });
+
   it("paints all of it on a canvas that comes later", () => {
     const { display, canvas, paint } = create();
     display.show(FRAME);

@@ -1,5 +1,6 @@
 /** A display on a canvas: paints what changed, once for each of the screen's own frames. */
 import type { CursorImage, DisplayBackend, Frame } from "../virtio/devices/display-backend.ts";
+import { Damage } from "./damage.ts";
 
 /** The parts of an `OffscreenCanvas` that are used. */
 export interface DisplayCanvas {
@@ -38,11 +39,8 @@ export class CanvasDisplay implements DisplayBackend {
   /** The frame's resource, as the canvas takes it; the pixels are the same bytes. */
   #image: ImageData | undefined;
   #isRequested = false;
-  /** What has changed since it was painted last; empty while `right` is 0. */
-  #left = 0;
-  #top = 0;
-  #right = 0;
-  #bottom = 0;
+  /** What has changed since it was painted last. */
+  readonly #damage = new Damage();
 
   constructor(host: DisplayHost) {
     this.#host = host;
@@ -59,7 +57,7 @@ export class CanvasDisplay implements DisplayBackend {
   show(frame: Frame | undefined): void {
     this.#frame = frame;
     this.#image = frame && new ImageData(frame.pixels, frame.stride);
-    this.#right = 0;
+    this.#damage.take();
     this.#host.onSize(frame?.width ?? 0, frame?.height ?? 0);
     const canvas = this.#canvas;
     if (frame === undefined || canvas === undefined) return;
@@ -69,17 +67,7 @@ export class CanvasDisplay implements DisplayBackend {
   }
 
   present(x: number, y: number, width: number, height: number): void {
-    if (this.#right === 0) {
-      this.#left = x;
-      this.#top = y;
-      this.#right = x + width;
-      this.#bottom = y + height;
-    } else {
-      this.#left = Math.min(this.#left, x);
-      this.#top = Math.min(this.#top, y);
-      this.#right = Math.max(this.#right, x + width);
-      this.#bottom = Math.max(this.#bottom, y + height);
-    }
+    this.#damage.add({ left: x, top: y, right: x + width, bottom: y + height });
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.#host.requestFrame(this.#paint);
@@ -98,19 +86,12 @@ export class CanvasDisplay implements DisplayBackend {
 
   readonly #paint = (): void => {
     this.#isRequested = false;
-    const frame = this.#frame;
-    if (frame === undefined || this.#image === undefined || this.#right === 0) return;
-    const width = this.#right - this.#left;
-    const height = this.#bottom - this.#top;
-    this.#right = 0;
-    this.#context?.putImageData(
-      this.#image,
-      -frame.x,
-      -frame.y,
-      frame.x + this.#left,
-      frame.y + this.#top,
-      width,
-      height,
-    );
+    const [frame, image, context] = [this.#frame, this.#image, this.#context];
+    const damage = this.#damage.take();
+    if (frame === undefined || image === undefined || context === null) return;
+    const { x, y } = frame;
+    for (const { left, top, right, bottom } of damage) {
+      context.putImageData(image, -x, -y, x + left, y + top, right - left, bottom - top);
+    }
   };
 }

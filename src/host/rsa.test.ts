@@ -72,6 +72,16 @@ it("does not take what is no DER", () => {
   expect(isKey(element(0x31, good))).toBe(false);
 });
 
+it("takes a modulus that has no zero in front of its first bit", () => {
+  const n = Buffer.alloc(RSA_MODULUS_BITS_MIN / 8, 0xff);
+  const [exponent, data] = [Buffer.of(2, 1, 3), Buffer.alloc(RSA_MODULUS_BITS_MIN / 8, 5)];
+  const keys = [element(2, n), element(2, Buffer.concat([Buffer.of(0), n]))].map((modulus) =>
+    parseRsaKey(element(0x30, Buffer.concat([modulus, exponent])), false, random),
+  );
+  expect(keys[0]?.encryptRaw(data)).toBeDefined();
+  expect(keys[0]?.encryptRaw(data)).toEqual(keys[1]?.encryptRaw(data));
+});
+
 it("signs with the longest key that is served", () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: RSA_MODULUS_BITS_MAX });
   const key = parseRsaKey(privateKey.export({ format: "der", type: "pkcs1" }), true, random);

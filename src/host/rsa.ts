@@ -155,7 +155,10 @@ function digestInfo(hash: RsaHashName, digest: Uint8Array): Uint8Array | undefin
   return Uint8Array.of(...bytes.map((byte) => Number.parseInt(byte, 16)), ...digest);
 }
 
-/** A SEQUENCE of INTEGERs that are not negative, and nothing else. */
+/**
+ * A SEQUENCE of INTEGERs, and nothing else. The numbers of a key are not negative, so that one without the zero
+ * in front of its first bit is a larger one: Linux reads them like that, and tries it before it uses a device.
+ */
 function parseIntegers(der: Uint8Array): bigint[] | undefined {
   const whole = parseElement(der, 0, 0x30);
   if (whole === undefined || whole.end !== der.length) return undefined;
@@ -163,9 +166,7 @@ function parseIntegers(der: Uint8Array): bigint[] | undefined {
   for (let at = whole.start; at < whole.end; ) {
     const element = parseElement(der, at, 0x02);
     if (element === undefined || element.start === element.end) return undefined;
-    const bytes = der.subarray(element.start, element.end);
-    if (bytes[0] >= 0x80) return undefined;
-    numbers.push(numberOf(bytes));
+    numbers.push(numberOf(der.subarray(element.start, element.end)));
     at = element.end;
   }
   return numbers;

@@ -140,6 +140,7 @@ describe("readBootConfig", () => {
       sound: true,
     });
     expect(read("?display=800x600").display).toEqual({ width: 800, height: 600 });
+    expect(read("?display=fit").display).toEqual({ width: 1024, height: 768, isFitted: true });
     for (const display of ["63x600", "800x4096", "axb", "800x", "1e3x800"]) {
       expect(() => read(`?display=${display}`)).toThrow(ConfigError);
     }

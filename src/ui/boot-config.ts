@@ -129,6 +129,7 @@ function readShare(value: string | null): BootConfig["share"] {
 
 function readDisplay(value: string | null): DisplayConfig | undefined {
   if (value === null || !isSwitchedOn(value)) return undefined;
+  if (value === "fit") return { ...DEFAULT_DISPLAY, isFitted: true };
   if (!value.includes("x")) return DEFAULT_DISPLAY;
   const [, width, height] = /^(\d+)x(\d+)$/.exec(value) ?? [];
   const isPossible = (pixels: string | undefined) =>

@@ -40,15 +40,45 @@ export function DisplayView({ session }: { session: Session }): JSX.Element | nu
   );
 }
 
+/** How long a size must last before the guest is told, in ms: it makes its screen anew for each. */
+const SETTLE_MS = 150;
+
+/** Tells the guest how large the display's place is, now and whenever that has changed for good. */
+function fitDisplay(session: Session, place: HTMLElement): () => void {
+  const tell = (): void => {
+    const { paddingLeft, paddingTop } = getComputedStyle(place);
+    const width = place.clientWidth - 2 * Number.parseFloat(paddingLeft);
+    const height = place.clientHeight - 2 * Number.parseFloat(paddingTop);
+    // Nothing of a page that is hidden.
+    if (width > 0 && height > 0) session.fitDisplay(width, height);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  tell();
+  const observer = new ResizeObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(tell, SETTLE_MS);
+  });
+  observer.observe(place);
+  return () => {
+    observer.disconnect();
+    clearTimeout(timer);
+  };
+}
+
 function DisplayCanvas({ session }: { session: Session }): JSX.Element {
   const element = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const canvas = element.current!;
     session.showDisplay(canvas.transferControlToOffscreen());
-    return listenTo(canvas, {
+    const deafen = listenTo(canvas, {
       onGesture: (gesture) => session.gesture(gesture),
       onLeave: leaveGuest,
     });
+    const release = fitDisplay(session, canvas.parentElement!);
+    return () => {
+      deafen();
+      release();
+    };
   }, []);
   const cursor = session.cursor.value;
   return (

@@ -73,7 +73,7 @@ export const GROUPS: readonly FieldGroup[] = [
   {
     title: "Devices",
     fields: [
-      field("display", "text", "Display", "none", "1, or WIDTHxHEIGHT"),
+      field("display", "text", "Display", "none", "1, fit, or WIDTHxHEIGHT"),
       field("sound", "switch", "Sound card", "", ""),
       field("crypto", "switch", "Crypto device", "", ""),
       field("rtc", "switch", "RTC device", "", ""),

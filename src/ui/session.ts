@@ -128,6 +128,11 @@ export class Session {
     this.#machine?.send({ type: "canvas", canvas }, [canvas]);
   }
 
+  /** The display's place in the page has that size now, in CSS pixels. */
+  fitDisplay(width: number, height: number): void {
+    this.#machine?.send({ type: "fit", width, height });
+  }
+
   /** Passes on what a person did to the display. */
   gesture(gesture: Gesture): void {
     this.#machine?.send({ type: "gesture", gesture });

@@ -61,6 +61,8 @@ export class MachineHost {
   #state: MachineState = "loading";
   #size = { columns: 80, rows: 24 };
   #canvas: OffscreenCanvas | undefined;
+  /** Of the display's place in the page. */
+  #place: { readonly width: number; readonly height: number } | undefined;
   #isHeard = false;
   #cancelReport: () => void = () => {};
   #cancelPanic: () => void = () => {};
@@ -127,6 +129,10 @@ export class MachineHost {
         this.#canvas = message.canvas;
         this.#guest?.media.show(message.canvas);
         break;
+      case "fit":
+        this.#place = message;
+        this.#guest?.media.fit(message);
+        break;
       case "gesture":
         this.#guest?.media.act(message.gesture);
         break;
@@ -189,6 +195,7 @@ export class MachineHost {
       const [files, disk, guest] = await Promise.all([fetching, opening, making]);
       guest.resize(this.#size.columns, this.#size.rows);
       if (this.#canvas !== undefined) guest.media.show(this.#canvas);
+      if (this.#place !== undefined) guest.media.fit(this.#place);
       guest.media.hear(this.#isHeard);
       guest.boot(files, disk);
       this.#guest = guest;

@@ -2,7 +2,7 @@
 import { CanvasDisplay } from "../host/canvas-display.ts";
 import { PacedSound } from "../host/paced-sound.ts";
 import type { Machine } from "../machine/machine.ts";
-import { GpuDevice } from "../virtio/devices/gpu.ts";
+import { type DisplaySize, GpuDevice } from "../virtio/devices/gpu.ts";
 import { Keyboard, Tablet, Touchscreen } from "../virtio/devices/input-kinds.ts";
 import { SoundDevice } from "../virtio/devices/sound.ts";
 import type { PcmFormat } from "../virtio/devices/sound-backend.ts";
@@ -13,6 +13,7 @@ export class MediaDevices {
   readonly #services: Services;
   readonly #config: BootConfig;
   readonly #display: CanvasDisplay;
+  readonly #gpu: GpuDevice | undefined;
   readonly #keyboard = new Keyboard("keyboard0");
   readonly #tablet = new Tablet("tablet0");
   readonly #touch = new Touchscreen("touch0");
@@ -28,15 +29,15 @@ export class MediaDevices {
       onSize: (width, height) => services.post({ type: "screen", width, height }),
       onCursor: (cursor) => services.post({ type: "cursor", ...(cursor && { cursor }) }),
     });
+    this.#gpu = config.display && new GpuDevice("gpu0", this.#display, config.display);
   }
 
   attach(machine: Machine): void {
-    const { display, sound } = this.#config;
-    if (display !== undefined) {
-      machine.attach(new GpuDevice("gpu0", this.#display, display));
+    if (this.#gpu !== undefined) {
+      machine.attach(this.#gpu);
       for (const { device } of [this.#keyboard, this.#tablet, this.#touch]) machine.attach(device);
     }
-    if (sound !== true) return;
+    if (this.#config.sound !== true) return;
     const { clock, sleep } = this.#services;
     const host = { nowMs: () => clock.nowMs(), sleep };
     machine.attach(new SoundDevice("snd0", new PacedSound(host, (format) => this.#listen(format))));
@@ -45,6 +46,11 @@ export class MediaDevices {
   /** Where the display is painted from now on. */
   show(canvas: OffscreenCanvas): void {
     this.#display.attach(canvas);
+  }
+
+  /** The display's place in the page has that size now. */
+  fit(size: DisplaySize): void {
+    if (this.#config.display?.isFitted === true) this.#gpu?.resize(size);
   }
 
   hear(isOn: boolean): void {

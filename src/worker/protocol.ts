@@ -34,6 +34,8 @@ export interface DisplayConfig {
   /** In pixels. */
   readonly width: number;
   readonly height: number;
+  /** Whether it takes the size of its place in the page instead, once that is known. */
+  readonly isFitted?: boolean;
 }
 
 /** What to boot. The page makes it from its address and from picked files. */
@@ -143,6 +145,8 @@ export type ToWorker =
   | { readonly type: "inspect"; readonly channel: MessagePort }
   /** Where the display is to be painted; moved, and good for this Worker's life. */
   | { readonly type: "canvas"; readonly canvas: OffscreenCanvas }
+  /** The size of the display's place in the page, in CSS pixels: a display that is fitted takes it. */
+  | { readonly type: "fit"; readonly width: number; readonly height: number }
   | { readonly type: "gesture"; readonly gesture: Gesture }
   /** Whether the page has a loudspeaker that is on; at first it has not. */
   | { readonly type: "hear"; readonly isOn: boolean }

@@ -31,3 +31,23 @@ export const driverOf: ReadonlyMap<number, string | undefined> = new Map(
     GUEST_DRIVERS[name as keyof typeof DeviceType],
   ]),
 );
+
+/**
+ * Drivers of Debian's own kernel, each with the word by which `guest/debian/rootfs/root/devices` says that it was
+ * used: `npm run test:debian` looks, and `docs/devices.md` tells it. It has the names of the embedded Linux.
+ */
+export const DEBIAN_DRIVERS: Readonly<Record<string, string>> = {
+  virtio_net: "net",
+  virtio_blk: "blk",
+  virtio_console: "console",
+  virtio_rng: "rng",
+  virtio_balloon: "balloon",
+  "9pnet_virtio": "9p",
+  virtio_gpu: "gpu",
+  virtio_input: "input",
+  vmw_vsock_virtio_transport: "vsock",
+  virtio_crypto: "crypto",
+  virtio_snd: "sound",
+  virtiofs: "virtiofs",
+  virtio_pmem: "pmem",
+};
