@@ -23,8 +23,9 @@ const LANES = 1000;
  */
 const PARTS_OF_US = 8;
 
+/** When the last request in it begins and ends. */
 interface Lane {
-  /** When the last request in it ends. */
+  start: number;
   end: number;
 }
 
@@ -90,7 +91,7 @@ class Trace {
     yield { ...place, ph: "X", name: op, ts: start, dur: end - start, args };
     for (const [name, from, to] of PARTS) {
       const [ts, until] = [rounded(reader.time(seq, from)), rounded(reader.time(seq, to))];
-      if (until >= ts) yield { ...place, ph: "X", name, ts, dur: until - ts };
+      if (until > ts) yield { ...place, ph: "X", name, ts, dur: until - ts };
     }
     yield* this.#interrupt(seq, place, end);
   }
@@ -129,9 +130,12 @@ class Trace {
   #laneFor(queue: string, start: number, end: number): number {
     const lanes = this.#lanes.get(queue) ?? [];
     this.#lanes.set(queue, lanes);
-    let lane = lanes.findIndex((other) => other.end <= start);
-    if (lane < 0) lane = lanes.length < MAX_LANES ? lanes.push({ end }) - 1 : MAX_LANES - 1;
-    lanes[lane].end = end;
+    // What took no time is taken for a part of what begins in the same moment.
+    let lane = lanes.findIndex(
+      (last) => last.end < start || (last.end === start && last.start < start),
+    );
+    if (lane < 0) lane = lanes.length < MAX_LANES ? lanes.push({ start, end }) - 1 : MAX_LANES - 1;
+    lanes[lane] = { start, end };
     return lane;
   }
 
