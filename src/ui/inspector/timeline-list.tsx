@@ -1,6 +1,6 @@
 /** The list of requests. Only the rows that can be seen exist, and only they are fetched. */
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
 import { formatDuration, formatMoment } from "./time-format.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
@@ -104,6 +104,8 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
   const select = (): void => {
     if (row !== undefined) onSelect(row.seq);
   };
+  // Most rows that are drawn while somebody scrolls are the same as in the picture before.
+  const cells = useMemo(() => row !== undefined && <Cells row={row} />, [row]);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: The keys are the list's, which has the focus.
     <div
@@ -118,7 +120,7 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
       style={{ transform: `translateY(${(index - first) * ROW_PX}px)` }}
       onClick={select}
     >
-      {row !== undefined && <Cells row={row} />}
+      {cells}
     </div>
   );
 }
