@@ -73,8 +73,8 @@ test("a click on either digit of a byte is at this byte", () => {
 });
 
 test("a narrow view has shorter rows", () => {
-  expect([78, 77, 46, 45, 1].map((columns) => rowBytesFor(columns, 10))).toEqual([16, 8, 8, 4, 4]);
-  expect(rowBytesFor(46, 16)).toBe(4);
+  expect([74, 73, 42, 41, 1].map((columns) => rowBytesFor(columns, 10))).toEqual([16, 8, 8, 4, 4]);
+  expect(rowBytesFor(47, 16)).toBe(4);
   const narrow = { rows: 10, rowBytes: 8 };
   expect(clampTop(0x8000_001fn, extent, narrow)).toBe(0x8000_0018n);
   expect(clampTop(1n << 60n, extent, narrow)).toBe(extent.end - 80n);

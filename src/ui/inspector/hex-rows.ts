@@ -13,13 +13,10 @@ export interface Grid {
 /** What a row may have, the most first: in each the addresses end alike. */
 const WIDTHS = [ROW_BYTES, 8, 4];
 
-/** Spaces between address, digits and characters. */
-const GAPS = 4;
-
-/** Bytes for which a row of so many columns has room beside an address of so many digits. */
+/** Bytes for which a row of so many columns has room beside an address of so many digits, without the gaps. */
 export function rowBytesFor(columns: number, digits: number): number {
   // Two digits and a space for each, and its character.
-  const fits = (bytes: number) => digits + GAPS + 4 * bytes <= columns;
+  const fits = (bytes: number) => digits + 4 * bytes <= columns;
   return WIDTHS.find(fits) ?? WIDTHS[WIDTHS.length - 1];
 }
 

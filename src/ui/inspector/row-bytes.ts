@@ -20,8 +20,9 @@ export function useRowBytes<E extends HTMLElement>(digits: number): RowBytes<E> 
       const address = element.querySelector(".hex-address");
       if (address === null) return;
       const { paddingLeft, paddingRight } = getComputedStyle(element);
-      const room =
-        element.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight);
+      const { columnGap } = getComputedStyle(address.parentElement!);
+      const taken = [paddingLeft, paddingRight, columnGap, columnGap].map(Number.parseFloat);
+      const room = taken.reduce((left, px) => left - px, element.clientWidth);
       const column = address.getBoundingClientRect().width / digits;
       if (column > 0) setRowBytes(rowBytesFor(Math.floor(room / column), digits));
     };

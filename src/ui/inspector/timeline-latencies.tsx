@@ -31,8 +31,12 @@ export function Latencies({ machine, filter }: { machine: Remote; filter: string
   );
 }
 
-/** Bars whose end is written below them: some µs, ms and s. */
-const TICKS = [0, 10, 20];
+/** Bars whose end is written below them, which is a little more for the last two. */
+const TICKS = new Map([
+  [0, "1 µs"],
+  [10, "1 ms"],
+  [20, "1 s"],
+]);
 
 const NONE: HistogramView = { count: 0, bars: [], p50: 0, p95: 0, p99: 0, max: 0 };
 
@@ -55,8 +59,8 @@ function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
         tone={tone}
         label={label}
         values={bars}
-        xTicks={TICKS}
-        xText={(bar) => formatDuration(endOf(bar))}
+        xTicks={[...TICKS.keys()]}
+        xText={(bar) => TICKS.get(bar) ?? ""}
         yText={countText}
         pointText={(bar) => `${rangeOf(bar)}: ${countText(bars[bar])}`}
       />
