@@ -223,8 +223,8 @@ interface Range {
 }
 
 /**
- * What to fetch: `margin` rows more than are seen if these will soon be missing, and else what may have
- * changed.
+ * What to fetch: what is seen and may have changed or is not there, and little more, since somebody who scrolls
+ * fast sees other rows soon; then up to `margin` rows beyond it, if these will soon be missing.
  */
 function missing(
   cache: ReadonlyMap<number, TimelineRow>,
@@ -232,17 +232,21 @@ function missing(
   { first, end }: TimelineState,
   margin: number,
 ): Range | undefined {
-  const ahead = [Math.max(first, seen.from - margin / 2), Math.min(end - 1, seen.to + margin / 2)];
-  if (first < end && ahead.some((index) => !cache.has(index))) {
-    return { from: seen.from - margin, to: seen.to + margin };
-  }
-  let hasUnsettled = false;
-  for (let index = seen.from; index < seen.to; index++) {
+  const isThere = (index: number): boolean => cache.has(index);
+  const isSeen = (index: number): boolean => index >= seen.from && index < seen.to;
+  const isKnown = (index: number): boolean => {
     const row = cache.get(index);
-    if (row === undefined) return { from: seen.from - margin, to: seen.to + margin };
-    hasUnsettled ||= !row.isSettled;
-  }
-  return hasUnsettled ? seen : undefined;
+    return row !== undefined && (row.isSettled || !isSeen(index));
+  };
+  const lacking = (beyond: number, isGood: (index: number) => boolean): Range | undefined => {
+    let from = Math.max(first, seen.from - beyond);
+    let to = Math.min(end, seen.to + beyond);
+    while (from < to && isGood(from)) from++;
+    while (from < to && isGood(to - 1)) to--;
+    return from < to ? { from, to } : undefined;
+  };
+  if (lacking(0, isThere) !== undefined) return lacking(2 * OVERDRAW, isKnown);
+  return lacking(lacking(margin / 2, isThere) === undefined ? 0 : margin, isKnown);
 }
 
 /** Keys that go from request to request. */
