@@ -3,10 +3,11 @@
  * one page the guest does the same work again and again, computing and reading its disk past the page cache;
  * runs with a panel and with the inspector closed alternate. In the runs of `all` each panel is shown a moment,
  * again and again, so that all that panels leave running behind them runs at once: the record of the
- * timeline, the profiler, what is kept of a queue, and the service times of interrupts. What counts is how long the Worker's thread is
- * busy. A look costs the same whenever it comes, but on a computer that does other work more of them
- * come in the guest's time: the figures are then too high, never too low. The last column is the share of
- * a processor that drawing takes in the page's own thread.
+ * timeline, what is kept of a queue, and the service times of interrupts. The profiler runs in its own runs only,
+ * since it is started by hand. What counts is how long the Worker's thread is busy. A look costs the same
+ * whenever it comes, but on a computer that does other work more of them come in the guest's time: the figures
+ * are then too high, never too low. The last column is the share of a processor that drawing takes in the
+ * page's own thread.
  */
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
@@ -67,8 +68,8 @@ async function work(page: Page, turns: readonly string[] = []): Promise<void> {
 
 /** What goes on in the background while nobody looks: switched on and off where it is shown. */
 const BACKGROUND = [
-  { panel: "timeline", on: "Record", off: "Pause" },
-  { panel: "profile", on: "Start", off: "Stop" },
+  { panel: "timeline", on: "Record", off: "Pause", isAutomatic: true },
+  { panel: "profile", on: "Start", off: "Stop", isAutomatic: false },
 ] as const;
 
 const open = (page: Page, panel: string | undefined): Promise<void> =>
@@ -78,8 +79,8 @@ const open = (page: Page, panel: string | undefined): Promise<void> =>
 
 /** Shows a panel, with all that it does in the background switched on; of another nothing goes on. */
 async function show(page: Page, panel: string | undefined): Promise<void> {
-  for (const { panel: id, on, off } of BACKGROUND) {
-    const isOn = panel === id || panel === ALL;
+  for (const { panel: id, on, off, isAutomatic } of BACKGROUND) {
+    const isOn = panel === id || (isAutomatic && panel === ALL);
     await open(page, id);
     await page.waitForTimeout(SETTLE_MS);
     const press = page.getByRole("button", { name: isOn ? on : off, exact: true });
