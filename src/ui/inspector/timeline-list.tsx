@@ -202,9 +202,10 @@ function useRows(
       for (let next = wanted.current; next !== undefined; next = wanted.current) {
         wanted.current = undefined;
         const from = Math.max(state.first, next.from);
-        const rows = await machine
-          .timelineRows(from, next.to - from, revision.current)
-          .catch(() => []);
+        const asked = revision.current;
+        const rows = await machine.timelineRows(from, next.to - from, asked).catch(() => []);
+        // Of another list, in which others have these indices.
+        if (asked !== revision.current) continue;
         if (cache.current.size > MAX_CACHED) cache.current.clear();
         for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
         redraw((count) => count + 1);
