@@ -17,6 +17,9 @@ const MARGIN = 160;
 /** Rows drawn beyond what is seen, so that none is missing while the next are drawn. */
 const OVERDRAW = 4;
 
+/** Who has not scrolled for so long, in ms, does not scroll. */
+const SCROLL_MS = 150;
+
 /** Rows that are kept after they were seen. */
 const MAX_CACHED = 4000;
 
@@ -32,7 +35,10 @@ export interface TimelineListProps {
 export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
-  const { list, top, height, isFollowing, onScroll } = useWindow(state, selected === undefined);
+  const { list, top, height, isFollowing, isMoving, onScroll } = useWindow(
+    state,
+    selected === undefined,
+  );
   const rows = useRows(
     props,
     top,
@@ -49,6 +55,8 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   // A row that has gone out of sight is used for one that comes in: to make its elements costs most.
   const slots = Math.ceil(height / ROW_PX) + 2 * OVERDRAW;
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+  // To move a row within its parent costs as much, so they are in order only while nobody scrolls.
+  if (isMoving) indices.sort((a, b) => (a % slots) - (b % slots));
   return (
     <div
       class="timeline-list"
@@ -153,10 +161,12 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
   const [scroll, setScroll] = useState(0);
   const [height, setHeight] = useState(0);
   const isAtEnd = useRef(true);
+  const scrolledAt = useRef(Number.NEGATIVE_INFINITY);
   const lastFirst = useRef(first);
   const onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
     isAtEnd.current = scrollTop + clientHeight >= scrollHeight - ROW_PX;
+    scrolledAt.current = performance.now();
     setScroll(scrollTop);
   };
   useEffect(() => {
@@ -174,7 +184,15 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
     setScroll(element.scrollTop);
   }, [first, end]);
-  return { list, top: first + Math.floor(scroll / ROW_PX), height, isFollowing, onScroll };
+  const isMoving = performance.now() - scrolledAt.current < SCROLL_MS;
+  return {
+    list,
+    top: first + Math.floor(scroll / ROW_PX),
+    height,
+    isFollowing,
+    isMoving,
+    onScroll,
+  };
 }
 
 /** The rows of the window by their index, as far as they have come. */
