@@ -42,7 +42,7 @@ async function serve(): Promise<Site> {
   await rm(root, { recursive: true, force: true });
   await cp(DIST, root, { recursive: true });
   for (const name of FILES) await link(GUEST + name, `${root}/${name}`);
-  return (await startSite(root, ["--port", "0"])) as Site;
+  return startSite(root, { port: 0 });
 }
 
 async function attach(page: Page, name: string): Promise<void> {

@@ -44,3 +44,10 @@ test("keeps a persistent memory through a reload", async ({ kept: vm, site }) =>
   const read = "dd if=/dev/pmem0 skip=1000 count=1 2> /dev/null | head -n 1";
   expect(await vm.run(read)).toBe("through a reload");
 });
+
+test("draws how much of its memory the guest says is free", async ({ vm, site }) => {
+  await vm.boot(`${site}?disk=none#inspect=devices`);
+  await vm.page.getByRole("button", { name: /balloon/ }).click();
+  const chart = vm.page.getByRole("img", { name: /^Available in the last 4 min; now \d+ MB$/ });
+  await expect(chart.locator("canvas")).toBeVisible({ timeout: 20_000 });
+});

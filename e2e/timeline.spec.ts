@@ -19,6 +19,7 @@ test("follows a write of dd to the end of its interrupt", async ({ vm, site }) =
   await expect(async () => {
     await list.focus();
     await page.keyboard.press("End");
+    await expect(detail.getByRole("tree")).toContainText("sector", { timeout: 1000 });
     await expect(detail.getByRole("row", { name: /^kick / })).toBeVisible({ timeout: 1000 });
   }).toPass();
   for (const moment of ["kick", "pop", "push", "used", "pulse", "claim", "complete"]) {

@@ -82,6 +82,8 @@ export interface DeviceView {
   readonly counters: TransportSnapshot["device"];
   /** Bytes moved for the guest; absent if the device does not count them. */
   readonly bytes?: number;
+  /** Which of the counters rise and fall, and are in bytes; without those that there are not yet. */
+  readonly levels: readonly string[];
   readonly chains: number;
 }
 
@@ -126,7 +128,7 @@ function viewDevice({ slot, base, spi, transport }: VirtioSlot, atMs: number): D
   const seen = transport.inspect();
   const written = transport.inspectWritten();
   const { device } = transport;
-  const { chapter, traffic } = device.names ?? {};
+  const { chapter, traffic, levels = [] } = device.names ?? {};
   const named = namedFeatures(device);
   const title = titleOf(device);
   const source = {
@@ -154,6 +156,7 @@ function viewDevice({ slot, base, spi, transport }: VirtioSlot, atMs: number): D
     transport: seen.transport,
     counters: seen.device,
     ...(traffic && { bytes: traffic.reduce((sum, name) => sum + (seen.device[name] ?? 0), 0) }),
+    levels: levels.filter((name) => seen.device[name] !== undefined),
     chains: chainsOf(seen),
   };
 }

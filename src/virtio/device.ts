@@ -63,6 +63,8 @@ interface DeviceNames {
   readonly config?: Readonly<Record<string, number>>;
   /** Which of the counters count bytes that were moved for the guest. */
   readonly traffic?: readonly string[];
+  /** Which of the counters, in bytes, rise and fall, so that how they went is worth seeing. */
+  readonly levels?: readonly string[];
 }
 
 export interface VirtioDevice {

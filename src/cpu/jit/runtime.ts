@@ -101,7 +101,7 @@ export const enterAgain = (link: number, target: I64, depth: I32): I64 =>
   );
 
 /** Calls the region that the op of a decoded entry stands for. */
-export function enterByOp(op: I32, page: I64, depth: I32): I64 {
+function enterByOp(op: I32, page: I64, depth: I32): I64 {
   const row = i32.local();
   return i64.seq([set(row, rowOf(op))], enter(row, page, depth));
 }

@@ -1,5 +1,10 @@
 /** The last so many bytes of what was copied into it; what is older is overwritten. */
+
+/** Up to so many bytes are copied faster one by one than through a view of them. */
+const FEW_BYTES = 32;
+
 export class ByteRing {
+  readonly data: DataView;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   /** Where the next copy goes, counted from the beginning of time. */
   #end = 0;
@@ -7,24 +12,47 @@ export class ByteRing {
   /** @param capacity in bytes. */
   constructor(capacity: number) {
     this.#bytes = new Uint8Array(capacity);
+    this.data = new DataView(this.#bytes.buffer);
   }
 
-  /** Makes room for `length` bytes, which `view` finds by what is returned. */
-  reserve(length: number): number {
+  /** Copies the first `length` bytes of what `parts` hold together; `view` finds them by what is returned. */
+  put(parts: readonly Uint8Array[], length: number): number {
     const capacity = this.#bytes.length;
     if (length > capacity) throw new RangeError(`${length} bytes do not fit into ${capacity}`);
     const start = this.#end % capacity;
     // A copy is in one piece; the end of the ring stays empty where it does not fit.
     const at = start + length > capacity ? this.#end + capacity - start : this.#end;
     this.#end = at + length;
+    let to = this.offset(at);
+    let left = length;
+    for (let i = 0; left > 0; i++) {
+      const count = Math.min(parts[i].length, left);
+      this.#copy(parts[i], count, to);
+      to += count;
+      left -= count;
+    }
     return at;
   }
 
-  /** What is there, to be filled or read, or undefined if it has been overwritten. */
+  /** Where in `data` is what was put there. */
+  offset(at: number): number {
+    return at % this.#bytes.length;
+  }
+
+  /** What is there, or undefined if it has been overwritten. */
   view(at: number, length: number): Uint8Array<ArrayBuffer> | undefined {
     const capacity = this.#bytes.length;
     if (at + capacity < this.#end) return undefined;
-    const from = at % capacity;
+    const from = this.offset(at);
     return this.#bytes.subarray(from, from + length);
+  }
+
+  #copy(part: Uint8Array, count: number, to: number): void {
+    if (count > FEW_BYTES) {
+      this.#bytes.set(count === part.length ? part : part.subarray(0, count), to);
+      return;
+    }
+    const bytes = this.#bytes;
+    for (let i = 0; i < count; i++) bytes[to + i] = part[i];
   }
 }

@@ -6,15 +6,26 @@
 import type { RequestReader } from "./reader.ts";
 import { Moment } from "./request-log.ts";
 
-/** The process with the interrupts; those of devices have the numbers of their slots. */
+/**
+ * Processes are numbered by slots and threads by queues, from 1 on: Perfetto takes number 0 for the idle task, and
+ * does not show it.
+ */
+const FIRST = 1;
+/** The process with the interrupts. */
 const INTERRUPTS = 1000;
 /** Rows of one queue; what is more at once is drawn over the last. */
 const MAX_LANES = 256;
-/** Threads are numbered `queue * LANES + lane`. */
+/** Between the numbers of the threads of two queues. */
 const LANES = 1000;
+/**
+ * Times are rounded to 1/8 µs. That is exact both as a binary fraction and in ns, to which readers cut times off:
+ * so what begins or ends together does so for them too, and nothing is longer than what it is a part of.
+ */
+const PARTS_OF_US = 8;
 
+/** When the last request in it begins and ends. */
 interface Lane {
-  /** When the last request in it ends. */
+  start: number;
   end: number;
 }
 
@@ -48,8 +59,8 @@ class Trace {
   readonly #reader: RequestReader;
   readonly #lanes = new Map<string, Lane[]>();
   readonly #named = new Set<string>();
-  /** By slot, the claim of the interrupt that was drawn last. */
-  readonly #claims = new Map<number, number>();
+  /** The claims of a slot's interrupt that have been drawn: requests do not end in their order. */
+  readonly #claims = new Map<number, Set<number>>();
 
   constructor(reader: RequestReader) {
     this.#reader = reader;
@@ -57,12 +68,13 @@ class Trace {
 
   *request(seq: number): Generator<TraceEvent> {
     const reader = this.#reader;
-    const start = reader.start(seq);
-    const end = lastMoment(reader, seq) ?? start;
-    const [pid, queue] = [reader.slot(seq), reader.queue(seq)];
-    yield* this.#process(pid, `slot ${pid} ${reader.device(seq)}`);
+    const start = rounded(reader.start(seq));
+    const end = rounded(lastMoment(reader, seq) ?? start);
+    const [slot, queue] = [reader.slot(seq), reader.queue(seq)];
+    const pid = FIRST + slot;
+    yield* this.#process(pid, `slot ${slot} ${reader.device(seq)}`);
     const lane = this.#laneFor(`${pid}/${queue}`, start, end);
-    const tid = queue * LANES + lane;
+    const tid = FIRST + queue * LANES + lane;
     yield* this.#thread(pid, tid, lane === 0 ? `queue ${queue}` : `queue ${queue} +${lane}`);
     const { op, summary } = reader.decode(seq);
     const place = { pid, tid, cat: "virtio" };
@@ -78,32 +90,35 @@ class Trace {
     };
     yield { ...place, ph: "X", name: op, ts: start, dur: end - start, args };
     for (const [name, from, to] of PARTS) {
-      const [ts, until] = [reader.time(seq, from), reader.time(seq, to)];
-      if (until >= ts) yield { ...place, ph: "X", name, ts, dur: until - ts };
+      const [ts, until] = [rounded(reader.time(seq, from)), rounded(reader.time(seq, to))];
+      if (until > ts) yield { ...place, ph: "X", name, ts, dur: until - ts };
     }
     yield* this.#interrupt(seq, place, end);
   }
 
   *deviceEvents(): Generator<TraceEvent> {
     for (const { at, source, what } of this.#reader.recorder.events) {
-      yield* this.#process(source.slot, `slot ${source.slot} ${source.name}`);
+      const pid = FIRST + source.slot;
+      yield* this.#process(pid, `slot ${source.slot} ${source.name}`);
       const name = what === "config" ? "configuration changed" : `status ${what}`;
-      yield { pid: source.slot, tid: 0, cat: "device", ph: "i", s: "p", name, ts: at };
+      yield { pid, tid: FIRST, cat: "device", ph: "i", s: "p", name, ts: rounded(at) };
     }
   }
 
   /** The interrupt that tells of a request, once for all that it tells of, and the arrow to it. */
   *#interrupt(seq: number, place: TraceEvent, end: number): Generator<TraceEvent> {
     const reader = this.#reader;
-    const claim = reader.time(seq, Moment.CLAIM);
+    const claim = rounded(reader.time(seq, Moment.CLAIM));
     if (Number.isNaN(claim)) return;
     const slot = reader.slot(seq);
-    const target = { pid: INTERRUPTS, tid: slot, cat: "irq" };
+    const target = { pid: INTERRUPTS, tid: FIRST + slot, cat: "irq" };
     yield* this.#process(INTERRUPTS, "interrupts");
-    yield* this.#thread(INTERRUPTS, slot, `slot ${slot} ${reader.device(seq)}`);
-    if (this.#claims.get(slot) !== claim) {
-      this.#claims.set(slot, claim);
-      const complete = reader.time(seq, Moment.COMPLETE);
+    yield* this.#thread(INTERRUPTS, target.tid, `slot ${slot} ${reader.device(seq)}`);
+    const claims = this.#claims.get(slot) ?? new Set();
+    this.#claims.set(slot, claims);
+    if (!claims.has(claim)) {
+      claims.add(claim);
+      const complete = rounded(reader.time(seq, Moment.COMPLETE));
       const dur = Number.isNaN(complete) ? 0 : complete - claim;
       yield { ...target, ph: "X", name: "interrupt", ts: claim, dur };
     }
@@ -115,9 +130,12 @@ class Trace {
   #laneFor(queue: string, start: number, end: number): number {
     const lanes = this.#lanes.get(queue) ?? [];
     this.#lanes.set(queue, lanes);
-    let lane = lanes.findIndex((other) => other.end <= start);
-    if (lane < 0) lane = lanes.length < MAX_LANES ? lanes.push({ end }) - 1 : MAX_LANES - 1;
-    lanes[lane].end = end;
+    // What took no time is taken for a part of what begins in the same moment.
+    let lane = lanes.findIndex(
+      (last) => last.end < start || (last.end === start && last.start < start),
+    );
+    if (lane < 0) lane = lanes.length < MAX_LANES ? lanes.push({ start, end }) - 1 : MAX_LANES - 1;
+    lanes[lane] = { start, end };
     return lane;
   }
 
@@ -142,6 +160,8 @@ const PARTS = [
   ["device", Moment.POP, Moment.PUSH],
   ["to the driver", Moment.PUSH, Moment.CLAIM],
 ] as const;
+
+const rounded = (us: number): number => Math.round(us * PARTS_OF_US) / PARTS_OF_US;
 
 function lastMoment(reader: RequestReader, seq: number): number | undefined {
   const moments = [Moment.CLAIM, Moment.USED, Moment.PUSH, Moment.POP];

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isExpected } from "../../machine/testing/programs.ts";
 import { NetDevice } from "../../virtio/devices/net.ts";
@@ -197,22 +198,82 @@ describe("Chrome's trace", () => {
   it("has rows in which no requests overlap", () => {
     const requests = eventsOf().filter(({ ph, args }) => ph === "X" && args?.seq !== undefined);
     expect(requests.map(({ pid, tid, ts, dur }) => [pid, tid, ts, dur])).toEqual([
-      [3, 0, 0, 30],
-      [3, 1, 10, 20],
-      [3, 0, 40, 0],
+      [4, 1, 0, 30],
+      [4, 2, 10, 20],
+      [4, 1, 40, 0],
     ]);
   });
 
   it("has each interrupt once, with arrows from all requests that it told of", () => {
     const events = eventsOf();
     expect(events.filter(({ name }) => name === "interrupt")).toEqual([
-      expect.objectContaining({ ph: "X", pid: 1000, tid: 3, ts: 30, dur: 5 }),
+      expect.objectContaining({ ph: "X", pid: 1000, tid: 4, ts: 30, dur: 5 }),
     ]);
     expect(events.filter(({ ph }) => ph === "s").map(({ id }) => id)).toEqual([0, 1]);
     expect(events.filter(({ ph }) => ph === "f").map(({ id, ts }) => [id, ts])).toEqual([
       [0, 30],
       [1, 30],
     ]);
+  });
+
+  it("has each interrupt once though requests end in another order", () => {
+    const device = new ManualDevice();
+    const { driver, clock, recorder, reader, intid } = recordedDriver(device, {
+      accept: ~bit(Feature.EVENT_IDX),
+    });
+    const [queue] = driver.queues;
+    const chains = [1, 2, 3].map((byte) => {
+      queue.add([Uint8Array.of(byte)], [1]);
+      return taken(device.queue.pop());
+    });
+    for (const ended of [[chains[0], chains[2]], [chains[1]]]) {
+      for (const chain of ended) device.queue.push(chain, 1);
+      clock.us += 10;
+      recorder.claimed(1, intid);
+      recorder.completed(1, intid);
+    }
+    const events = parse(chromeTrace(reader, everything(reader))).traceEvents as TraceEvent[];
+    const interrupts = events.filter(({ name }) => name === "interrupt");
+    expect(interrupts.map(({ ts }) => ts)).toEqual([10, 20]);
+  });
+
+  it("has parts that end with the whole, for a reader that cuts times off at 1 ns", () => {
+    const moments = fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), {
+      minLength: 5,
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(moments, (times) => {
+        const device = new ManualDevice();
+        const { driver, clock, recorder, reader, intid } = recordedDriver(device, {
+          accept: ~bit(Feature.EVENT_IDX),
+        });
+        const [kick, pop, push, claim, complete] = times.toSorted((a, b) => a - b);
+        driver.queues[0].add([Uint8Array.of(1)], [1]);
+        clock.us = kick;
+        driver.queues[0].kick();
+        clock.us = pop;
+        const chain = taken(device.queue.pop());
+        clock.us = push;
+        device.queue.push(chain, 1);
+        clock.us = claim;
+        recorder.claimed(1, intid);
+        clock.us = complete;
+        recorder.completed(1, intid);
+        const events = parse(chromeTrace(reader, everything(reader))).traceEvents as TraceEvent[];
+        const ns = (us: number) => Math.trunc(us * 1000);
+        const [whole, ...parts] = events
+          .filter(({ ph, pid }) => ph === "X" && pid === 4)
+          .map(({ ts, dur }) => [ns(ts), ns(ts) + ns(dur)]);
+        let next = whole[0];
+        for (const [from, to] of parts) {
+          expect(from).toBe(next);
+          next = to;
+        }
+        expect(next).toBe(whole[1]);
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it("names processes and rows once", () => {

@@ -8,7 +8,6 @@ import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
 import { InterruptBit } from "../../virtio/spec.ts";
 import { Lease, type Observe } from "../lease.ts";
-import { hasFailed } from "./failure.ts";
 import { Mark, Moment, Outcome, RequestLog } from "./request-log.ts";
 import { Samples } from "./samples.ts";
 import { Waiting } from "./waiting.ts";
@@ -42,11 +41,16 @@ export interface DeviceEvent {
   readonly what: number | "config";
 }
 
+const NONE = -1;
+
 /** A queue, and its requests on their way to the used ring. */
 class TrackedQueue {
   kickedAt = Number.NaN;
-  /** By the chain's id: no two of a queue that are in flight have the same. */
-  readonly inFlight = new Map<number, number>();
+  /**
+   * By the chain's id, of which there are 2^16 at most: no two of a queue that are in flight have the same.
+   * -1 is none.
+   */
+  readonly inFlight: number[] = [];
   readonly pushed = new Waiting();
 }
 
@@ -56,10 +60,9 @@ class Tracked {
   /** In the recorder's list. */
   readonly index: number;
   readonly queues: TrackedQueue[] = [];
-  /** In the used ring, with an interrupt to come. */
-  readonly notified = new Waiting();
-  readonly pulsed = new Waiting();
-  readonly claimed = new Waiting();
+  /** In the used ring, until the driver claims the interrupt; those are reached for which the line rose. */
+  notified = new Waiting();
+  claimed = new Waiting();
 
   constructor(source: RequestSource, index: number) {
     this.source = source;
@@ -85,6 +88,8 @@ export class Recorder implements MachineObserver {
   readonly #bySlot: (Tracked | undefined)[] = [];
   readonly #flaws = new Map<number, string>();
   readonly #lease: Lease;
+  /** When the last chain was given back. */
+  #pushedAt = 0;
 
   constructor(recorded: Recorded, log = new RequestLog(), samples = new Samples(log)) {
     this.#recorded = recorded;
@@ -166,25 +171,26 @@ export class Recorder implements MachineObserver {
     // What was taken before the record began is first seen now.
     const tracked = this.#track(source);
     const { inFlight, pushed } = tracked.queue(queue);
-    const seq =
-      inFlight.get(chain.id) ?? this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
-    inFlight.delete(chain.id);
+    let seq = inFlight[chain.id] ?? NONE;
+    if (seq === NONE) seq = this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
+    inFlight[chain.id] = NONE;
     if (!this.log.has(seq)) return;
-    this.log.setTime(seq, Moment.PUSH, this.now());
+    this.#pushedAt = this.now();
+    this.log.setTime(seq, Moment.PUSH, this.#pushedAt);
     this.log.setWritten(seq, bytesWritten);
-    const sample = this.samples.keepWritten(seq, source.type, chain, bytesWritten);
+    const hasFailed = this.samples.keepWritten(seq, source.type, chain, bytesWritten);
     if (this.log.outcome(seq) === Outcome.IN_FLIGHT) {
       this.log.setOutcome(seq, Outcome.DONE);
-      if (hasFailed(source.type, sample)) this.log.mark(seq, Mark.FAILED);
+      if (hasFailed) this.log.mark(seq, Mark.FAILED);
     }
     pushed.add(seq);
   }
 
   published(source: RequestSource, queue: number, isNotified: boolean): void {
     const tracked = this.#track(source);
-    const now = this.now();
     const { pushed } = tracked.queue(queue);
-    this.#setTimes(pushed, Moment.USED, now);
+    // Devices publish as soon as they have pushed the last of several.
+    this.#setTimes(pushed, 0, Moment.USED, this.#pushedAt);
     if (isNotified) pushed.moveTo(tracked.notified);
     for (let i = 0; i < pushed.length; i++) this.log.mark(pushed.at(i), Mark.SUPPRESSED);
     pushed.clear();
@@ -204,26 +210,28 @@ export class Recorder implements MachineObserver {
 
   pulsed(intid: number): void {
     const tracked = this.#ofInterrupt(intid);
-    if (tracked === undefined || tracked.notified.length === 0) return;
-    this.#setTimes(tracked.notified, Moment.PULSE, this.now());
-    tracked.notified.moveTo(tracked.pulsed);
+    if (tracked === undefined) return;
+    const { notified } = tracked;
+    if (notified.reached === notified.length) return;
+    this.#setTimes(notified, notified.reached, Moment.PULSE, this.now());
+    notified.reached = notified.length;
   }
 
   /** The driver looks at all that is in the used ring, also at what a line that was high tells of. */
   claimed(_target: number, intid: number): void {
     const tracked = this.#ofInterrupt(intid);
     if (tracked === undefined) return;
-    const { notified, pulsed, claimed } = tracked;
+    const { notified, claimed } = tracked;
     claimed.clear();
-    pulsed.moveTo(claimed);
-    notified.moveTo(claimed);
-    if (claimed.length > 0) this.#setTimes(claimed, Moment.CLAIM, this.now());
+    tracked.claimed = notified;
+    tracked.notified = claimed;
+    if (notified.length > 0) this.#setTimes(notified, 0, Moment.CLAIM, this.now());
   }
 
   completed(_target: number, intid: number): void {
     const tracked = this.#ofInterrupt(intid);
     if (tracked === undefined || tracked.claimed.length === 0) return;
-    this.#setTimes(tracked.claimed, Moment.COMPLETE, this.now());
+    this.#setTimes(tracked.claimed, 0, Moment.COMPLETE, this.now());
     tracked.claimed.clear();
   }
 
@@ -234,25 +242,23 @@ export class Recorder implements MachineObserver {
     chain: DescriptorChain,
     outcome: Outcome,
   ): number {
-    const { index: source } = tracked;
-    const { id, readableLength, writableLength } = chain;
-    const taken = { source, queue, chain: id, features, readableLength, writableLength, outcome };
-    const seq = this.log.add(taken);
+    const seq = this.log.add(tracked.index, queue, features, chain, outcome);
     this.samples.keepReadable(seq, tracked.source.type, chain);
-    tracked.queue(queue).inFlight.set(id, seq);
+    tracked.queue(queue).inFlight[chain.id] = seq;
     return seq;
   }
 
-  #setTimes(requests: Waiting, moment: Moment, now: number): void {
-    for (let i = 0; i < requests.length; i++) this.log.setTime(requests.at(i), moment, now);
+  #setTimes(requests: Waiting, from: number, moment: Moment, now: number): void {
+    for (let i = from; i < requests.length; i++) this.log.setTime(requests.at(i), moment, now);
   }
 
   /** What the queue has in flight never comes back, or will not be seen to. */
   #settle({ inFlight, pushed }: TrackedQueue, outcome: Outcome): void {
-    for (const seq of inFlight.values()) {
+    inFlight.forEach((seq) => {
+      if (seq === NONE) return;
       if (this.log.outcome(seq) === Outcome.IN_FLIGHT) this.log.setOutcome(seq, outcome);
-    }
-    inFlight.clear();
+    });
+    inFlight.length = 0;
     pushed.clear();
   }
 

@@ -7,6 +7,7 @@ import type { DescriptorChain } from "../../virtio/chain.ts";
 import { DeviceType } from "../../virtio/spec.ts";
 import { answerLength } from "../payload/payload.ts";
 import { ByteRing } from "./byte-ring.ts";
+import { hasFailed } from "./failure.ts";
 import { Part, type RequestLog } from "./request-log.ts";
 
 /** Headers with names in them, such as a FUSE rename's, or the ranges of a discard. */
@@ -32,35 +33,35 @@ export class Samples {
 
   keepReadable(seq: number, type: number, chain: DescriptorChain): void {
     const length = Math.min(limitOf(type), chain.readableLength);
-    if (length > 0) chain.readAt(0, this.#room(seq, type, Part.READABLE, length));
+    if (length === 0) return;
+    const at = this.#ringOf(type).put(chain.readable, length);
+    this.#log.setSample(seq, Part.READABLE, at, length);
   }
 
-  /** Of a block request also the last byte, which is its status (virtio 5.2.6). */
-  keepWritten(seq: number, type: number, chain: DescriptorChain, bytesWritten: number): Uint8Array {
+  /**
+   * Of a block request also the last byte, which is its status (virtio 5.2.6). Whether the answer says that the
+   * request failed.
+   */
+  keepWritten(seq: number, type: number, chain: DescriptorChain, bytesWritten: number): boolean {
     const whole = answerLength(type, chain.writableLength, bytesWritten);
     const length = Math.min(limitOf(type), whole);
-    if (length === 0) return NOTHING;
-    const room = this.#room(seq, type, Part.WRITTEN, length);
-    chain.readWritableAt(0, room);
+    if (length === 0) return false;
+    const ring = this.#ringOf(type);
+    const at = ring.put(chain.writable, length);
+    this.#log.setSample(seq, Part.WRITTEN, at, length);
+    const offset = ring.offset(at);
     if (type === DeviceType.BLOCK && length < whole) {
       // No part is empty: descriptors without bytes are left out of a chain.
       const last = chain.writable[chain.writable.length - 1];
-      room[length - 1] = last[last.length - 1];
+      ring.data.setUint8(offset + length - 1, last[last.length - 1]);
     }
-    return room;
+    return hasFailed(type, ring.data, offset, length);
   }
 
   /** What is kept of a part; empty if nothing ever was, undefined if it had to make room. */
   view(seq: number, type: number, part: Part): Uint8Array<ArrayBuffer> | undefined {
     const { at, length } = this.#log.sample(seq, part);
     return length === 0 ? NOTHING : this.#ringOf(type).view(at, length);
-  }
-
-  #room(seq: number, type: number, part: Part, length: number): Uint8Array {
-    const ring = this.#ringOf(type);
-    const at = ring.reserve(length);
-    this.#log.setSample(seq, part, at, length);
-    return ring.view(at, length)!;
   }
 
   #ringOf(type: number): ByteRing {

@@ -9,12 +9,15 @@ const WAITING_MAX = 4096;
 export class Waiting {
   readonly #seqs: number[] = [];
   length = 0;
+  /** The first so many have what was to come before what they wait for. */
+  reached = 0;
 
   /** The oldest half of too many is forgotten: what they wait for will not be known. */
   add(seq: number): void {
     if (this.length === WAITING_MAX) {
       this.#seqs.copyWithin(0, WAITING_MAX / 2);
       this.length = WAITING_MAX / 2;
+      this.reached = Math.max(0, this.reached - WAITING_MAX / 2);
     }
     this.#seqs[this.length++] = seq;
   }
@@ -31,5 +34,6 @@ export class Waiting {
 
   clear(): void {
     this.length = 0;
+    this.reached = 0;
   }
 }

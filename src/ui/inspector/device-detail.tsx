@@ -13,7 +13,7 @@ import { countText, hexByte } from "./address-text.ts";
 import { Chart } from "./chart.tsx";
 import { Badge, type Column, DataTable, Empty, Facts, Fault, Hex, Section } from "./kit.tsx";
 import { LOOK_MS, useLook } from "./panel.ts";
-import { RateSeries } from "./rate-series.ts";
+import { LevelSeries, RateSeries } from "./rate-series.ts";
 
 export interface DeviceDetailProps {
   readonly machine: Remote;
@@ -35,6 +35,7 @@ export function DeviceDetail({ machine, slot }: DeviceDetailProps): JSX.Element 
         <StatusMachine status={device.status} />
       </Section>
       <Traffic device={device} />
+      {device.levels.length > 0 && <Levels device={device} />}
       <Features features={device.features} />
       <Configuration device={device} />
       <Queues device={device} />
@@ -91,6 +92,8 @@ function StatusMachine({ status }: { status: StatusView }): JSX.Element {
 
 /** Looks that the courses of rates reach back: half a minute. */
 const COURSE = 121;
+/** Between two points of a level's course, of which a driver tells every 2 s at most: it reaches back 4 minutes. */
+const LEVEL_MS = 2000;
 const TICKS = [0, 40, 80, 120];
 
 function Traffic({ device }: { device: DeviceView }): JSX.Element {
@@ -109,25 +112,68 @@ function Traffic({ device }: { device: DeviceView }): JSX.Element {
     <Section title="Traffic">
       <div class="courses">
         {bytes !== undefined && (
-          <Course name="Bytes" series={moved} text={(rate) => `${formatBytes(rate)}/s`} />
+          <Rate name="Bytes" series={moved} text={(rate) => `${formatBytes(rate)}/s`} />
         )}
-        <Course name="Requests" series={served} text={(rate) => `${countText(rate)}/s`} />
+        <Rate name="Requests" series={served} text={(rate) => `${countText(rate)}/s`} />
       </div>
       <Facts facts={[...own, ...rare]} />
     </Section>
   );
 }
 
-interface CourseProps {
+interface RateProps {
   readonly name: string;
   readonly series: RateSeries;
   readonly text: (rate: number) => string;
 }
 
-function Course({ name, series, text }: CourseProps): JSX.Element {
-  const now = text(series.latest ?? 0);
+function Rate({ name, series, text }: RateProps): JSX.Element {
+  const { course, latest = 0 } = series;
+  return <Course name={name} course={course} now={latest} everyMs={LOOK_MS} text={text} />;
+}
+
+/** What a driver says of how much there is. */
+function Levels({ device }: { device: DeviceView }): JSX.Element {
+  return (
+    <Section title="Levels">
+      <div class="courses">
+        {device.levels.map((name) => (
+          <Level key={name} name={name} device={device} />
+        ))}
+      </div>
+    </Section>
+  );
+}
+
+function Level({ name, device }: { name: string; device: DeviceView }): JSX.Element {
+  const { atMs, counters } = device;
+  const series = useMemo(() => new LevelSeries(COURSE, LEVEL_MS), []);
+  series.add({ atMs, count: counters[name] });
+  const title = spaced(name.replace(/Bytes$/, ""));
+  return (
+    <Course
+      name={title.charAt(0).toUpperCase() + title.slice(1)}
+      course={series.course}
+      now={counters[name]}
+      everyMs={LEVEL_MS}
+      text={formatBytes}
+    />
+  );
+}
+
+interface CourseProps {
+  readonly name: string;
+  /** `everyMs` apart. */
+  readonly course: readonly (number | null)[];
+  readonly everyMs: number;
+  readonly now: number;
+  readonly text: (value: number) => string;
+}
+
+function Course({ name, course, everyMs, now: value, text }: CourseProps): JSX.Element {
+  const now = text(value);
   const agoText = (index: number): string =>
-    index === COURSE - 1 ? "now" : `−${Math.round(((COURSE - 1 - index) * LOOK_MS) / 1000)} s`;
+    index === COURSE - 1 ? "now" : `−${agoOf(((COURSE - 1 - index) * everyMs) / 1000)}`;
   return (
     <figure>
       <figcaption>
@@ -136,16 +182,19 @@ function Course({ name, series, text }: CourseProps): JSX.Element {
       <Chart
         kind="line"
         tone="--busy"
-        label={`${name} in the last half minute; now ${now}`}
-        values={series.course}
+        label={`${name} in the last ${agoOf(((COURSE - 1) * everyMs) / 1000)}; now ${now}`}
+        values={course}
         xTicks={TICKS}
         xText={agoText}
         yText={text}
-        pointText={(index) => `${agoText(index)}: ${text(series.course[index] ?? 0)}`}
+        pointText={(index) => `${agoText(index)}: ${text(course[index] ?? 0)}`}
       />
     </figure>
   );
 }
+
+const agoOf = (seconds: number): string =>
+  seconds < 60 ? `${Math.round(seconds)} s` : `${Number((seconds / 60).toFixed(1))} min`;
 
 /** `bytesInFlight` as words. */
 function spaced(name: string): string {

@@ -1,5 +1,6 @@
 /** The bytes of a request, some of them marked. */
 import type { JSX } from "preact";
+import { useMedia } from "../media.ts";
 import { HexLine } from "./hex-line.tsx";
 import { ROW_BYTES } from "./hex-rows.ts";
 
@@ -13,17 +14,22 @@ export interface HexDumpProps {
   readonly end: number;
 }
 
+/** On a telephone's screen rows are half as long. */
+const NARROW = "(max-width: 480px)";
+
 export function HexDump({ label, bytes, total, start, end }: HexDumpProps): JSX.Element {
-  const lines = Math.ceil(bytes.length / ROW_BYTES);
+  const rowBytes = useMedia(NARROW) ? ROW_BYTES / 2 : ROW_BYTES;
+  const lines = Math.ceil(bytes.length / rowBytes);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by the keyboard too.
     <section class="hex-dump" aria-label={label} tabIndex={0}>
       <h4>{label}</h4>
-      {Array.from({ length: lines }, (_, line) => line * ROW_BYTES).map((at) => (
+      {Array.from({ length: lines }, (_, line) => line * rowBytes).map((at) => (
         <HexLine
           key={at}
           address={at.toString(16).padStart(4, "0")}
-          bytes={[...bytes.subarray(at, at + ROW_BYTES)]}
+          bytes={[...bytes.subarray(at, at + rowBytes)]}
+          rowBytes={rowBytes}
           marked={{ start: start - at, end: end - at }}
         />
       ))}

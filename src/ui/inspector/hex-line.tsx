@@ -2,12 +2,13 @@
 import "./hex-line.css";
 import { Fragment, type JSX } from "preact";
 import { hexByte } from "./address-text.ts";
-import { asciiOf, type Byte, ROW_BYTES } from "./hex-rows.ts";
+import { asciiOf, type Byte } from "./hex-rows.ts";
 
 export interface HexLineProps {
   readonly address: string;
-  /** Sixteen, or fewer at the end. */
+  /** `rowBytes`, or fewer at the end. */
   readonly bytes: readonly Byte[];
+  readonly rowBytes: number;
   /** Bytes that stand out, from one place in the line to before another; both may lie beyond it. */
   readonly marked?: { readonly start: number; readonly end: number } | undefined;
   /** Where keys go, and what they have typed so far of the byte there. */
@@ -18,7 +19,8 @@ export interface HexLineProps {
 
 type Look = "plain" | "zero" | "mark" | "cursor" | "mark cursor";
 
-export function HexLine({ address, bytes, marked, cursor, part }: HexLineProps): JSX.Element {
+export function HexLine(props: HexLineProps): JSX.Element {
+  const { address, bytes, rowBytes, marked, cursor, part } = props;
   const lookAt = (k: number): Look => {
     const isMarked = marked !== undefined && k >= marked.start && k < marked.end;
     if (k === cursor?.at) return isMarked ? "mark cursor" : "cursor";
@@ -27,11 +29,12 @@ export function HexLine({ address, bytes, marked, cursor, part }: HexLineProps):
   };
   const byteText = (k: number): string =>
     k === cursor?.at && cursor.typed !== "" ? cursor.typed.padEnd(2, "_") : hexText(bytes[k]);
+  const gapBefore = (k: number): string => (k === rowBytes / 2 ? "  " : " ");
   const characters = asciiOf(bytes);
   return (
     <div class="hex-line" data-part={part?.kind} title={part?.name}>
       <span class="hex-address">{address}</span>
-      <span class="hex-bytes">
+      <span class="hex-bytes" style={{ minWidth: `${3 * rowBytes}ch` }}>
         <Runs count={bytes.length} lookAt={lookAt} textAt={byteText} gapBefore={gapBefore} />
       </span>
       <span class="hex-text">
@@ -42,8 +45,6 @@ export function HexLine({ address, bytes, marked, cursor, part }: HexLineProps):
 }
 
 const hexText = (byte: Byte): string => (byte === undefined ? "··" : hexByte(byte));
-
-const gapBefore = (k: number): string => (k === ROW_BYTES / 2 ? "  " : " ");
 
 interface RunsProps {
   readonly count: number;

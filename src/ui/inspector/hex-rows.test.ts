@@ -4,15 +4,17 @@ import {
   asciiOf,
   atPart,
   byteAtColumn,
+  bytesOfRow,
   clampTop,
   cursorAfter,
   extentAround,
   partOf,
-  rowBytes,
+  rowBytesFor,
   topAround,
 } from "./hex-rows.ts";
 
 const RAM = { base: 0x8000_0000, size: 0x1000_0000, kind: "ram", name: "RAM" } as const;
+const grid = { rows: 10, rowBytes: 16 };
 const extent = { first: 0x8000_0000n, end: 0x9000_0000n };
 
 test("one scrolls through the area around an address, or through a stretch of virtual ones", () => {
@@ -25,11 +27,11 @@ test("one scrolls through the area around an address, or through a stretch of vi
 });
 
 test("the first and the last row stay in sight", () => {
-  expect(clampTop(0n, extent, 10)).toBe(extent.first);
-  expect(clampTop(1n << 60n, extent, 10)).toBe(extent.end - 160n);
-  expect(clampTop(0x8000_0017n, extent, 10)).toBe(0x8000_0010n);
-  expect(partOf(extent.first, extent, 10)).toBe(0);
-  expect(partOf(extent.end - 160n, extent, 10)).toBe(1);
+  expect(clampTop(0n, extent, grid)).toBe(extent.first);
+  expect(clampTop(1n << 60n, extent, grid)).toBe(extent.end - 160n);
+  expect(clampTop(0x8000_0017n, extent, grid)).toBe(0x8000_0010n);
+  expect(partOf(extent.first, extent, grid)).toBe(0);
+  expect(partOf(extent.end - 160n, extent, grid)).toBe(1);
   expect(atPart(0.5, extent)).toBe(0x8800_0000n);
 });
 
@@ -39,14 +41,14 @@ test("a row has bytes of several runs, and gaps", () => {
     { address: 4n, length: 4 },
     { address: 8n, length: 8, bytes: new Uint8Array(8).fill(0x20) },
   ];
-  const row = rowBytes(runs, 0n);
+  const row = bytesOfRow(runs, 0n, 16);
   expect(row.slice(0, 6)).toEqual([65, 66, 0, 255, undefined, undefined]);
   expect(asciiOf(row)).toBe("AB··            ");
 });
 
 test("keys lead from byte to byte and stay in the area, which scrolls no more than it must", () => {
   const at = 0x8000_1234n;
-  const after = (key: string, from = at) => cursorAfter(key, from, extent, 10);
+  const after = (key: string, from = at) => cursorAfter(key, from, extent, grid);
   expect(after("ArrowRight")).toBe(at + 1n);
   expect(after("ArrowUp")).toBe(at - 16n);
   expect(after("PageDown")).toBe(at + 128n);
@@ -58,16 +60,28 @@ test("keys lead from byte to byte and stay in the area, which scrolls no more th
     undefined,
   ]);
   const top = 0x8000_1200n;
-  expect(topAround(at, top, extent, 10)).toBe(top);
-  expect(topAround(top - 1n, top, extent, 10)).toBe(top - 16n);
-  expect(topAround(top + 160n, top, extent, 10)).toBe(top + 16n);
+  expect(topAround(at, top, extent, grid)).toBe(top);
+  expect(topAround(top - 1n, top, extent, grid)).toBe(top - 16n);
+  expect(topAround(top + 160n, top, extent, grid)).toBe(top + 16n);
 });
 
 test("a click on either digit of a byte is at this byte", () => {
   const columns = [0, 1, 21, 22, 25, 26, 46, 47];
-  const bytes = columns.map((column) => byteAtColumn((column + 0.5) / 48));
+  const bytes = columns.map((column) => byteAtColumn((column + 0.5) / 48, 16));
   expect(bytes).toEqual([0, 0, 7, 7, 8, 8, 15, 15]);
-  expect([byteAtColumn(-0.1), byteAtColumn(1.2)]).toEqual([0, 15]);
+  expect([byteAtColumn(-0.1, 16), byteAtColumn(1.2, 16)]).toEqual([0, 15]);
+});
+
+test("a narrow view has shorter rows", () => {
+  expect([74, 73, 42, 41, 1].map((columns) => rowBytesFor(columns, 10))).toEqual([16, 8, 8, 4, 4]);
+  expect(rowBytesFor(47, 16)).toBe(4);
+  const narrow = { rows: 10, rowBytes: 8 };
+  expect(clampTop(0x8000_001fn, extent, narrow)).toBe(0x8000_0018n);
+  expect(clampTop(1n << 60n, extent, narrow)).toBe(extent.end - 80n);
+  expect(cursorAfter("ArrowDown", 0x8000_0000n, extent, narrow)).toBe(0x8000_0008n);
+  expect(topAround(0x8000_0050n, extent.first, extent, narrow)).toBe(0x8000_0008n);
+  expect(bytesOfRow([{ address: 0n, length: 16 }], 8n, 8)).toHaveLength(8);
+  expect([10, 13].map((column) => byteAtColumn((column + 0.5) / 24, 8))).toEqual([3, 4]);
 });
 
 test("the oldest changes cannot be taken back", () => {

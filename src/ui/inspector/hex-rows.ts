@@ -1,7 +1,24 @@
 /** Rows of a hex view: which bytes they show, and where in an area they are. */
 import type { MemoryArea, MemoryRun } from "../../inspect/calls.ts";
 
+/** Bytes of a row, where there is room for so many. */
 export const ROW_BYTES = 16;
+
+/** How much is in sight. */
+export interface Grid {
+  readonly rows: number;
+  readonly rowBytes: number;
+}
+
+/** What a row may have, the most first: in each the addresses end alike. */
+const WIDTHS = [ROW_BYTES, 8, 4];
+
+/** Bytes for which a row of so many columns has room beside an address of so many digits, without the gaps. */
+export function rowBytesFor(columns: number, digits: number): number {
+  // Two digits and a space for each, and its character.
+  const fits = (bytes: number) => digits + 4 * bytes <= columns;
+  return WIDTHS.find(fits) ?? WIDTHS[WIDTHS.length - 1];
+}
 
 /** First address, and the first behind the last. */
 export interface Extent {
@@ -13,7 +30,8 @@ export interface Extent {
 const VIRTUAL_BYTES = 1n << 30n;
 const TOP = 1n << 64n;
 
-const rowStart = (address: bigint): bigint => address - (address % BigInt(ROW_BYTES));
+const rowStart = (address: bigint, rowBytes: number): bigint =>
+  address - (address % BigInt(rowBytes));
 
 /** What can be scrolled through from an address: the smallest area around it, or a stretch. */
 export function extentAround(areas: readonly MemoryArea[] | undefined, at: bigint): Extent {
@@ -24,23 +42,25 @@ export function extentAround(areas: readonly MemoryArea[] | undefined, at: bigin
     return { first: BigInt(around.base), end: BigInt(around.base) + BigInt(around.size) };
   }
   const half = VIRTUAL_BYTES / 2n;
-  const first = at > half ? rowStart(at - half) : 0n;
+  const first = at > half ? rowStart(at - half, ROW_BYTES) : 0n;
   return { first, end: first + VIRTUAL_BYTES < TOP ? first + VIRTUAL_BYTES : TOP };
 }
 
 /** The row that may be the topmost, nearest to the one that is wanted. */
-export function clampTop(wanted: bigint, { first, end }: Extent, rows: number): bigint {
-  const last = rowStart(end - 1n) - BigInt((rows - 1) * ROW_BYTES);
+export function clampTop(wanted: bigint, { first, end }: Extent, grid: Grid): bigint {
+  const { rows, rowBytes } = grid;
+  const last = rowStart(end - 1n, rowBytes) - BigInt((rows - 1) * rowBytes);
   const top = wanted > last ? last : wanted;
-  return top < first ? rowStart(first) : rowStart(top);
+  return rowStart(top < first ? first : top, rowBytes);
 }
 
 /** The topmost row with which a byte is in sight: the present one if that will do. */
-export function topAround(at: bigint, top: bigint, extent: Extent, rows: number): bigint {
-  const row = rowStart(at);
-  if (row < top) return clampTop(row, extent, rows);
-  const lowest = row - BigInt((rows - 1) * ROW_BYTES);
-  return lowest > top ? clampTop(lowest, extent, rows) : top;
+export function topAround(at: bigint, top: bigint, extent: Extent, grid: Grid): bigint {
+  const { rows, rowBytes } = grid;
+  const row = rowStart(at, rowBytes);
+  if (row < top) return clampTop(row, extent, grid);
+  const lowest = row - BigInt((rows - 1) * rowBytes);
+  return lowest > top ? clampTop(lowest, extent, grid) : top;
 }
 
 /** Where a key leads from a byte; undefined for keys that lead nowhere. */
@@ -48,14 +68,14 @@ export function cursorAfter(
   key: string,
   at: bigint,
   { first, end }: Extent,
-  rows: number,
+  { rows, rowBytes }: Grid,
 ): bigint | undefined {
-  const page = (rows - 2) * ROW_BYTES;
+  const page = (rows - 2) * rowBytes;
   const step = {
     ArrowLeft: -1,
     ArrowRight: 1,
-    ArrowUp: -ROW_BYTES,
-    ArrowDown: ROW_BYTES,
+    ArrowUp: -rowBytes,
+    ArrowDown: rowBytes,
     PageUp: -page,
     PageDown: page,
   }[key];
@@ -66,31 +86,32 @@ export function cursorAfter(
   return wanted < first ? first : wanted >= end ? end - 1n : wanted;
 }
 
-/** Columns of a row: two digits and a space for each byte, and a space more in the middle. */
-const COLUMNS = 3 * ROW_BYTES;
-
-/** Which byte of a row is at a part of its width. */
-export function byteAtColumn(part: number): number {
-  const column = Math.floor(part * COLUMNS);
-  const byte = Math.floor((column > COLUMNS / 2 ? column - 1 : column) / 3);
-  return Math.min(ROW_BYTES - 1, Math.max(0, byte));
+/**
+ * Which byte of a row is at a part of its width: each has two digits and a space, and there is a space more in
+ * the middle.
+ */
+export function byteAtColumn(part: number, rowBytes: number): number {
+  const columns = 3 * rowBytes;
+  const column = Math.floor(part * columns);
+  const byte = Math.floor((column > columns / 2 ? column - 1 : column) / 3);
+  return Math.min(rowBytes - 1, Math.max(0, byte));
 }
 
 /** Part of the way through an extent, from 0 to 1. */
-export function partOf(top: bigint, { first, end }: Extent, rows: number): number {
-  const span = end - first - BigInt(rows * ROW_BYTES);
+export function partOf(top: bigint, { first, end }: Extent, { rows, rowBytes }: Grid): number {
+  const span = end - first - BigInt(rows * rowBytes);
   return span <= 0n ? 0 : Math.min(1, Number(((top - first) * 10_000n) / span) / 10_000);
 }
 
 export function atPart(part: number, { first, end }: Extent): bigint {
-  return rowStart(first + ((end - first) * BigInt(Math.round(part * 10_000))) / 10_000n);
+  return rowStart(first + ((end - first) * BigInt(Math.round(part * 10_000))) / 10_000n, ROW_BYTES);
 }
 
 /** Undefined where nothing can be read. */
 export type Byte = number | undefined;
 
-export function rowBytes(runs: readonly MemoryRun[], row: bigint): Byte[] {
-  return Array.from({ length: ROW_BYTES }, (_, k) => {
+export function bytesOfRow(runs: readonly MemoryRun[], row: bigint, rowBytes: number): Byte[] {
+  return Array.from({ length: rowBytes }, (_, k) => {
     const at = row + BigInt(k);
     const run = runs.find(({ address, length }) => at >= address && at < address + BigInt(length));
     return run?.bytes?.[Number(at - run.address)];

@@ -1,20 +1,20 @@
 /** The scroll bar of the hex view. */
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { atPart, type Extent, partOf } from "./hex-rows.ts";
+import { atPart, type Extent, type Grid, partOf } from "./hex-rows.ts";
 
 export interface ScrollbarProps {
   readonly extent: Extent;
   readonly top: bigint;
   /** Rows in sight. */
-  readonly rows: number;
+  readonly grid: Grid;
   readonly onMove: (to: bigint) => void;
 }
 
 /** RAM has more rows than an element may be pixels high: the bar stands for all of them. */
-export function Scrollbar({ extent, top, rows, onMove }: ScrollbarProps): JSX.Element {
+export function Scrollbar({ extent, top, grid, onMove }: ScrollbarProps): JSX.Element {
   const isHeld = useRef(false);
-  const part = partOf(top, extent, rows);
+  const part = partOf(top, extent, grid);
   const follow = ({ clientY, currentTarget }: PointerEvent): void => {
     const { top: above, height } = (currentTarget as HTMLElement).getBoundingClientRect();
     onMove(atPart(Math.min(1, Math.max(0, (clientY - above) / height)), extent));

@@ -1,5 +1,5 @@
 /**
- * Bytes in rows of sixteen, of which only those in sight are asked for: it scrolls through all of RAM. Keys
+ * Bytes in rows, of which only those in sight are asked for: it scrolls through all of RAM. Keys
  * go from byte to byte, and hex digits change the one at the cursor.
  */
 import { useSignal } from "@preact/signals";
@@ -11,15 +11,15 @@ import { useHexEditor } from "./hex-editor.ts";
 import { HexLine } from "./hex-line.tsx";
 import {
   byteAtColumn,
+  bytesOfRow,
   clampTop,
   cursorAfter,
   extentAround,
-  ROW_BYTES,
-  rowBytes,
   topAround,
 } from "./hex-rows.ts";
 import { Scrollbar } from "./hex-scrollbar.tsx";
 import { useLook } from "./panel.ts";
+import { useRowBytes } from "./row-bytes.ts";
 
 const ROWS = 24;
 /** As high as the style sheet makes a line. */
@@ -36,34 +36,37 @@ export interface HexViewProps {
 
 export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): JSX.Element {
   const extent = extentAround(kind === "physical" ? map.areas : undefined, start);
-  const top = useSignal(clampTop(start, extent, ROWS));
+  const digits = extent.end > 1n << 40n ? 16 : 10;
+  const { place, rowBytes } = useRowBytes<HTMLElement>(digits);
+  const grid = { rows: ROWS, rowBytes };
+  const top = useSignal(clampTop(start, extent, grid));
   const cursor = useSignal(start);
   const editor = useHexEditor({ machine, kind, cursor, extent });
-  const first = top.value;
+  const first = clampTop(top.value, extent, grid);
   const { value: runs = [] } = useLook(
-    () => machine.memoryBytes(kind, first, ROWS * ROW_BYTES),
-    [machine, kind, first, editor.changes],
+    () => machine.memoryBytes(kind, first, ROWS * rowBytes),
+    [machine, kind, first, rowBytes, editor.changes],
   ).value;
   const scroll = (rows: number): void => {
-    top.value = clampTop(top.value + BigInt(Math.trunc(rows) * ROW_BYTES), extent, ROWS);
+    top.value = clampTop(first + BigInt(Math.trunc(rows) * rowBytes), extent, grid);
   };
   const moveTo = (at: bigint): void => {
     editor.moveTo(at);
-    top.value = topAround(at, top.value, extent, ROWS);
+    top.value = topAround(at, first, extent, grid);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const next = cursorAfter(event.key, cursor.value, extent, ROWS);
+    const next = cursorAfter(event.key, cursor.value, extent, grid);
     if (next !== undefined) moveTo(next);
     else if (editor.onKey(event)) moveTo(cursor.value);
     else return;
     event.preventDefault();
   };
-  const rows = Array.from({ length: ROWS }, (_, k) => first + BigInt(k * ROW_BYTES));
-  const digits = extent.end > 1n << 40n ? 16 : 10;
+  const rows = Array.from({ length: ROWS }, (_, k) => first + BigInt(k * rowBytes));
   return (
     <div class="hex">
       <section
         class="hex-rows"
+        ref={place}
         aria-label="Hex view"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard.
         tabIndex={0}
@@ -71,7 +74,7 @@ export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): 
         onWheel={useWheel(scroll)}
         onKeyDown={onKeyDown}
         onClick={(event) => {
-          const at = byteUnder(event, first);
+          const at = byteUnder(event, first, rowBytes);
           if (at !== undefined) editor.moveTo(at);
         }}
         {...useDrag((pixels) => scroll(pixels / ROW_PX))}
@@ -83,10 +86,11 @@ export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): 
             <HexLine
               key={row}
               address={row.toString(16).padStart(digits, "0")}
-              bytes={rowBytes(runs, row)}
+              bytes={bytesOfRow(runs, row, rowBytes)}
+              rowBytes={rowBytes}
               marked={isMarked ? placeOf(start, row) : undefined}
               cursor={{ at: Number(cursor.value - row), typed: editor.typed }}
-              part={markOf(map.marks, runs, row)}
+              part={markOf(map.marks, runs, row, rowBytes)}
             />
           ),
         )}
@@ -94,8 +98,8 @@ export function HexView({ machine, map, kind, start, isMarked }: HexViewProps): 
       <Scrollbar
         extent={extent}
         top={first}
-        rows={ROWS}
-        onMove={(to) => (top.value = clampTop(to, extent, ROWS))}
+        grid={grid}
+        onMove={(to) => (top.value = clampTop(to, extent, grid))}
       />
       <Where runs={runs} marks={map.marks} at={first} kind={kind} />
       <div class="hex-edit">
@@ -116,13 +120,17 @@ const placeOf = (at: bigint, row: bigint) => {
 };
 
 /** The byte whose digits were clicked. */
-function byteUnder({ target, clientX }: MouseEvent, first: bigint): bigint | undefined {
+function byteUnder(
+  { target, clientX }: MouseEvent,
+  first: bigint,
+  rowBytes: number,
+): bigint | undefined {
   const bytes = target instanceof Element ? target.closest(".hex-bytes") : null;
   const line = bytes?.parentElement;
   if (!bytes || !line?.parentElement) return undefined;
   const { left, width } = bytes.getBoundingClientRect();
   const row = Array.prototype.indexOf.call(line.parentElement.children, line);
-  return first + BigInt(row * ROW_BYTES + byteAtColumn((clientX - left) / width));
+  return first + BigInt(row * rowBytes + byteAtColumn((clientX - left) / width, rowBytes));
 }
 
 /** A wheel turns by pixels or by lines; parts of a row add up. */
@@ -166,11 +174,16 @@ function physicalOf(runs: readonly MemoryRun[], at: bigint): number | undefined 
 }
 
 /** The smallest mark that has a byte of the row. */
-function markOf(marks: readonly Mark[], runs: readonly MemoryRun[], row: bigint): Mark | undefined {
+function markOf(
+  marks: readonly Mark[],
+  runs: readonly MemoryRun[],
+  row: bigint,
+  rowBytes: number,
+): Mark | undefined {
   const physical = physicalOf(runs, row);
   if (physical === undefined) return undefined;
   return marks
-    .filter(({ base, size }) => physical + ROW_BYTES > base && physical < base + size)
+    .filter(({ base, size }) => physical + rowBytes > base && physical < base + size)
     .sort((a, b) => a.size - b.size)[0];
 }
 

@@ -92,7 +92,6 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
     { title: "INTID", cell: ({ intid }) => intid, align: "end" },
     { title: "SPI", cell: ({ spi }) => spi, align: "end" },
     { title: "Device", cell: (row) => <Source row={row} open={openDevice} />, digits: 9 },
-    { title: "State", cell: (row) => <State row={row} /> },
     {
       title: "Pulses/s",
       cell: ({ pulsesPerSecond }) => Math.round(pulsesPerSecond ?? 0),
@@ -103,6 +102,7 @@ function columnsFor(seen: InterruptsView, openDevice: (slot: number) => void): C
     { title: "Claims", cell: ({ claims }) => claims, align: "end", digits: 7 },
     { title: "Median", cell: ({ service }) => duration(service?.p50), align: "end", digits: 8 },
     { title: "Worst", cell: ({ service }) => duration(service?.max), align: "end", digits: 8 },
+    { title: "State", cell: (row) => <State row={row} /> },
     {
       title: "Claim → complete",
       cell: ({ service }) =>

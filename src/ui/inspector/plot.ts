@@ -28,6 +28,10 @@ const Y_AXIS_PX = 64;
 const X_AXIS_PX = 20;
 /** Between numbers at the y axis, at least. */
 const Y_SPACE_PX = 24;
+/** Between numbers at the y axis: whole, so that none is written twice. */
+const Y_STEPS = Array.from({ length: 16 }, (_, power) =>
+  [1, 2, 5].map((step) => step * 10 ** power),
+).flat();
 /** Of a bar's place, for the bar. */
 const BAR_WIDTH = 0.85;
 
@@ -73,7 +77,7 @@ export function createPlot(
     },
     axes: [
       { ...axis(X_AXIS_PX, xText), splits: [...xTicks] },
-      { ...axis(Y_AXIS_PX, yText), space: Y_SPACE_PX },
+      { ...axis(Y_AXIS_PX, yText), space: Y_SPACE_PX, incrs: Y_STEPS },
     ],
     series: [{}, series],
     hooks: {

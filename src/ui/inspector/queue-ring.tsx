@@ -16,6 +16,8 @@ const INNER = 82;
 /** Markers of the driver are outside of the ring, those of the device inside. */
 const MARKERS = { driver: OUTER + 3, device: INNER - 3 };
 const MARKER_LENGTH = 9;
+/** Numbers of places are within the markers. */
+const LABELS = MARKERS.device - MARKER_LENGTH - 14;
 const EXTENT = 126;
 /** Where places are numbered. */
 const QUARTERS = [0, 0.25, 0.5, 0.75];
@@ -113,7 +115,7 @@ function Marker({ position, turn, size }: MarkerProps): JSX.Element {
 }
 
 function Label({ turn, text }: { turn: number; text: string }): JSX.Element {
-  const [x, y] = point(turn, INNER - 19);
+  const [x, y] = point(turn, LABELS);
   return (
     <text class="place-label" x={x} y={y}>
       {text}

@@ -1,4 +1,4 @@
-/** How fast a number grows, from looks at it. */
+/** How a number goes, from looks at it: how fast it grows, or how much it is. */
 
 interface Sample {
   readonly atMs: number;
@@ -32,5 +32,28 @@ export class RateSeries {
     if (last === undefined || sample.count < last.count) return;
     const rate = ((sample.count - last.count) * 1000) / (sample.atMs - last.atMs);
     this.#course = [...this.#course.slice(1), rate];
+  }
+}
+
+/** How much there was, at one look of several: the last `capacity` of those, `everyMs` apart. */
+export class LevelSeries {
+  readonly #everyMs: number;
+  #course: readonly (number | null)[];
+  #dueMs = Number.NEGATIVE_INFINITY;
+
+  constructor(capacity: number, everyMs: number) {
+    this.#everyMs = everyMs;
+    this.#course = Array.from({ length: capacity }, () => null);
+  }
+
+  /** Oldest first; null from before the first. */
+  get course(): readonly (number | null)[] {
+    return this.#course;
+  }
+
+  add({ atMs, count }: Sample): void {
+    if (atMs < this.#dueMs) return;
+    this.#dueMs = atMs + this.#everyMs;
+    this.#course = [...this.#course.slice(1), count];
   }
 }

@@ -12,7 +12,7 @@ export function formatMoment(us: number): string {
 }
 
 /** In µs: where a bar of a `HistogramView` ends, and the next begins. */
-export const barEnd = (bar: number): number => 2 ** bar;
+const barEnd = (bar: number): number => 2 ** bar;
 
 /** The durations that a bar of a `HistogramView` counts. */
 export function formatBar(bar: number): string {

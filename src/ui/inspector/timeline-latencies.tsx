@@ -4,7 +4,7 @@ import type { HistogramView, Remote, TimelineLatencies } from "../../inspect/cal
 import { countText } from "./address-text.ts";
 import { Chart } from "./chart.tsx";
 import { useLook } from "./panel.ts";
-import { barEnd, formatBar, formatDuration } from "./time-format.ts";
+import { formatBar, formatDuration } from "./time-format.ts";
 
 /** Between two counts, in ms: each reads all that the filter lets through. */
 const COUNT_MS = 2000;
@@ -31,8 +31,12 @@ export function Latencies({ machine, filter }: { machine: Remote; filter: string
   );
 }
 
-/** Bars whose end is written below them: some µs, ms and s. */
-const TICKS = [0, 10, 20];
+/** Bars whose end is written below them, which is a little more for the last two. */
+const TICKS = new Map([
+  [0, "1 µs"],
+  [10, "1 ms"],
+  [20, "1 s"],
+]);
 
 const NONE: HistogramView = { count: 0, bars: [], p50: 0, p95: 0, p99: 0, max: 0 };
 
@@ -55,8 +59,8 @@ function Phase({ title, tone, histogram }: PhaseProps): JSX.Element {
         tone={tone}
         label={label}
         values={bars}
-        xTicks={TICKS}
-        xText={(bar) => formatDuration(barEnd(bar))}
+        xTicks={[...TICKS.keys()]}
+        xText={(bar) => TICKS.get(bar) ?? ""}
         yText={countText}
         pointText={(bar) => `${formatBar(bar)}: ${countText(bars[bar])}`}
       />

@@ -1,6 +1,6 @@
 /** The list of requests. Only the rows that can be seen exist, and only they are fetched. */
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
 import { formatDuration, formatMoment } from "./time-format.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
@@ -17,6 +17,9 @@ const MARGIN = 160;
 /** Rows drawn beyond what is seen, so that none is missing while the next are drawn. */
 const OVERDRAW = 4;
 
+/** Who has not scrolled for so long, in ms, does not scroll. */
+const SCROLL_MS = 150;
+
 /** Rows that are kept after they were seen. */
 const MAX_CACHED = 4000;
 
@@ -32,7 +35,10 @@ export interface TimelineListProps {
 export function TimelineList(props: TimelineListProps): JSX.Element {
   const { state, selected, selectedIndex } = props;
   const { first, end } = state;
-  const { list, top, height, isFollowing, onScroll } = useWindow(state, selected === undefined);
+  const { list, top, height, isFollowing, isMoving, onScroll } = useWindow(
+    state,
+    selected === undefined,
+  );
   const seen = Math.ceil(height / ROW_PX);
   const rows = useRows(props, top, top + seen, isFollowing ? 2 * OVERDRAW : MARGIN);
   const step = useStep(props, list);
@@ -45,6 +51,8 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   // A row that has gone out of sight is used for one that comes in: to make its elements costs most.
   const slots = seen + 2 * OVERDRAW;
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+  // To move a row within its parent costs as much, so they are in order only while nobody scrolls.
+  if (isMoving) indices.sort((a, b) => (a % slots) - (b % slots));
   return (
     <div
       class="timeline-list"
@@ -101,6 +109,8 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
   const select = (): void => {
     if (row !== undefined) onSelect(row.seq);
   };
+  // Most rows that are drawn while somebody scrolls are the same as in the picture before.
+  const cells = useMemo(() => row !== undefined && <Cells row={row} />, [row]);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: The keys are the list's, which has the focus.
     <div
@@ -115,7 +125,7 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
       style={{ transform: `translateY(${(index - first) * ROW_PX}px)` }}
       onClick={select}
     >
-      {row !== undefined && <Cells row={row} />}
+      {cells}
     </div>
   );
 }
@@ -148,10 +158,12 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
   const [scroll, setScroll] = useState(0);
   const [height, setHeight] = useState(0);
   const isAtEnd = useRef(true);
+  const scrolledAt = useRef(Number.NEGATIVE_INFINITY);
   const lastFirst = useRef(first);
   const onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
     isAtEnd.current = scrollTop + clientHeight >= scrollHeight - ROW_PX;
+    scrolledAt.current = performance.now();
     setScroll(scrollTop);
   };
   useEffect(() => {
@@ -169,7 +181,15 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
     setScroll(element.scrollTop);
   }, [first, end]);
-  return { list, top: first + Math.floor(scroll / ROW_PX), height, isFollowing, onScroll };
+  const isMoving = performance.now() - scrolledAt.current < SCROLL_MS;
+  return {
+    list,
+    top: first + Math.floor(scroll / ROW_PX),
+    height,
+    isFollowing,
+    isMoving,
+    onScroll,
+  };
 }
 
 /** The rows of the window by their index, as far as they have come. */
@@ -197,9 +217,10 @@ function useRows(
       for (let next = wanted.current; next !== undefined; next = wanted.current) {
         wanted.current = undefined;
         const from = Math.max(state.first, next.from);
-        const rows = await machine
-          .timelineRows(from, next.to - from, revision.current)
-          .catch(() => []);
+        const asked = revision.current;
+        const rows = await machine.timelineRows(from, next.to - from, asked).catch(() => []);
+        // Of another list, in which others have these indices.
+        if (asked !== revision.current) continue;
         if (cache.current.size > MAX_CACHED) cache.current.clear();
         for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
         redraw((count) => count + 1);
@@ -218,8 +239,8 @@ interface Range {
 }
 
 /**
- * What to fetch: `margin` rows more than are seen if these will soon be missing, and else what may have
- * changed.
+ * What to fetch: what is seen and may have changed or is not there, and little more, since somebody who scrolls
+ * fast sees other rows soon; then up to `margin` rows beyond it, if these will soon be missing.
  */
 function missing(
   cache: ReadonlyMap<number, TimelineRow>,
@@ -227,17 +248,21 @@ function missing(
   { first, end }: TimelineState,
   margin: number,
 ): Range | undefined {
-  const ahead = [Math.max(first, seen.from - margin / 2), Math.min(end - 1, seen.to + margin / 2)];
-  if (first < end && ahead.some((index) => !cache.has(index))) {
-    return { from: seen.from - margin, to: seen.to + margin };
-  }
-  let hasUnsettled = false;
-  for (let index = seen.from; index < seen.to; index++) {
+  const isThere = (index: number): boolean => cache.has(index);
+  const isSeen = (index: number): boolean => index >= seen.from && index < seen.to;
+  const isKnown = (index: number): boolean => {
     const row = cache.get(index);
-    if (row === undefined) return { from: seen.from - margin, to: seen.to + margin };
-    hasUnsettled ||= !row.isSettled;
-  }
-  return hasUnsettled ? seen : undefined;
+    return row !== undefined && (row.isSettled || !isSeen(index));
+  };
+  const lacking = (beyond: number, isGood: (index: number) => boolean): Range | undefined => {
+    let from = Math.max(first, seen.from - beyond);
+    let to = Math.min(end, seen.to + beyond);
+    while (from < to && isGood(from)) from++;
+    while (from < to && isGood(to - 1)) to--;
+    return from < to ? { from, to } : undefined;
+  };
+  if (lacking(0, isThere) !== undefined) return lacking(2 * OVERDRAW, isKnown);
+  return lacking(lacking(margin / 2, isThere) === undefined ? 0 : margin, isKnown);
 }
 
 /** Keys that go from request to request. */

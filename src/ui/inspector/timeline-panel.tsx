@@ -50,14 +50,16 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
         onFilter={(next) => go(placeOf({ seq, filter: next }))}
       />
       {hasLatencies.value && <Latencies machine={machine} filter={filter} />}
-      <TimelineList
-        machine={machine}
-        state={state}
-        selected={seq}
-        selectedIndex={shown?.index}
-        onSelect={open}
-      />
-      {state.end === state.first && <NoRows state={state} />}
+      <div class="timeline-requests">
+        <TimelineList
+          machine={machine}
+          state={state}
+          selected={seq}
+          selectedIndex={shown?.index}
+          onSelect={open}
+        />
+        {state.end === state.first && <NoRows state={state} />}
+      </div>
       {shown !== undefined && (
         <RequestDetail
           detail={shown}

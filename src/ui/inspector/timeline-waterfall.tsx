@@ -27,22 +27,23 @@ function place(us: number): number {
   return Math.min(100, (decades / DECADES) * 100);
 }
 
+/** One element with stripes: an element for each phase would be most of what a row takes to be laid out. */
 export function Waterfall({ row }: { row: TimelineRow }): JSX.Element {
-  let from = 0;
-  const bars = PHASES.flatMap(({ name, until }) => {
+  const stripes: string[] = [];
+  for (const { name, until } of PHASES) {
     const at = row.times[until];
-    if (at === undefined) return [];
-    const to = place(at - row.start);
-    const bar = { name, left: from, width: Math.max(0, to - from) };
-    from = Math.max(from, to);
-    return [bar];
-  });
+    if (at === undefined) continue;
+    // A stripe begins where the one before ends, and what took no time has a pixel.
+    const pixels = stripes.length + 1;
+    stripes.push(`var(--${name}) 0 calc(${place(at - row.start).toFixed(1)}% + ${pixels}px)`);
+  }
+  const bar = `linear-gradient(to right, ${stripes.join(", ")}, transparent 0)`;
   return (
-    <span class="waterfall" aria-hidden="true">
-      {bars.map(({ name, left, width }) => (
-        <i key={name} data-phase={name} style={{ left: `${left}%`, width: `${width}%` }} />
-      ))}
-    </span>
+    <span
+      class="waterfall"
+      aria-hidden="true"
+      style={{ backgroundImage: stripes.length === 0 ? "none" : bar }}
+    />
   );
 }
 

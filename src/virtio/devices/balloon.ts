@@ -68,6 +68,7 @@ export class BalloonDevice implements VirtioDevice {
     chapter: "5.5",
     features: BalloonFeature,
     config: Config,
+    levels: ["availableBytes", "freeBytes", "cacheBytes"],
   };
   readonly name: string;
   readonly features = bits(...Object.values(BalloonFeature));
