@@ -179,6 +179,27 @@ over_third:
   expect(registers[19]).toBe(499_500n);
 });
 
+test("what is interpreted in a call makes its caller's floating point illegal", () => {
+  const { registers } = agree(`
+  li t0, 0x6000
+  csrs mstatus, t0       # FS on
+  li s0, 200
+again:
+  call round
+  fadd.d f1, f1, f2      # rounds as frm says, or is illegal
+  addi s0, s0, -1
+  bnez s0, again
+  j done
+round:
+  andi t0, s0, 1
+  li t1, 5               # no rounding mode
+  mul t0, t0, t1
+  csrw frm, t0
+  ret
+done:`);
+  expect(registers[26]).toBe(100n);
+});
+
 test("a jump out of nested calls, and one that returns twice", () => {
   agree(`
   li s0, 300

@@ -159,7 +159,6 @@ export class Hart implements HartPort {
     this.#pmp.update();
     // The log of fills is gone: the flush touches all entries.
     this.#setBig("tlbFills", BigInt(TLB_LOG.count));
-    this.#setBig("interpretOnce", -1n);
     this.#set("budget", IDLE_BUDGET);
     this.#exports.flush_all();
     this.#setBig("tlbFilled", 0n);

@@ -1,7 +1,7 @@
 /**
- * The interpreter, generated from the instruction table. A wasm function `run` dispatches decoded entries
+ * The interpreter, generated from the instruction table. A wasm function `interpret` dispatches decoded entries
  * by `br_table` in an inner loop (`straight-code.ts`) that calls nothing; whatever needs a call is a
- * function of its own (`operations.ts`), for which `run` leaves the inner loop.
+ * function of its own (`operations.ts`), for which it leaves the inner loop.
  *
  * Variables of the inner loop: the address of the current entry, `codeBase` (pc = codeBase + entry >> 3),
  * and the budget, one less for each instruction. The budget is looked at when control is transferred,

@@ -79,7 +79,7 @@ const WIDE = [
   "generation",
   /** The last number given to any mapping. */
   "lastGeneration",
-  /** Address of an instruction that is not to be executed by translated code the next time; else odd. */
+  /** Address of the instruction that the interpreter began with, translated or not; else odd. */
   "interpretOnce",
   /** TLB entries filled since the last flush of all of them, and before it since reset. */
   "tlbFills",
@@ -130,7 +130,7 @@ const NARROW = [
   "budgetHeld",
   /** Exceptions raised; each uses a unit of budget without retiring an instruction. */
   "trapCount",
-  /** Why translated code was left before its end: a `RegionStatus`, and where (see `ExitInfo`). */
+  /** Why translated code or the interpreter was left: a `RegionStatus`; and where in a region (`ExitInfo`). */
   "regionStatus",
   "regionExit",
   /** Nonzero while a page walk must leave no trace. */

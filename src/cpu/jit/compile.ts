@@ -352,14 +352,13 @@ class Translation {
     if (over !== undefined && end.kind === "branch") {
       const skip = i32.local();
       const skipped = this.#region.blocks[over];
-      const length = i32.select(skip, 0, skipped.instructions.length);
+      const all = instructions.length + skipped.instructions.length;
       return [
         ...plain.flatMap((instruction, k) => lower(instruction, k, {})),
         ...[...instructions.slice(-1), ...computedIn(skipped)].flatMap((instruction) =>
           lower(instruction, 0, { skip }),
         ),
-        charge,
-        set(this.#budget, i32.sub(this.#budget, length)),
+        set(this.#budget, i32.sub(this.#budget, i32.select(skip, instructions.length, all))),
         ...to(end.target),
       ];
     }

@@ -179,21 +179,19 @@ function defineDispatch(module: ModuleBuilder, interpret: () => Func<"i64">): Fu
     "i64",
     (result, expected, depth, link) => {
       const [op, target, mapping] = [i32.local(), i64.local(), i64.local()];
+      const [fpIllegal, hasChanged] = [i32.local(), i32.local()];
       const [next, interpreted] = [label("next"), label("interpreted")];
       return [
         set(mapping, get("generation")),
+        set(fpIllegal, get32("fpIllegal")),
         loop(next, [
           when(i64.eq(result, expected), [ret(result)]),
           block(interpreted, [
             whenUnlikely(i32.and(i32.wrap_i64(result), 1), [
-              br(
-                interpreted,
-                i32.and(
-                  i64.eq(result, RegionResult.left),
-                  i32.eq(get32("regionStatus"), RegionStatus.retreat),
-                ),
-              ),
-              when(i64.eq(result, RegionResult.left), [ret(result)]),
+              when(i64.eq(result, RegionResult.left), [
+                br(interpreted, i32.eq(get32("regionStatus"), RegionStatus.retreat)),
+                ret(result),
+              ]),
               // Refused. Too deep inside of others: they are left, one after the other.
               when(i32.ge_u(depth, MAX_CALL_DEPTH), [ret(target)]),
               put("pc", target),
@@ -215,15 +213,18 @@ function defineDispatch(module: ModuleBuilder, interpret: () => Func<"i64">): Fu
           // What is entered later is not what the link stands for.
           set(link, 0),
           set(result, call(interpret())),
-          // Callers may go on only under the mapping that they were checked under, and with code that
-          // nothing was stored to: dropping a region asks for attention.
-          whenUnlikely(i32.or(i64.ne(get("generation"), mapping), get32("attention")), [
+          // Callers may go on only under the mapping and with the floating-point state that they were
+          // checked under, and with code that nothing was stored to: dropping a region asks for attention.
+          set(
+            hasChanged,
+            i32.or(i64.ne(get("generation"), mapping), i32.ne(get32("fpIllegal"), fpIllegal)),
+          ),
+          whenUnlikely(i32.or(hasChanged, get32("attention")), [
             when(i64.ne(result, RegionResult.left), [put32("regionStatus", RegionStatus.relook)]),
             ret(i64.const(RegionResult.left)),
           ]),
           br(next),
         ]),
-        ret(result),
       ];
     },
     { export: true },
