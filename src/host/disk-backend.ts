@@ -5,10 +5,10 @@ import {
   type BlockTarget,
   SECTOR_SIZE,
 } from "../virtio/devices/block-backend.ts";
-import type { ChunkedDisk } from "./chunked-disk.ts";
+import type { GuestDisk } from "./guest-disk.ts";
 
 export interface DiskBackendOptions {
-  readonly disk: ChunkedDisk;
+  readonly disk: GuestDisk;
   /** Shown to the guest as the serial number. */
   readonly id: string;
   readonly readOnly: boolean;
@@ -19,7 +19,7 @@ export interface DiskBackendOptions {
 export class DiskBackend implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
-  readonly #disk: ChunkedDisk;
+  readonly #disk: GuestDisk;
   readonly #onActivity: (bytes: number) => void;
 
   constructor({ disk, id, readOnly, onActivity }: DiskBackendOptions) {
@@ -48,15 +48,15 @@ export class DiskBackend implements BlockBackend {
     return this.#disk.write(sector * SECTOR_SIZE, source);
   }
 
-  flush(): Promise<void> {
+  flush(): void | Promise<void> {
     return this.#disk.flush();
   }
 
-  discard(sector: number, count: number): Promise<void> {
+  discard(sector: number, count: number): void | Promise<void> {
     return this.#disk.discard(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 
-  writeZeroes(sector: number, count: number): Promise<void> {
+  writeZeroes(sector: number, count: number): void | Promise<void> {
     return this.#disk.writeZeroes(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 }

@@ -1,8 +1,9 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
-import type { DiskFault } from "../host/chunked-disk.ts";
+
 import type { DiskSeed } from "../host/disk-seed.ts";
-import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import type { DiskFault } from "../host/guest-disk.ts";
 import { SharedFiles } from "../host/shared-files.ts";
+import { type DiskRoom, eraseDisk, type OpenedDisk, openDisk } from "../host/stored-disk.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
 import type { DisksInUse } from "./disk-manager.ts";
@@ -161,8 +162,14 @@ export class MachineHost {
       if (this.#guest === undefined) return [];
       return [this.#config?.disk, this.#config?.pmem].filter((disk) => disk !== undefined);
     },
+    open: (name) => this.#guest?.diskOf(name),
     flush: async () => this.#guest?.flush(),
   };
+
+  get #room(): DiskRoom {
+    const { indexedDB, locks, files } = this.#services;
+    return { factory: indexedDB, locks, files };
+  }
 
   #queue(work: () => Promise<unknown>): void {
     this.#work = this.#work.then(work).then(
@@ -233,10 +240,7 @@ export class MachineHost {
   }
 
   /** `usual` is the size of a disk that does not exist yet, and of which nothing else is said. */
-  async #openDisk(
-    disk: DiskConfig | undefined,
-    usual?: number,
-  ): Promise<IndexedDbDisk | undefined> {
+  async #openDisk(disk: DiskConfig | undefined, usual?: number): Promise<OpenedDisk | undefined> {
     if (disk === undefined) return undefined;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
@@ -244,8 +248,8 @@ export class MachineHost {
     const size = disk.sizeMiB === undefined ? unsaid : disk.sizeMiB * MIB;
     return openDisk({
       name: disk.name,
-      factory: this.#services.indexedDB,
-      locks: this.#services.locks,
+      ...this.#room,
+      ...(disk.store === "indexeddb" && { files: undefined }),
       onFault: (error, what) => this.#storageFailed(error, what),
       ...(base && { base }),
       ...(size !== undefined && { size }),
@@ -314,7 +318,7 @@ export class MachineHost {
     this.#guest = undefined;
     // What could not be stored is erased anyway.
     await guest?.dispose().catch(() => {});
-    await eraseDisk(config.disk.name, this.#services.indexedDB, this.#services.locks);
+    await eraseDisk(config.disk.name, this.#room);
     await this.#start(config);
   }
 

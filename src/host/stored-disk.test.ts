@@ -1,25 +1,23 @@
-import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BaseImage } from "./chunked-disk.ts";
+import { ChunkedDisk } from "./chunked-disk.ts";
+import { openDiskFiles, removeDiskFiles } from "./disk-files.ts";
+import { type Library, listDisks } from "./disk-library.ts";
+import type { BaseImage } from "./guest-disk.ts";
+import { SlotDisk } from "./slot-disk.ts";
 import {
   DEFAULT_DISK_BYTES,
   eraseDisk,
-  type IndexedDbDisk,
   MAX_DISK_BYTES,
+  type OpenDiskOptions,
+  type OpenedDisk,
   openDisk,
-} from "./indexeddb-disk.ts";
-import { MemoryLocks } from "./testing/memory-locks.ts";
+} from "./stored-disk.ts";
+import { memoryRoom, PLACES } from "./testing/memory-room.ts";
 
-let factory: IDBFactory;
-let locks: MemoryLocks;
-
-beforeEach(() => {
-  factory = new IDBFactory();
-  locks = new MemoryLocks();
-});
+let room: Library;
 
 const open = (more: { name?: string; base?: BaseImage; size?: number } = {}) =>
-  openDisk({ name: "default", factory, locks, onFault: () => {}, ...more });
+  openDisk({ name: "default", ...room, onFault: () => {}, ...more });
 
 const base = (identity: string): BaseImage => ({
   size: 1000,
@@ -27,7 +25,11 @@ const base = (identity: string): BaseImage => ({
   read: async (_offset, length) => new Uint8Array(length).fill(7),
 });
 
-describe("openDisk", () => {
+describe.each(PLACES)("openDisk in %s", (place) => {
+  beforeEach(() => {
+    room = memoryRoom(place);
+  });
+
   it("makes a sparse disk and finds it again as it was", async () => {
     const first = await open();
     expect(first.disk.size).toBe(DEFAULT_DISK_BYTES);
@@ -73,7 +75,7 @@ describe("openDisk", () => {
   });
 
   it("says what is wrong without IndexedDB, without locks and with a bad name", async () => {
-    const options = { name: "default", factory, locks, onFault: () => {} };
+    const options = { name: "default", ...room, onFault: () => {} };
     const unavailable = { problem: "unavailable" };
     await expect(openDisk({ ...options, factory: undefined })).rejects.toMatchObject(unavailable);
     await expect(openDisk({ ...options, locks: undefined })).rejects.toMatchObject(unavailable);
@@ -81,7 +83,7 @@ describe("openDisk", () => {
   });
 
   it("grows for good, also a disk whose last chunk is not whole", async () => {
-    const read = async ({ disk }: IndexedDbDisk, offset: number, length: number) => {
+    const read = async ({ disk }: OpenedDisk, offset: number, length: number) => {
       const bytes = new Uint8Array(length).fill(0xaa);
       await disk.read(offset, {
         length,
@@ -144,9 +146,9 @@ describe("openDisk", () => {
   it("erases a disk that is not open", async () => {
     const first = await open();
     await first.disk.write(0, [new Uint8Array([1])]);
-    await expect(eraseDisk("default", factory, locks)).rejects.toMatchObject({ problem: "busy" });
+    await expect(eraseDisk("default", room)).rejects.toMatchObject({ problem: "busy" });
     await first.close();
-    await eraseDisk("default", factory, locks);
+    await eraseDisk("default", room);
     const second = await open({ size: 4096 });
     expect(second.disk.size).toBe(4096);
     expect(second.disk.storedBytes).toBe(0);
@@ -156,5 +158,59 @@ describe("openDisk", () => {
     const first = await open();
     setTimeout(() => void first.close(), 50);
     await open();
+  });
+});
+
+describe("openDisk where there are private files", () => {
+  const write = async (more: Partial<OpenDiskOptions> = {}) => {
+    const { disk, close } = await openDisk({ name: "a", ...room, onFault: () => {}, ...more });
+    await disk.write(0, [Uint8Array.of(7)]);
+    await close();
+  };
+
+  beforeEach(() => {
+    room = memoryRoom("files");
+  });
+
+  it("keeps a disk in IndexedDB that was made there", async () => {
+    await write({ files: undefined });
+    expect((await open({ name: "a" })).disk).toBeInstanceOf(ChunkedDisk);
+    expect((await open({ name: "b" })).disk).toBeInstanceOf(SlotDisk);
+  });
+
+  it("falls back to IndexedDB where a browser refuses them", async () => {
+    const files = () => Promise.reject(new DOMException("not in this window", "SecurityError"));
+    await write({ files });
+    expect((await open({ name: "a" })).disk).toBeInstanceOf(ChunkedDisk);
+  });
+
+  it("never takes a disk for empty whose files are gone or cannot be had", async () => {
+    await write();
+    const bare = { name: "a", ...room, onFault: () => {} };
+    await expect(openDisk({ ...bare, files: undefined })).rejects.toThrow("no files");
+    const files = () => Promise.reject(new DOMException("not now", "SecurityError"));
+    await expect(openDisk({ ...bare, files })).rejects.toMatchObject({ problem: "unavailable" });
+    await removeDiskFiles("a", room.files);
+    await expect(openDisk(bare)).rejects.toThrow("has deleted the data");
+    await eraseDisk("a", room);
+    await write();
+  });
+
+  it("says that a disk is damaged", async () => {
+    await write();
+    const { data, index } = await openDiskFiles(room.files!, "a", "find");
+    index.write(Uint8Array.of(99), { at: 0 });
+    for (const file of [data, index]) file.close();
+    await expect(open({ name: "a" })).rejects.toThrow("is damaged: the data of chunk 0 is missing");
+  });
+
+  it("waits for files that the browser has not closed yet", async () => {
+    const { data, index } = await openDiskFiles(room.files!, "a", "make");
+    setTimeout(() => {
+      for (const file of [data, index]) file.close();
+    }, 60);
+    await write();
+    await write();
+    expect((await listDisks(room)).map(({ name }) => name)).toEqual(["a"]);
   });
 });
