@@ -3,8 +3,16 @@ import type { Browser, Page } from "@playwright/test";
 
 const BOOT_MS = 60_000;
 
+/** What is used of a page, Playwright's or another. */
+export interface DrivenPage {
+  goto(url: string): Promise<unknown>;
+  evaluate<A, R>(work: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
+  evaluate<R>(work: () => R | Promise<R>): Promise<R>;
+  close(): Promise<void>;
+}
+
 /** Types into the guest's terminal. */
-export const send = (page: Page, text: string): Promise<void> =>
+export const send = (page: DrivenPage, text: string): Promise<void> =>
   page.evaluate((typed) => window.tabvisor?.send(typed), text);
 
 /** Waits for the shell's prompt; gives the time since the navigation began, in ms. */

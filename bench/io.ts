@@ -6,8 +6,6 @@ import { execFileSync, spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:net";
 import { parseArgs } from "node:util";
-import { chromium, type Page } from "@playwright/test";
-import { chromiumOptions } from "../e2e/browsers.ts";
 import { listenOnLoopback } from "../relay/loopback-port.ts";
 import { type Counts, countsOf, perRequest } from "./io-counts.ts";
 import { renderIo } from "./io-report.ts";
@@ -22,6 +20,7 @@ import {
 import { writeReport } from "./report.ts";
 import { buildSite, CACHE, ROOT } from "./site.ts";
 import { nodeSystem, pageSystem, qemuWith, type System } from "./systems.ts";
+import { UnwatchedPage } from "./unwatched-page.ts";
 
 const RESULTS = `${ROOT}bench/io-results.md`;
 
@@ -92,12 +91,11 @@ async function compare(
         // Only its notifications are of interest, and they hardly differ from run to run.
         if (!workload.systems.includes(name) || (name === "plain" && run > 0)) continue;
         const key = `${workload.name} ${name}`;
-        const page = run === 0 ? pages.get(name) : undefined;
-        const before = page && workload.counts && (await countsOf(page, workload.counts));
+        const count = run === 0 ? counterOf(name, workload) : undefined;
+        const before = await count?.();
         const { value } = await system.run(workload);
-        if (page && workload.counts && before) {
-          counts.set(key, perRequest(before, await countsOf(page, workload.counts)));
-        }
+        const after = await count?.();
+        if (before && after) counts.set(key, perRequest(before, after));
         rates.set(key, [...(rates.get(key) ?? []), value]);
         process.stdout.write(`${key.padEnd(28)} ${value}\n`);
       }
@@ -109,7 +107,14 @@ async function compare(
 }
 
 /** The pages of the systems that are some. */
-const pages = new Map<IoSystem, Page>();
+const pages = new Map<IoSystem, UnwatchedPage>();
+
+/** What reads the notifications of a workload in a system, if that is a page. */
+function counterOf(name: IoSystem, { counts }: IoWorkload): (() => Promise<Counts>) | undefined {
+  const page = pages.get(name);
+  if (page === undefined || counts === undefined) return undefined;
+  return () => page.watched((watched) => countsOf(watched, counts));
+}
 
 async function open(name: IoSystem, url: string): Promise<System> {
   switch (name) {
@@ -128,14 +133,12 @@ async function open(name: IoSystem, url: string): Promise<System> {
 
 /** A browser that keeps its storage in files: a private window would have none. */
 async function openPage(name: IoSystem, url: string, rules: string): Promise<System> {
-  const browser = await chromium.launchPersistentContext(makeFolder(name), chromiumOptions());
-  const page = await browser.newPage();
+  const page = await UnwatchedPage.open(makeFolder(name));
   pages.set(name, page);
   const address = `${url}?disk=./${DISK}&disksize=${DISK_MIB}&vsock${rules}`;
-  const version = browser.browser()?.version() ?? "";
-  const system = await pageSystem(page, address, "chromium", version, PREPARE);
+  const system = await pageSystem(page, address, "chromium", await page.version(), PREPARE);
   await page.evaluate(listen, { ...SOCKET_PORTS, bytes: SOCKET_MIB << 20 });
-  return { ...system, name, close: () => browser.close() };
+  return { ...system, name };
 }
 
 /** Runs in the page, which is the other end of the guest's sockets. */

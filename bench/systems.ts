@@ -3,9 +3,9 @@ import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:c
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { type Browser, chromium, firefox, type Page } from "@playwright/test";
+import { type Browser, chromium, firefox } from "@playwright/test";
 import { chromiumOptions, findBrowser } from "../e2e/browsers.ts";
-import { send } from "./guest-page.ts";
+import { type DrivenPage, send } from "./guest-page.ts";
 import type { Workload } from "./workloads.ts";
 
 const BOOT_MS = 120_000;
@@ -102,7 +102,7 @@ export async function browserSystem(kind: BrowserKind, siteUrl: string): Promise
 
 /** The machine that the address `url` describes, with what is the same everywhere added. */
 export async function pageSystem(
-  page: Page,
+  page: DrivenPage,
   url: string,
   kind: BrowserKind,
   version: string,
@@ -120,7 +120,7 @@ export async function pageSystem(
   };
 }
 
-const pageConsole = (page: Page): Console => ({
+const pageConsole = (page: DrivenPage): Console => ({
   send: (line) => send(page, `${line}\r`),
   output: () => page.evaluate(() => window.tabvisor?.text() ?? ""),
 });

@@ -35,7 +35,7 @@ export const MAC_AGE_MS = 300_000;
 export const MAX_MACS_PER_PORT = 64;
 
 /**
- * Bytes that may wait for one member. Four times what one TCP connection of the gateway keeps in
+ * Bytes that may wait for one member. Twice what one TCP connection of the gateway keeps in
  * flight, so that such a connection alone never meets the limit; beyond it a slow member loses
  * frames, as on any switch.
  */

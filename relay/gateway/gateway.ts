@@ -55,7 +55,7 @@ export const MEMBER_LIMITS = { tcp: 256, udp: 128, dns: 32 } as const;
 export const LAN_LIMITS = { tcp: 512, udp: 512, dns: 128 } as const;
 
 /**
- * What all gateways of a relay may hold together. A TCP connection takes at most 1 MiB of buffers,
+ * What all gateways of a relay may hold together. A TCP connection takes at most 2 MiB of buffers,
  * and each flow a file descriptor of the usual 4096 or more.
  */
 export const RELAY_LIMITS = { tcp: 1024, udp: 1024, dns: 256 } as const;

@@ -11,6 +11,7 @@ import {
   TcpConnection,
   TIME_WAIT_MS,
 } from "./connection.ts";
+import { RECEIVE_BUFFER_BYTES, RECEIVE_WINDOW_SHIFT } from "./receiver.ts";
 import { SEND_BUFFER_BYTES } from "./sender.ts";
 
 const GUEST = 1000;
@@ -72,7 +73,7 @@ describe("the handshake", () => {
     ]);
     expect(parseTcpOptions(sent[0].options)).toEqual({
       mss: MSS,
-      windowScale: 4,
+      windowScale: RECEIVE_WINDOW_SHIFT,
       sackPermitted: true,
     });
     expect(connection.state).toBe("handshake");
@@ -144,6 +145,22 @@ describe("data", () => {
     expect(calls).toEqual(["pause", "resume"]);
   });
 
+  it("from a host that had to wait is followed by more, for which a small rest waits", () => {
+    const { connection, sent, receive, open } = setUp();
+    open();
+    const total = SEND_BUFFER_BYTES - 65_535;
+    connection.hostData(new Uint8Array(total), 0);
+    connection.flush(0);
+    const sentBytes = () => sent.reduce((sum, { length }) => sum + length, 0);
+    const acknowledge = (upTo: number) => receive(ack, [], { acknowledgment: OURS + 1 + upTo });
+    // One byte is always in flight.
+    for (let before = 0; sentBytes() > before; acknowledge(before - 1)) before = sentBytes();
+    expect(sentBytes()).toBeLessThan(total);
+    expect(sentBytes()).toBeGreaterThan(total - 65_536);
+    acknowledge(sentBytes());
+    expect(sentBytes()).toBe(total);
+  });
+
   it("from the host is sent after the burst, as large as it goes", () => {
     const { connection, sent, open } = setUp();
     open();
@@ -157,12 +174,13 @@ describe("data", () => {
   it("that waits for the host closes the window, which reopens by itself", () => {
     const { connection, sent, host, receive, open } = setUp();
     open();
-    host.pendingBytes = 512 * 1024;
-    receive(ack, Array(300 * 1024).fill(1));
-    expect(sent.at(-1)?.window).toBe((212 * 1024) >> 4);
+    host.pendingBytes = RECEIVE_BUFFER_BYTES;
+    const taken = 300 * 1024;
+    receive(ack, Array(taken).fill(1));
+    expect(sent.at(-1)?.window).toBe((RECEIVE_BUFFER_BYTES - taken) >> RECEIVE_WINDOW_SHIFT);
     host.pendingBytes = 0;
     connection.flush(0);
-    expect(sent.at(-1)?.window).toBe((512 * 1024) >> 4);
+    expect(sent.at(-1)?.window).toBe(RECEIVE_BUFFER_BYTES >> RECEIVE_WINDOW_SHIFT);
   });
 });
 
@@ -200,7 +218,7 @@ describe("the end", () => {
     receive(rst, [], { sequence: GUEST + 2 });
     expect(connection.state).toBe("open");
     expect(sent).toMatchObject([{ flags: ack }]);
-    receive(rst, [], { sequence: GUEST + 1_000_000 });
+    receive(rst, [], { sequence: GUEST + 2 * RECEIVE_BUFFER_BYTES });
     expect(sent.length).toBe(1);
     receive(rst, [], { sequence: GUEST + 1 });
     expect(connection.state).toBe("closed");

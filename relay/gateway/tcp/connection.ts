@@ -142,6 +142,7 @@ export class TcpConnection {
     const sender = this.#sender!;
     this.#dataSeenMs = nowMs;
     sender.buffer.push(bytes);
+    sender.expectsMore = sender.full;
     if (sender.full && !this.#paused) {
       this.#paused = true;
       this.#host.pause();

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { HostSide } from "./connection.ts";
 
 /**
- * Writes that may wait for a socket. The receive window full of whole segments is 360; a guest
+ * Writes that may wait for a socket. The receive window full of whole segments is 719; a guest
  * that sends bytes one by one has to wait, for each write costs more memory than its byte.
  */
 export const MAX_PENDING_WRITES = 1024;

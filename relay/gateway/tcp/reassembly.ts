@@ -3,10 +3,10 @@ import type { SequenceRange } from "../../wire/tcp.ts";
 import { advance, distance } from "./sequence.ts";
 
 /**
- * Segments kept. A receive window of full segments is 360; more are tiny ones, which cost more
+ * Segments kept. A receive window of full segments is 719; more are tiny ones, which cost more
  * memory than they carry and which their sender repeats.
  */
-export const MAX_EARLY_SEGMENTS = 512;
+export const MAX_EARLY_SEGMENTS = 1024;
 
 /** Ranges that fit beside other options in a header of 60 bytes (RFC 2018 3). */
 const MAX_SACK_RANGES = 4;

@@ -4,12 +4,12 @@ import { advance, distance } from "./sequence.ts";
 
 /**
  * Bytes that may wait for the host's socket, and the window that is advertised when none do.
- * 512 KiB is 100 MB/s at a round trip of 5 ms, and it bounds the memory of a connection.
+ * 1 MiB is 100 MB/s at a round trip of 10 ms, and it bounds the memory of a connection.
  */
-export const RECEIVE_BUFFER_BYTES = 512 * 1024;
+export const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 
 /** The shift that lets a field of 16 bits say RECEIVE_BUFFER_BYTES (RFC 7323 2). */
-export const RECEIVE_WINDOW_SHIFT = 4;
+export const RECEIVE_WINDOW_SHIFT = 5;
 
 /** A window reopens by this share of the buffer at least, or not yet (RFC 9293 3.8.6.2.2). */
 const UPDATE_SHARE = 4;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_TIMEOUTS, SEND_BUFFER_BYTES, TcpSender } from "./sender.ts";
+import { FLIGHT_BYTES, MAX_TIMEOUTS, SEND_BUFFER_BYTES, TcpSender } from "./sender.ts";
 import { advance, distance } from "./sequence.ts";
 
 const START = 0xffff_f000;
@@ -67,12 +67,46 @@ describe("windows", () => {
     expect(places(sent)).toEqual([0, 1000]);
   });
 
-  it("keep what is in flight below the buffer's limit", () => {
+  it("keep what is buffered below its limit", () => {
     const { sender, push } = setUp();
     push(SEND_BUFFER_BYTES - 70_000);
     expect(sender.full).toBe(false);
     push(10_000);
     expect(sender.full).toBe(true);
+  });
+
+  it("keep less in flight than is buffered, so that the next packet waits for its place", () => {
+    const { sent, push, ack } = setUp(2 * SEND_BUFFER_BYTES);
+    push(SEND_BUFFER_BYTES);
+    const inFlight = (acknowledged: number) => {
+      ack(acknowledged);
+      const last = sent.at(-1) ?? { at: 0, length: 0 };
+      return last.at + last.length - acknowledged;
+    };
+    let acknowledged = 0;
+    let most = 0;
+    for (; acknowledged < SEND_BUFFER_BYTES; acknowledged += MSS) {
+      most = Math.max(most, inFlight(acknowledged));
+      push(MSS);
+    }
+    expect(most).toBeGreaterThan(FLIGHT_BYTES - MSS);
+    expect(most).toBeLessThanOrEqual(FLIGHT_BYTES);
+  });
+
+  it("send a small rest at once, unless more is to come while something is in flight", () => {
+    const { sender, sent, push, ack } = setUp();
+    push(2 * MSS + 10);
+    expect(sent.map(({ length }) => length)).toEqual([MSS, MSS, 10]);
+    sender.expectsMore = true;
+    push(20);
+    expect(sent.length).toBe(3);
+    ack(2 * MSS + 10);
+    expect(sent.at(-1)).toEqual({ at: 2 * MSS + 10, length: 20, fin: false });
+    push(30);
+    expect(sent.length).toBe(4);
+    sender.finish();
+    sender.pump(0);
+    expect(sent.slice(4).map(({ length }) => length)).toEqual([30, 0]);
   });
 
   it("that are shut are probed with one byte, forever while the guest answers", () => {

@@ -6,14 +6,17 @@ import { advance, distance, isAfter } from "./sequence.ts";
 /** Acknowledgments for the same byte that mean a loss (RFC 5681 3.2). */
 const DUPLICATE_THRESHOLD = 3;
 
-/**
- * Bytes in flight at most, and kept for a retransmission. 512 KiB is 100 MB/s at a round trip of
- * 5 ms, and it bounds the memory of a connection.
- */
-export const SEND_BUFFER_BYTES = 512 * 1024;
+/** Bytes kept, for a retransmission or to be sent: it bounds the memory of a connection. */
+export const SEND_BUFFER_BYTES = 1024 * 1024;
 
 /** What one read from a host socket brings at most. */
 const HOST_READ_BYTES = 64 * 1024;
+
+/**
+ * Bytes in flight at most: 90 MB/s at a round trip of 10 ms, which is what a page takes on a busy computer.
+ * What is kept beyond them is the next packet, whole when an acknowledgment makes room for it.
+ */
+export const FLIGHT_BYTES = SEND_BUFFER_BYTES - 2 * HOST_READ_BYTES;
 
 /** A packet is not held back for more than this part of the window, which would leave a guest idle. */
 const BURSTS_PER_WINDOW = 4;
@@ -53,6 +56,8 @@ export interface Acknowledgment {
 
 export class TcpSender {
   readonly buffer = new SendBuffer();
+  /** Whether the host has more than there was room for: a small rest then need not be a packet. */
+  expectsMore = false;
   readonly #transmit: Transmit;
   readonly #mss: number;
   readonly #burst: number;
@@ -119,6 +124,7 @@ export class TcpSender {
 
   /** No data follows what is buffered. */
   finish(): void {
+    this.expectsMore = false;
     this.#finQueued = true;
   }
 
@@ -142,7 +148,7 @@ export class TcpSender {
 
   /** Sends what the windows allow. */
   pump(nowMs: number): void {
-    const limit = Math.min(this.#congestion.bytes, this.#peerWindow, SEND_BUFFER_BYTES);
+    const limit = Math.min(this.#congestion.bytes, this.#peerWindow, FLIGHT_BYTES);
     for (;;) {
       const offset = distance(this.#next, this.#unacknowledged);
       const waiting = this.buffer.length - offset;
@@ -154,7 +160,8 @@ export class TcpSender {
       // What is small beside the window, out of a large buffer, is sent only when nothing else is under
       // way (the sender's half of avoiding silly windows, RFC 9293 3.8.6.2.1). The guest pays by packet.
       const least = Math.max(this.#mss, Math.min(this.#burst, limit / BURSTS_PER_WINDOW));
-      if (size < least && size < waiting && offset > 0) break;
+      const isRest = size === waiting && !this.expectsMore;
+      if (size < least && !isRest && offset > 0) break;
       if (!this.#transmit(this.#next, offset, size, { push: size === waiting, fin: false })) break;
       this.#sent(size, nowMs);
     }
@@ -198,7 +205,7 @@ export class TcpSender {
     this.#timeout.progressed();
     this.#duplicates = 0;
     if (this.#recoverUntil === undefined) {
-      this.#congestion.acknowledged(data, SEND_BUFFER_BYTES);
+      this.#congestion.acknowledged(data, FLIGHT_BYTES);
     } else if (distance(acknowledgment, this.#recoverUntil) >= 0) {
       this.#recoverUntil = undefined;
       this.#congestion.leaveRecovery();

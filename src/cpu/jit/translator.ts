@@ -186,9 +186,13 @@ export class Translator {
   #renew(): void {
     for (const placed of this.#toRenew) {
       if (this.#isBusy()) return;
-      const base = this.#data.getBigUint64(recordOf(placed.index) + REGION_RECORD.pageBase, true);
+      const record = recordOf(placed.index);
+      const base = this.#data.getBigUint64(record + REGION_RECORD.pageBase, true);
+      const dataTlb = this.#data.getUint32(record + REGION_RECORD.dataTlb, true);
       const isThere = this.#store.has(placed);
       if (isThere && this.#slotAt(base) !== placed.slots[0]) continue;
+      // The new one refuses as the old one does whenever data is looked up by another table.
+      if (isThere && this.#data.getUint32(FIELD.dataTlb, true) !== dataTlb) continue;
       this.#toRenew.delete(placed);
       if (!isThere) continue;
       const start = base + BigInt(placed.origin & (PAGE_BYTES - 1));
