@@ -16,9 +16,16 @@ export interface Connection<R> {
   close(): void;
 }
 
-/** Connects to the machine of `session`. */
-export const connectInspector = (session: Session): Connection<Remote> =>
-  connect(session, "inspect");
+/** Connects to the machine of `session`; with its end nothing goes on for somebody who looks. */
+export function connectInspector(session: Session): Connection<Remote> {
+  const { remote, close } = connect<Remote>(session, "inspect");
+  const leave = (): void => {
+    // There may be no machine, and no answer is waited for.
+    remote.timelineRest().catch(() => {});
+    close();
+  };
+  return { remote, close: leave };
+}
 
 /** Connects to the Worker of `session`, whether it has a machine or not. */
 export const connectHost = (session: Session): Connection<HostCalls> => connect(session, "manage");
