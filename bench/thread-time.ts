@@ -46,15 +46,20 @@ export async function costOf(
   pairs: number,
   run: (isWith: boolean) => Promise<number>,
 ): Promise<Cost> {
-  const shares: number[] = [];
+  const times: [number, number][] = [];
   for (let pair = 0; pair < pairs; pair++) {
     const isFirst = pair % 2 === 0;
     const first = await run(isFirst);
     const second = await run(!isFirst);
-    shares.push(isFirst ? first / second - 1 : second / first - 1);
+    times.push(isFirst ? [first, second] : [second, first]);
   }
-  const sorted = shares.toSorted((a, b) => a - b);
-  const half = Math.ceil(pairs / 2);
+  return costOfPairs(times);
+}
+
+/** As `costOf`, of what has been measured: how long it takes with and without. */
+export function costOfPairs(pairs: readonly (readonly [number, number])[]): Cost {
+  const sorted = pairs.map(([withIt, without]) => withIt / without - 1).sort((a, b) => a - b);
+  const half = Math.ceil(sorted.length / 2);
   return {
     median: median(sorted),
     quartiles: [median(sorted.slice(0, half)), median(sorted.slice(-half))],
