@@ -31,7 +31,7 @@ import {
   timeOf,
 } from "./thread-time.ts";
 
-const PAIRS = 12;
+const PAIRS = 16;
 const WARM_UP_RUNS = 4;
 /** From then on a panel has loaded its code and asked its first questions. */
 const SETTLE_MS = 500;
@@ -95,7 +95,7 @@ const open = (page: Page, panel?: string): Promise<void> =>
 /** As if another tab were in front. */
 const hide = (page: Page, isHidden: boolean): Promise<void> =>
   page.evaluate((hidden) => {
-    Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
   }, isHidden);
 
