@@ -1,8 +1,9 @@
 /**
  * `npm run bench:inspector [-- PANEL…]`: what it costs the guest that somebody looks. In one page, after one boot,
- * the guest does the same second of work again and again: it computes, or it reads its disk past the page cache.
+ * the guest does the same short work again and again: it computes, or it reads its disk past the page cache.
  * Runs with a panel and with the inspector closed take turns, A B B A, and what counts is how long the Worker's
- * thread is busy, so that neither what comes and goes on the computer nor what becomes slower with time counts.
+ * thread is busy, so that what becomes slower with time does not count, and what others do on the computer only as
+ * far as they take of its caches and cores.
  * Besides the panels there are
  *
  * - `closed`: the inspector was closed again after all of it had been shown, against never opened. These cannot
@@ -99,11 +100,13 @@ const hide = (page: Page, isHidden: boolean): Promise<void> =>
     document.dispatchEvent(new Event("visibilitychange"));
   }, isHidden);
 
+/** Shows one panel after the other, each a moment. */
 async function visit(page: Page, panels: readonly string[]): Promise<void> {
   for (const panel of panels) {
     await open(page, panel);
-    await page.waitForTimeout(SETTLE_MS);
+    await page.waitForTimeout(TURN_MS);
   }
+  await page.waitForTimeout(SETTLE_MS - TURN_MS);
 }
 
 function sceneOf(page: Page, name: string, panels: readonly string[]): Scene {
