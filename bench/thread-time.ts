@@ -36,6 +36,8 @@ export interface Cost {
   readonly median: number;
   /** Half of all pairs are between these. */
   readonly quartiles: readonly [number, number];
+  /** As the median, of the fastest quarter of runs with and that of runs without: others disturbed these least. */
+  readonly fastest: number;
 }
 
 /**
@@ -46,22 +48,36 @@ export async function costOf(
   pairs: number,
   run: (isWith: boolean) => Promise<number>,
 ): Promise<Cost> {
-  const shares: number[] = [];
+  const times: [number, number][] = [];
   for (let pair = 0; pair < pairs; pair++) {
     const isFirst = pair % 2 === 0;
     const first = await run(isFirst);
     const second = await run(!isFirst);
-    shares.push(isFirst ? first / second - 1 : second / first - 1);
+    times.push(isFirst ? [first, second] : [second, first]);
   }
-  const sorted = shares.toSorted((a, b) => a - b);
-  const half = Math.ceil(pairs / 2);
+  return costOfPairs(times);
+}
+
+/** As `costOf`, of what has been measured: how long it takes with and without. */
+export function costOfPairs(pairs: readonly (readonly [number, number])[]): Cost {
+  const sorted = pairs.map(([withIt, without]) => withIt / without - 1).sort((a, b) => a - b);
+  const half = Math.ceil(sorted.length / 2);
   return {
     median: median(sorted),
     quartiles: [median(sorted.slice(0, half)), median(sorted.slice(-half))],
+    fastest:
+      fastest(pairs.map(([withIt]) => withIt)) / fastest(pairs.map(([, without]) => without)) - 1,
   };
 }
 
-export function formatCost({ median: middle, quartiles }: Cost): string {
+/** The median of the fastest quarter. */
+export function fastest(times: readonly number[]): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return median(sorted.slice(0, Math.ceil(sorted.length / 4)));
+}
+
+export function formatCost({ median: middle, quartiles, fastest: least }: Cost): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  return `${percent(middle).padStart(7)}  (half of the pairs: ${quartiles.map(percent).join(" to ")})`;
+  const [from, to] = quartiles.map(percent);
+  return `${percent(least).padStart(7)} of the fastest, ${percent(middle)} of all (half from ${from} to ${to})`;
 }

@@ -46,4 +46,17 @@ describe.skipIf(!hasGuest)("the timeline of Linux (skipped until the guest is bu
     calls.timelineRecord(true);
     expect(calls.timeline("").isRecording).toBe(true);
   });
+
+  it("rests while the inspector is closed", { timeout: LIMIT_MS }, async () => {
+    const before = calls.timeline("");
+    expect(before.isRecording).toBe(true);
+    const { tap } = session.machine.slots;
+    expect(tap.observers).toHaveLength(1);
+    calls.timelineRest();
+    expect(tap.observers).toEqual([]);
+    await session.command("dd if=/dev/vda of=/dev/null bs=64k count=1");
+    expect(calls.timeline("")).toEqual(before);
+    await session.command("dd if=/dev/vda of=/dev/null bs=64k count=1");
+    expect(calls.timeline("").end).toBeGreaterThan(before.end);
+  });
 });

@@ -10,7 +10,11 @@ const timelineOf = onePerMachine((subject) => {
 });
 
 export const timelineCalls = (subject: Subject) => {
-  const timeline = () => timelineOf(subject);
+  let used: Timeline | undefined;
+  const timeline = (): Timeline => {
+    used = timelineOf(subject);
+    return used;
+  };
   return {
     /** How far the record is, seen through a filter. The first look begins it. */
     timeline: (filter: string) => timeline().look(filter),
@@ -25,6 +29,8 @@ export const timelineCalls = (subject: Subject) => {
       if (isOn) recorder.start();
       else recorder.stop();
     },
+    /** The inspector is closed: nothing is recorded until the next look. */
+    timelineRest: (): void => used?.recorder.rest(),
     timelineClear: (): void => timeline().recorder.clear(),
     /** What filters can ask for. */
     timelineFields: () => FILTER_FIELDS,

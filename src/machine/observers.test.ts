@@ -16,7 +16,7 @@ function logger(name: string, log: string[]): MachineObserver {
     pushed: told("pushed"),
     published: told("published"),
     stopped: told("stopped"),
-    raised: told("raised"),
+    configChanged: told("configChanged"),
     statusChanged: told("statusChanged"),
     pulsed: told("pulsed"),
     claimed: told("claimed"),

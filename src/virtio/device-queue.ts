@@ -56,6 +56,8 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   #inOrder = false;
   /** The last chain taken was not whole: what is available waits for another kick. */
   #incomplete = false;
+  /** The driver has just kicked, and nothing has been taken since. */
+  #isKicked = false;
   /** There is more, but the guest has had its share of this turn. */
   #deferred = false;
   #lastMalformed: string | undefined;
@@ -112,11 +114,14 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     this.#deferred = false;
   }
 
-  /** The driver wrote QueueNotify, and the device is told next. */
-  kicked(): void {
+  /** The driver wrote QueueNotify, of which `tell` tells the device. */
+  kick(tell: () => void): void {
     this.#counters.kicks++;
     const { tap, source } = this.#host;
     for (const observer of tap.observers) observer.kicked?.(source, this.index);
+    this.#isKicked = true;
+    tell();
+    this.#isKicked = false;
   }
 
   pop(): DescriptorChain | undefined {
@@ -257,8 +262,9 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   #tellTaken(chain: DescriptorChain, flaw: string | undefined): void {
     const { tap, source } = this.#host;
     for (const observer of tap.observers) {
-      observer.popped?.(source, this.index, this.#features, chain, flaw);
+      observer.popped?.(source, this.index, this.#features, chain, flaw, this.#isKicked);
     }
+    this.#isKicked = false;
   }
 
   #stageInRing(ring: Ring, chain: DescriptorChain): void {

@@ -16,13 +16,17 @@ export interface RequestSource {
 export interface VirtioObserver {
   /** The driver wrote QueueNotify of a queue that is ready. */
   kicked?(source: RequestSource, queue: number): void;
-  /** A chain was taken. `flaw` is why it is malformed; the queue then gives it back by itself. */
+  /**
+   * A chain was taken. `flaw` is why it is malformed; the queue then gives it back by itself. `isAtOnce` says that
+   * nothing has come between the kick and this.
+   */
   popped?(
     source: RequestSource,
     queue: number,
     features: bigint,
     chain: DescriptorChain,
     flaw: string | undefined,
+    isAtOnce: boolean,
   ): void;
   /** The device gave a chain back; the driver sees it only when it is published. */
   pushed?(
@@ -36,8 +40,8 @@ export interface VirtioObserver {
   published?(source: RequestSource, queue: number, isNotified: boolean): void;
   /** No chain of the queue that is in flight will come back. */
   stopped?(source: RequestSource, queue: number): void;
-  /** A bit of InterruptStatus (`InterruptBit`) was set, and the line is driven next. */
-  raised?(source: RequestSource, cause: number): void;
+  /** The driver is told next that the configuration changed (2.5). */
+  configChanged?(source: RequestSource): void;
   /** The device status register changed (2.1); 0 is a reset. */
   statusChanged?(source: RequestSource, status: number): void;
 }

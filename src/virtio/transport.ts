@@ -64,6 +64,8 @@ export class VirtioTransport implements MmioHandler {
   readonly #interrupt: DeviceInterrupt;
   readonly #features: FeatureNegotiation;
   readonly #queues: readonly DeviceQueue[];
+  /** By queue: have the device look at it. */
+  readonly #polls: readonly (() => void)[];
   #setups: readonly QueueSetup[];
   #status = 0;
   readonly #statusHistory: number[] = [0];
@@ -87,13 +89,13 @@ export class VirtioTransport implements MmioHandler {
     const offered = offeredFeatures(device.features, device.dependencies, options);
     this.#features = new FeatureNegotiation(offered, device.dependencies);
     this.#setups = this.#newSetups();
-    const resumes = device.queueSizes.map((_, index) => () => this.#poll(index));
+    this.#polls = device.queueSizes.map((_, index) => () => this.#poll(index));
     const host = {
       memory: options.memory,
       work: this.#work,
       tap: this.#tap,
       source: this.#source,
-      defer: (index: number) => this.#work.defer(resumes[index]),
+      defer: (index: number) => this.#work.defer(this.#polls[index]),
       notifyUsed: () => this.#raise(InterruptBit.USED_BUFFER),
       fail: (reason: string) => this.#fail(reason),
     };
@@ -342,9 +344,8 @@ export class VirtioTransport implements MmioHandler {
   }
 
   #kick(index: number): void {
-    if (this.#running && this.#queues[index]?.ready) this.#queues[index].kicked();
+    if (this.#running && this.#queues[index]?.ready) this.#queues[index].kick(this.#polls[index]);
     else this.#ignoredKicks++;
-    this.#poll(index);
   }
 
   #poll(index: number): void {
@@ -374,7 +375,9 @@ export class VirtioTransport implements MmioHandler {
   /** No notification before DRIVER_OK (2.1.2). */
   #raise(cause: number): void {
     if ((this.#status & Status.DRIVER_OK) === 0) return;
-    for (const observer of this.#tap.observers) observer.raised?.(this.#source, cause);
+    if (cause === InterruptBit.CONFIG_CHANGE) {
+      for (const observer of this.#tap.observers) observer.configChanged?.(this.#source);
+    }
     this.#interrupt.raise(cause);
   }
 

@@ -30,7 +30,7 @@ describe.each(WITH_QUEUES)("the timeline of %s", (name) => {
       fc.asyncProperty(fc.array(request, { maxLength: 30 }), async (requests) => {
         const specimen = SPECIMENS[name]();
         const options = { capacity: CAPACITY, sampleBytes: 1 << 17, ramSize: 0x40_0000 };
-        const { driver, recorder, reader, log, intid } = recordedDriver(specimen.device, options);
+        const { driver, recorder, reader, intid } = recordedDriver(specimen.device, options);
         const view = new TimelineView("text:a or op:b or latency>1us or ok:no", reader);
         for (const { queue: index, readable, writable } of [...specimen.requests, ...requests]) {
           const queue = driver.queues[index % driver.queues.length];
@@ -43,6 +43,7 @@ describe.each(WITH_QUEUES)("the timeline of %s", (name) => {
         }
         specimen.stir?.();
         await settle();
+        const { log } = recorder;
         const all = Array.from({ length: log.end - log.first }, (_, i) => log.first + i);
         expect(all.length).toBeLessThanOrEqual(CAPACITY);
         for (const seq of all) {

@@ -157,7 +157,7 @@ export class RequestReader {
 
   /** What is kept of a part's bytes; undefined once they had to make room. */
   sample(seq: number, part: Part): Uint8Array | undefined {
-    return this.recorder.samples.view(seq, this.#source(seq).type, part);
+    return this.recorder.samples.view(this.deviceType(seq), this.recorder.log.sample(seq, part));
   }
 
   /** From which offset on fields of the decoded request are of what the device wrote. */

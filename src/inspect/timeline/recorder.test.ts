@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { BlockDevice } from "../../virtio/devices/block.ts";
 import { BlockType } from "../../virtio/devices/block-request.ts";
 import { EntropyDevice } from "../../virtio/devices/entropy.ts";
+import { MemoryBlockBackend } from "../../virtio/devices/memory-block-backend.ts";
 import { bit, Feature, Register } from "../../virtio/spec.ts";
 import { header } from "../../virtio/testing/block-driver.ts";
 import { ManualDevice, taken } from "../../virtio/testing/manual-device.ts";
@@ -27,7 +28,7 @@ function create(options: RecordedOptions = {}) {
 
 describe("a recorder", () => {
   it("knows each moment of a request", () => {
-    const { recorder, reader, log, clock, device, queue, intid } = create();
+    const { recorder, reader, clock, device, queue, intid } = create();
     queue.add([Uint8Array.of(1, 2, 3)], [4]);
     clock.us = 10;
     queue.kick();
@@ -44,8 +45,9 @@ describe("a recorder", () => {
     recorder.claimed(1, intid);
     clock.us = 75;
     recorder.completed(1, intid);
-    const moments = Object.values(Moment).map((moment) => log.time(0, moment));
-    expect(moments).toEqual([10, 12, 50, 50, 51, 60, 75]);
+    const moments = Object.values(Moment).map((moment) => recorder.log.time(0, moment));
+    // The line rises with what it tells of.
+    expect(moments).toEqual([10, 12, 50, 50, 50, 60, 75]);
     expect(reader.latency(0)).toBe(50);
     expect(reader.outcome(0)).toBe("done");
     expect(reader.isSettled(0)).toBe(true);
@@ -56,29 +58,66 @@ describe("a recorder", () => {
   });
 
   it("gives one interrupt to all that it tells of, and to no other", () => {
-    const { recorder, log, clock, serve, intid } = create();
+    const { recorder, clock, serve, intid } = create();
     serve([1]);
     serve([2]);
     recorder.pulsed(intid + 1);
-    expect(log.time(0, Moment.PULSE)).toBeNaN();
+    expect(recorder.log.time(0, Moment.PULSE)).toBeNaN();
     clock.us = 5;
     recorder.pulsed(intid);
     recorder.claimed(1, intid);
     serve([3]);
     clock.us = 9;
     recorder.completed(1, intid);
-    expect([0, 1, 2].map((seq) => log.time(seq, Moment.CLAIM))).toEqual([5, 5, Number.NaN]);
-    expect(log.time(1, Moment.COMPLETE)).toBe(9);
+    expect([0, 1, 2].map((seq) => recorder.log.time(seq, Moment.CLAIM))).toEqual([
+      5,
+      5,
+      Number.NaN,
+    ]);
+    expect(recorder.log.time(1, Moment.COMPLETE)).toBe(9);
+  });
+
+  it("looks at the clock for a line that rises later", () => {
+    const { recorder, clock, serve, queue, intid } = create();
+    serve([1]);
+    queue.kick();
+    recorder.configChanged({ slot: 3, type: 0, name: "manual" });
+    clock.us = 4;
+    recorder.pulsed(intid);
+    expect(recorder.log.time(0, Moment.PULSE)).toBe(4);
+    serve([2]);
+    expect(recorder.log.end).toBe(2);
+    clock.us = 6;
+    recorder.pulsed(intid);
+    expect([0, 1].map((seq) => recorder.log.time(seq, Moment.PULSE))).toEqual([4, 6]);
+  });
+
+  it("takes what is taken at once to be taken with the kick, and the rest when it is", () => {
+    const device = new ManualDevice();
+    const { driver, recorder, clock } = recordedDriver(device, { accept: NO_EVENT_IDX });
+    const [queue] = driver.splitQueues;
+    device.notify = () => {
+      clock.us += 5;
+      taken(device.queue.pop());
+      clock.us += 5;
+      taken(device.queue.pop());
+    };
+    for (let i = 0; i < 3; i++) queue.add([], [4]);
+    queue.kick();
+    taken(device.queue.pop());
+    const { log } = recorder;
+    expect([0, 1, 2].map((seq) => log.time(seq, Moment.KICK))).toEqual([0, 0, 0]);
+    expect([0, 1, 2].map((seq) => log.time(seq, Moment.POP))).toEqual([0, 10, 10]);
   });
 
   it("knows which requests the driver wanted no interrupt for", () => {
-    const { recorder, reader, log, serve, queue, intid } = create();
+    const { recorder, reader, serve, queue, intid } = create();
     queue.setAvailFlags(1);
     serve([1]);
     recorder.claimed(1, intid);
     expect(reader.isSuppressed(0)).toBe(true);
     expect(reader.isSettled(0)).toBe(true);
-    expect(log.time(0, Moment.CLAIM)).toBeNaN();
+    expect(recorder.log.time(0, Moment.CLAIM)).toBeNaN();
   });
 
   it("says what a reset dropped, and takes no later answer", () => {
@@ -123,14 +162,14 @@ describe("a recorder", () => {
   });
 
   it("takes up what was in flight before it began", () => {
-    const { recorder, reader, log, device, queue, clock } = create();
+    const { recorder, reader, device, queue, clock } = create();
     recorder.stop();
     queue.add([Uint8Array.of(7)], [4]);
     const chain = taken(device.queue.pop());
     recorder.start();
     clock.us = 30;
     device.queue.push(chain, 1);
-    expect(log.time(0, Moment.POP)).toBeNaN();
+    expect(recorder.log.time(0, Moment.POP)).toBeNaN();
     expect([reader.start(0), reader.outcome(0)]).toEqual([30, "done"]);
   });
 
@@ -158,9 +197,40 @@ describe("a recorder", () => {
     expect(recorder.log.end).toBe(1);
   });
 
+  it("rests until somebody looks again, unless it was stopped", () => {
+    const { recorder, serve } = create();
+    recorder.rest();
+    serve([1]);
+    expect([recorder.isRecording, recorder.log.end]).toEqual([false, 0]);
+    recorder.touch();
+    serve([2]);
+    expect([recorder.isRecording, recorder.log.end]).toEqual([true, 1]);
+    recorder.stop();
+    recorder.rest();
+    recorder.touch();
+    expect(recorder.isRecording).toBe(false);
+  });
+
+  it("keeps the header of a long transfer, some of its data, and its status", () => {
+    const { reader, driver } = recordedDriver(
+      new BlockDevice("blk0", new MemoryBlockBackend({ sectors: 8 })),
+    );
+    const [queue] = driver.queues;
+    queue.add([header(BlockType.OUT, 3), new Uint8Array(512).fill(7)], [1]);
+    queue.kick();
+    queue.add([header(BlockType.IN, 3)], [512, 1]);
+    queue.kick();
+    expect(reader.sample(0, Part.READABLE)).toEqual(
+      Uint8Array.of(...header(BlockType.OUT, 3), ...new Uint8Array(16).fill(7)),
+    );
+    expect(reader.sample(1, Part.WRITTEN)).toEqual(Uint8Array.of(...new Uint8Array(31).fill(7), 0));
+    expect(reader.decode(1).summary).toBe("sector 3, 512 bytes");
+  });
+
   it("keeps the newest requests, and of those the newest bytes", () => {
-    const { log, reader, serve } = create({ capacity: 8, sampleBytes: 64 });
+    const { recorder, reader, serve } = create({ capacity: 8, sampleBytes: 64 });
     for (let i = 0; i < 20; i++) serve(new Array(10).fill(i));
+    const { log } = recorder;
     expect([log.first, log.end]).toEqual([12, 20]);
     expect([log.has(11), log.has(12), log.has(19), log.has(20)]).toEqual([
       ...[false, true, true, false],
@@ -171,23 +241,23 @@ describe("a recorder", () => {
   });
 
   it("forgets requests that had to make room while they were in flight", () => {
-    const { log, reader, device, queue, driver, serve } = create({ capacity: 4 });
+    const { recorder, reader, device, queue, driver, serve } = create({ capacity: 4 });
     queue.add([], [4]);
     const chain = taken(device.queue.pop());
     for (let i = 0; i < 6; i++) serve([i]);
     device.queue.push(chain, 4);
-    expect([log.first, log.end]).toEqual([3, 7]);
+    expect([recorder.log.first, recorder.log.end]).toEqual([3, 7]);
     driver.write(Register.Status, 0);
     for (const seq of [3, 4, 5, 6]) expect(reader.outcome(seq)).toBe("done");
   });
 
   it("keeps no more than a driver that takes no interrupt may leave", () => {
-    const { recorder, log, clock, serve, intid } = create();
+    const { recorder, clock, serve, intid } = create();
     for (let i = 0; i < 5000; i++) serve([1]);
     clock.us = 3;
     recorder.claimed(1, intid);
-    expect(log.time(0, Moment.CLAIM)).toBeNaN();
-    expect(log.time(4999, Moment.CLAIM)).toBe(3);
+    expect(recorder.log.time(0, Moment.CLAIM)).toBeNaN();
+    expect(recorder.log.time(4999, Moment.CLAIM)).toBe(3);
   });
 
   it("changes nothing that the driver can see", () => {

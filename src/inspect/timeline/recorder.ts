@@ -6,11 +6,12 @@ import { SPI_BASE } from "../../irq/distributor.ts";
 import type { MachineObserver } from "../../machine/observers.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
-import { InterruptBit } from "../../virtio/spec.ts";
 import { Lease, type Observe } from "../lease.ts";
-import { Mark, Moment, Outcome, RequestLog } from "./request-log.ts";
+import { Digest } from "./digest.ts";
+import { EventKind, Journal } from "./journal.ts";
+import { Outcome, RequestLog } from "./request-log.ts";
 import { Samples } from "./samples.ts";
-import { Waiting } from "./waiting.ts";
+import { Tracked, type TrackedQueue } from "./tracked.ts";
 
 /** Who is recorded, and by which clock. */
 export interface Recorded {
@@ -43,40 +44,7 @@ export interface DeviceEvent {
 
 const NONE = -1;
 
-/** A queue, and its requests on their way to the used ring. */
-class TrackedQueue {
-  kickedAt = Number.NaN;
-  /**
-   * By the chain's id, of which there are 2^16 at most: no two of a queue that are in flight have the same.
-   * -1 is none.
-   */
-  readonly inFlight: number[] = [];
-  readonly pushed = new Waiting();
-}
-
-/** A device, and its requests on their way to an interrupt. */
-class Tracked {
-  readonly source: RequestSource;
-  /** In the recorder's list. */
-  readonly index: number;
-  readonly queues: TrackedQueue[] = [];
-  /** In the used ring, until the driver claims the interrupt; those are reached for which the line rose. */
-  notified = new Waiting();
-  claimed = new Waiting();
-
-  constructor(source: RequestSource, index: number) {
-    this.source = source;
-    this.index = index;
-  }
-
-  queue(index: number): TrackedQueue {
-    this.queues[index] ??= new TrackedQueue();
-    return this.queues[index];
-  }
-}
-
 export class Recorder implements MachineObserver {
-  readonly log: RequestLog;
   readonly samples: Samples;
   /** Devices that were seen, those too that are gone; a request names them by their index. */
   readonly sources: RequestSource[] = [];
@@ -85,19 +53,38 @@ export class Recorder implements MachineObserver {
   readonly startedAtMs: number;
   readonly #recorded: Recorded;
   readonly #originUs: number;
+  readonly #log: RequestLog;
+  readonly #journal = new Journal();
+  readonly #digest: Digest;
   readonly #bySlot: (Tracked | undefined)[] = [];
   readonly #flaws = new Map<number, string>();
   readonly #lease: Lease;
+  /** It was stopped because nobody looked. */
+  #isResting = false;
+  /** Of the next request; the log has it too when the journal has been read. */
+  #nextSeq = 0;
   /** When the last chain was given back. */
   #pushedAt = 0;
+  /** Whose queue was published last while the driver wanted to know, and the journal's end then; or none. */
+  #notifying = NONE;
+  #notifiedAt = NONE;
+  /** The queue that an event was of last. */
+  #last: TrackedQueue | undefined;
 
-  constructor(recorded: Recorded, log = new RequestLog(), samples = new Samples(log)) {
+  constructor(recorded: Recorded, log = new RequestLog(), samples = new Samples()) {
     this.#recorded = recorded;
     this.#lease = new Lease(recorded.observe, this, LEASE_US);
     this.#originUs = recorded.nowUs();
     this.startedAtMs = recorded.wallClockMs();
-    this.log = log;
+    this.#log = log;
+    this.#digest = new Digest(this.#journal, log, this.#bySlot);
     this.samples = samples;
+  }
+
+  /** All that has happened until now. */
+  get log(): RequestLog {
+    if (this.#journal.end > 0) this.#flush();
+    return this.#log;
   }
 
   get isRecording(): boolean {
@@ -110,15 +97,21 @@ export class Recorder implements MachineObserver {
   }
 
   start(): void {
+    this.#isResting = false;
     this.#lease.renew(this.now());
   }
 
   stop(): void {
+    this.#isResting = false;
     this.#lease.end();
     for (const tracked of this.#bySlot) {
-      for (const queue of tracked?.queues ?? []) this.#settle(queue, Outcome.UNSEEN);
+      if (tracked === undefined) continue;
+      tracked.queues.forEach((_, queue) => {
+        this.#settle(tracked, queue, Outcome.UNSEEN);
+      });
     }
     this.#bySlot.length = 0;
+    this.#last = undefined;
   }
 
   clear(): void {
@@ -127,9 +120,16 @@ export class Recorder implements MachineObserver {
     this.#flaws.clear();
   }
 
-  /** Somebody looks: the record goes on for another while. */
+  /** Nobody looks any more: it is stopped until somebody does. */
+  rest(): void {
+    if (!this.isRecording) return;
+    this.stop();
+    this.#isResting = true;
+  }
+
+  /** Somebody looks: the record goes on, for another while. */
   touch(): void {
-    if (this.isRecording) this.#lease.renew(this.now());
+    if (this.isRecording || this.#isResting) this.start();
   }
 
   /** Why a request is malformed, if that is still known. */
@@ -138,7 +138,7 @@ export class Recorder implements MachineObserver {
   }
 
   kicked(source: RequestSource, queue: number): void {
-    this.#track(source).queue(queue).kickedAt = this.now();
+    this.#queueOf(source, queue).kickedAt = this.now();
   }
 
   popped(
@@ -147,18 +147,19 @@ export class Recorder implements MachineObserver {
     features: bigint,
     chain: DescriptorChain,
     flaw: string | undefined,
+    isAtOnce: boolean,
   ): void {
-    const now = this.now();
+    const now = isAtOnce ? this.#queueOf(source, queue).kickedAt : this.now();
     if (this.#lease.hasExpired(now)) {
       this.stop();
       return;
     }
-    const outcome = flaw === undefined ? Outcome.IN_FLIGHT : Outcome.MALFORMED;
-    const tracked = this.#track(source);
-    const seq = this.#add(tracked, queue, features, chain, outcome);
-    this.log.setTime(seq, Moment.POP, now);
-    this.log.setTime(seq, Moment.KICK, tracked.queue(queue).kickedAt);
-    if (flaw !== undefined) this.#keepFlaw(seq, flaw);
+    if (flaw === undefined) {
+      this.#take(EventKind.POPPED, source, queue, features, chain, now);
+    } else {
+      this.#keepFlaw(this.#nextSeq, flaw);
+      this.#take(EventKind.POPPED_MALFORMED, source, queue, features, chain, now);
+    }
   }
 
   pushed(
@@ -168,40 +169,35 @@ export class Recorder implements MachineObserver {
     chain: DescriptorChain,
     bytesWritten: number,
   ): void {
-    // What was taken before the record began is first seen now.
-    const tracked = this.#track(source);
-    const { inFlight, pushed } = tracked.queue(queue);
+    const now = this.now();
+    const { inFlight } = this.#queueOf(source, queue);
     let seq = inFlight[chain.id] ?? NONE;
-    if (seq === NONE) seq = this.#add(tracked, queue, features, chain, Outcome.IN_FLIGHT);
+    // What was taken before the record began is first seen now.
+    if (seq === NONE) seq = this.#take(EventKind.FOUND, source, queue, features, chain, now);
     inFlight[chain.id] = NONE;
-    if (!this.log.has(seq)) return;
-    this.#pushedAt = this.now();
-    this.log.setTime(seq, Moment.PUSH, this.#pushedAt);
-    this.log.setWritten(seq, bytesWritten);
-    const hasFailed = this.samples.keepWritten(seq, source.type, chain, bytesWritten);
-    if (this.log.outcome(seq) === Outcome.IN_FLIGHT) {
-      this.log.setOutcome(seq, Outcome.DONE);
-      if (hasFailed) this.log.mark(seq, Mark.FAILED);
-    }
-    pushed.add(seq);
+    this.#pushedAt = now;
+    const { samples } = this;
+    const length = samples.keepWritten(source.type, chain, bytesWritten);
+    const kind = samples.hasFailed ? EventKind.PUSHED_FAILED : EventKind.PUSHED;
+    this.#journal.addPush(kind, source.slot, queue, now, seq, bytesWritten, samples.at, length);
+    if (this.#journal.isFull) this.#flush();
   }
 
   published(source: RequestSource, queue: number, isNotified: boolean): void {
-    const tracked = this.#track(source);
-    const { pushed } = tracked.queue(queue);
+    const kind = isNotified ? EventKind.NOTIFIED : EventKind.SUPPRESSED;
     // Devices publish as soon as they have pushed the last of several.
-    this.#setTimes(pushed, 0, Moment.USED, this.#pushedAt);
-    if (isNotified) pushed.moveTo(tracked.notified);
-    for (let i = 0; i < pushed.length; i++) this.log.mark(pushed.at(i), Mark.SUPPRESSED);
-    pushed.clear();
+    this.#note(kind, source.slot, queue, this.#pushedAt);
+    this.#notifying = isNotified ? source.slot : NONE;
+    this.#notifiedAt = this.#journal.end;
   }
 
   stopped(source: RequestSource, queue: number): void {
-    this.#settle(this.#track(source).queue(queue), Outcome.DROPPED);
+    this.#settle(this.#track(source), queue, Outcome.DROPPED);
   }
 
-  raised(source: RequestSource, cause: number): void {
-    if (cause === InterruptBit.CONFIG_CHANGE) this.#keepEvent(source, "config");
+  configChanged(source: RequestSource): void {
+    this.#notifying = NONE;
+    this.#keepEvent(source, "config");
   }
 
   statusChanged(source: RequestSource, status: number): void {
@@ -209,71 +205,93 @@ export class Recorder implements MachineObserver {
   }
 
   pulsed(intid: number): void {
-    const tracked = this.#ofInterrupt(intid);
-    if (tracked === undefined) return;
-    const { notified } = tracked;
-    if (notified.reached === notified.length) return;
-    this.#setTimes(notified, notified.reached, Moment.PULSE, this.now());
-    notified.reached = notified.length;
+    const slot = this.#slotOf(intid);
+    if (slot === NONE) return;
+    // Right behind what it tells of, another look at the clock would say the same.
+    if (this.#notifying === slot && this.#notifiedAt === this.#journal.end)
+      this.#journal.addPulse();
+    else this.#note(EventKind.PULSED, slot, 0, this.now());
+    this.#notifying = NONE;
   }
 
-  /** The driver looks at all that is in the used ring, also at what a line that was high tells of. */
   claimed(_target: number, intid: number): void {
-    const tracked = this.#ofInterrupt(intid);
-    if (tracked === undefined) return;
-    const { notified, claimed } = tracked;
-    claimed.clear();
-    tracked.claimed = notified;
-    tracked.notified = claimed;
-    if (notified.length > 0) this.#setTimes(notified, 0, Moment.CLAIM, this.now());
+    const slot = this.#slotOf(intid);
+    if (slot !== NONE) this.#note(EventKind.CLAIMED, slot, 0, this.now());
   }
 
   completed(_target: number, intid: number): void {
-    const tracked = this.#ofInterrupt(intid);
-    if (tracked === undefined || tracked.claimed.length === 0) return;
-    this.#setTimes(tracked.claimed, 0, Moment.COMPLETE, this.now());
-    tracked.claimed.clear();
+    const slot = this.#slotOf(intid);
+    if (slot !== NONE) this.#note(EventKind.COMPLETED, slot, 0, this.now());
   }
 
-  #add(
-    tracked: Tracked,
+  #flush(): void {
+    this.#digest.run();
+    this.#notifying = NONE;
+  }
+
+  #note(kind: EventKind, slot: number, queue: number, time: number): void {
+    this.#journal.add(kind, slot, queue, time);
+    if (this.#journal.isFull) this.#flush();
+  }
+
+  /** Its number as a request. */
+  #take(
+    kind: EventKind,
+    source: RequestSource,
     queue: number,
     features: bigint,
     chain: DescriptorChain,
-    outcome: Outcome,
+    time: number,
   ): number {
-    const seq = this.log.add(tracked.index, queue, features, chain, outcome);
-    this.samples.keepReadable(seq, tracked.source.type, chain);
-    tracked.queue(queue).inFlight[chain.id] = seq;
+    const tracked = this.#queueOf(source, queue);
+    tracked.features ??= features;
+    const seq = this.#nextSeq++;
+    tracked.inFlight[chain.id] = seq;
+    const { samples } = this;
+    const { kickedAt } = tracked;
+    const length = samples.keepReadable(source.type, chain);
+    this.#journal.addPop(kind, source.slot, queue, time, kickedAt, chain, samples.at, length);
+    if (this.#journal.isFull) this.#flush();
     return seq;
   }
 
-  #setTimes(requests: Waiting, from: number, moment: Moment, now: number): void {
-    for (let i = from; i < requests.length; i++) this.log.setTime(requests.at(i), moment, now);
+  /** What the queue has in flight never comes back, or will not be seen to. */
+  #settle(tracked: Tracked, index: number, outcome: Outcome): void {
+    const { log } = this;
+    const queue = tracked.queue(index);
+    queue.inFlight.forEach((seq) => {
+      if (seq === NONE) return;
+      if (log.outcome(seq) === Outcome.IN_FLIGHT) log.setOutcome(seq, outcome);
+    });
+    queue.inFlight.length = 0;
+    queue.pushed.clear();
+    queue.features = undefined;
   }
 
-  /** What the queue has in flight never comes back, or will not be seen to. */
-  #settle({ inFlight, pushed }: TrackedQueue, outcome: Outcome): void {
-    inFlight.forEach((seq) => {
-      if (seq === NONE) return;
-      if (this.log.outcome(seq) === Outcome.IN_FLIGHT) this.log.setOutcome(seq, outcome);
-    });
-    inFlight.length = 0;
-    pushed.clear();
+  #queueOf(source: RequestSource, index: number): TrackedQueue {
+    const last = this.#last;
+    if (last?.source === source && last.index === index) return last;
+    this.#last = this.#track(source).queue(index);
+    return this.#last;
   }
 
   #track(source: RequestSource): Tracked {
     const known = this.#bySlot[source.slot];
     if (known?.source === source) return known;
+    if (this.#journal.end > 0) this.#flush();
     let index = this.sources.indexOf(source);
     if (index < 0) index = this.sources.push(source) - 1;
     const tracked = new Tracked(source, index);
     this.#bySlot[source.slot] = tracked;
+    this.#last = undefined;
     return tracked;
   }
 
-  #ofInterrupt(intid: number): Tracked | undefined {
-    return this.#bySlot[intid - SPI_BASE - this.#recorded.firstSpi];
+  /** Of a device that is recorded, by its interrupt; or none. */
+  #slotOf(intid: number): number {
+    const slot = intid - SPI_BASE - this.#recorded.firstSpi;
+    if (slot < 0 || slot >= this.#bySlot.length) return NONE;
+    return this.#bySlot[slot] === undefined ? NONE : slot;
   }
 
   #keepEvent(source: RequestSource, what: number | "config"): void {

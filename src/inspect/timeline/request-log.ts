@@ -2,8 +2,6 @@
  * A bounded record of requests: a ring of rows in one buffer, so that a hundred thousand of them cost neither
  * objects nor the collector's time. Requests have sequence numbers from 0; the oldest make room.
  */
-import type { DescriptorChain } from "../../virtio/chain.ts";
-
 /**
  * Requests kept: a quarter of an hour of a guest at work, or some seconds of a benchmark's worst. A power
  * of two, so that a row is found without a division. They take 16 MiB.
@@ -113,7 +111,9 @@ export class RequestLog {
     source: number,
     queue: number,
     features: bigint,
-    chain: DescriptorChain,
+    chain: number,
+    readableLength: number,
+    writableLength: number,
     outcome: Outcome,
   ): number {
     const seq = this.end++;
@@ -126,12 +126,12 @@ export class RequestLog {
     this.#u64[u64 + FEATURES] = features;
     this.#u32[u32 + SAMPLE_LENGTH + Part.READABLE] = 0;
     this.#u32[u32 + SAMPLE_LENGTH + Part.WRITTEN] = 0;
-    this.#u32[u32 + READABLE_LENGTH] = chain.readableLength;
-    this.#u32[u32 + WRITABLE_LENGTH] = chain.writableLength;
+    this.#u32[u32 + READABLE_LENGTH] = readableLength;
+    this.#u32[u32 + WRITABLE_LENGTH] = writableLength;
     this.#u32[u32 + WRITTEN] = 0;
     this.#u16[u16 + SOURCE] = source;
     this.#u16[u16 + QUEUE] = queue;
-    this.#u16[u16 + CHAIN] = chain.id;
+    this.#u16[u16 + CHAIN] = chain;
     this.#u16[u16 + OP] = 0;
     this.#u8[u8 + OUTCOME] = outcome;
     this.#u8[u8 + MARKS] = 0;

@@ -1,27 +1,17 @@
-/** The page's end of calls to the Worker: the inspector's, and those that need no machine. */
+/** Calls to the Worker: the inspector's, and those that need no machine. */
 import { useEffect, useMemo } from "preact/hooks";
-import type { CallReply, CallRequest, Calls, Remote } from "../../inspect/calls.ts";
+import type { Remote } from "../../inspect/calls.ts";
 import type { HostCalls } from "../../worker/protocol.ts";
 import type { Session } from "../session.ts";
+import { type Connection, connect } from "./connection.ts";
 
-interface Waiting {
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
-export interface Connection<R> {
-  /** A call rejects with the reason why it could not be done. */
-  readonly remote: R;
-  /** Nobody asks any more; what is still to be answered rejects. */
-  close(): void;
-}
-
-/** Connects to the machine of `session`. */
+/** Connects to the machine of `session`; with its end nothing is recorded any more. */
 export const connectInspector = (session: Session): Connection<Remote> =>
-  connect(session, "inspect");
+  connect((channel) => session.sendChannel({ type: "inspect", channel }), "timelineRest");
 
 /** Connects to the Worker of `session`, whether it has a machine or not. */
-export const connectHost = (session: Session): Connection<HostCalls> => connect(session, "manage");
+export const connectHost = (session: Session): Connection<HostCalls> =>
+  connect((channel) => session.sendChannel({ type: "manage", channel }));
 
 /** A connection to the Worker that the page has now, for as long as the component is shown. */
 export function useRemote<R>(session: Session, connectTo: (session: Session) => Connection<R>): R {
@@ -29,47 +19,4 @@ export function useRemote<R>(session: Session, connectTo: (session: Session) => 
   const connection = useMemo(() => connectTo(session), [generation]);
   useEffect(() => () => connection.close(), [connection]);
   return connection.remote;
-}
-
-function connect<R extends object>(session: Session, type: "inspect" | "manage"): Connection<R> {
-  const { port1, port2 } = new MessageChannel();
-  const waiting = new Map<number, Waiting>();
-  let calls = 0;
-  port1.onmessage = ({ data }: MessageEvent<CallReply>) => {
-    const call = waiting.get(data.id);
-    waiting.delete(data.id);
-    if ("error" in data) call?.reject(new Error(data.error));
-    else call?.resolve(data.result as never);
-  };
-  const missing = refusalOf(() => session.sendChannel({ type, channel: port2 }));
-  const call = (name: keyof Calls, args: readonly unknown[]): Promise<never> =>
-    new Promise((resolve, reject) => {
-      if (missing !== undefined) return reject(missing);
-      const id = calls++;
-      waiting.set(id, { resolve, reject });
-      port1.postMessage({ id, name, args } satisfies CallRequest);
-    });
-  return {
-    remote: new Proxy({} as R, {
-      get:
-        (_target, name) =>
-        (...args: unknown[]) =>
-          call(name as keyof Calls, args),
-    }),
-    close: () => {
-      port1.close();
-      for (const { reject } of waiting.values()) reject(new Error("the inspector was closed"));
-      waiting.clear();
-    },
-  };
-}
-
-/** Where the page's address describes no machine there is nobody to connect to. */
-function refusalOf(connecting: () => void): Error | undefined {
-  try {
-    connecting();
-    return undefined;
-  } catch (error) {
-    return error as Error;
-  }
 }

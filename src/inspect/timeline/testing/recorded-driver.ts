@@ -29,7 +29,6 @@ export function recordedDriver(device: VirtioDevice, options: RecordedOptions = 
   const tap: VirtioTap = { observers: [] };
   const driver = new TestDriver(device, { ...options, slot: SLOT, tap }).start(options);
   const clock = { us: 0 };
-  const log = new RequestLog(options.capacity);
   const { sampleBytes } = options;
   const recorder = new Recorder(
     {
@@ -43,10 +42,10 @@ export function recordedDriver(device: VirtioDevice, options: RecordedOptions = 
       wallClockMs: () => STARTED_AT_MS,
       firstSpi: FIRST_SPI,
     },
-    log,
-    new Samples(log, sampleBytes, sampleBytes),
+    new RequestLog(options.capacity),
+    new Samples(sampleBytes, sampleBytes),
   );
   recorder.start();
   const intid = SPI_BASE + FIRST_SPI + SLOT;
-  return { driver, clock, recorder, reader: new RequestReader(recorder), log, intid };
+  return { driver, clock, recorder, reader: new RequestReader(recorder), intid };
 }
