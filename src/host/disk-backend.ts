@@ -6,9 +6,10 @@ import {
   SECTOR_SIZE,
 } from "../virtio/devices/block-backend.ts";
 import type { ChunkedDisk } from "./chunked-disk.ts";
+import type { IndexedDbDisk } from "./indexeddb-disk.ts";
 
 export interface DiskBackendOptions {
-  readonly disk: ChunkedDisk;
+  readonly storage: Pick<IndexedDbDisk, "disk" | "seal" | "sealed">;
   /** Shown to the guest as the serial number. */
   readonly id: string;
   readonly readOnly: boolean;
@@ -20,12 +21,14 @@ export class DiskBackend implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
   readonly #disk: ChunkedDisk;
+  readonly #storage: DiskBackendOptions["storage"];
   readonly #onActivity: (bytes: number) => void;
 
-  constructor({ disk, id, readOnly, onActivity }: DiskBackendOptions) {
+  constructor({ storage, id, readOnly, onActivity }: DiskBackendOptions) {
     this.readOnly = readOnly;
     this.id = id;
-    this.#disk = disk;
+    this.#disk = storage.disk;
+    this.#storage = storage;
     this.#onActivity = onActivity;
   }
 
@@ -50,6 +53,14 @@ export class DiskBackend implements BlockBackend {
 
   flush(): Promise<void> {
     return this.#disk.flush();
+  }
+
+  seal(): Promise<string> {
+    return this.#storage.seal();
+  }
+
+  sealed(): Promise<string | undefined> {
+    return this.#storage.sealed();
   }
 
   discard(sector: number, count: number): Promise<void> {

@@ -236,7 +236,12 @@ class Trial {
       writeBackMs: 2,
       onFault: () => this.counts.faults++,
     });
-    const backend = new DiskBackend({ disk, id: "disk", readOnly: false, onActivity: () => {} });
+    const backend = new DiskBackend({
+      storage: { disk, seal: async () => "", sealed: async () => undefined },
+      id: "disk",
+      readOnly: false,
+      onActivity: () => {},
+    });
     this.#driver = new TestDriver(new BlockDevice("blk0", backend), { ramSize: 0x80_0000 }).start();
     this.#pending = [];
   }

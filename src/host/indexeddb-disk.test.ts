@@ -132,6 +132,32 @@ describe("openDisk", () => {
     await disk.close();
   });
 
+  it("has a seal that lasts until the first write or change of its size", async () => {
+    const first = await open({ size: 65_536 });
+    await first.disk.write(0, [new Uint8Array([1])]);
+    const seal = await first.seal();
+    expect(first.disk.dirtyBytes).toBe(0);
+    expect(await first.seal()).toBe(seal);
+    await first.close();
+    const second = await open();
+    expect(await second.sealed()).toBe(seal);
+    await second.disk.write(0, [new Uint8Array([1])]);
+    await second.disk.flush();
+    expect(await second.sealed()).toBeUndefined();
+    const other = await second.seal();
+    expect(other).not.toBe(seal);
+    await second.grow(131_072);
+    await second.close();
+    const third = await open();
+    expect(await third.sealed()).toBeUndefined();
+    expect(third.disk.size).toBe(131_072);
+    await third.seal();
+    await third.disk.write(0, [new Uint8Array([2])]);
+    // Not flushed: closing stores it.
+    await third.close();
+    expect(await (await open()).sealed()).toBeUndefined();
+  });
+
   it("neither shrinks nor grows beyond all bounds nor by half a sector", async () => {
     const { disk, grow } = await open({ size: 4096 });
     for (const size of [-512, 0, 512, 4096, 4097, 2 * MAX_DISK_BYTES, Number.NaN, 2 ** 60]) {

@@ -2,6 +2,7 @@
 import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import { type BaseImage, ChunkedDisk, type DiskFault } from "./chunked-disk.ts";
+import { DescribedStore } from "./described-store.ts";
 import { type Locks, lockDisk } from "./disk-lock.ts";
 import { DISK_NAME_PATTERN } from "./disk-name.ts";
 import { type DiskSeed, seedChunks } from "./disk-seed.ts";
@@ -71,6 +72,9 @@ export interface IndexedDbDisk {
    * cannot be as large or is larger already, and with the store's error if that fails.
    */
   grow(size: number): Promise<void>;
+  /** See `BlockBackend`. */
+  seal(): Promise<string>;
+  sealed(): Promise<string | undefined>;
   /** Stores what is left and gives the disk back to other tabs. Rejects if something is unstored. */
   close(): Promise<void>;
 }
@@ -85,8 +89,9 @@ export async function openDisk(options: OpenDiskOptions): Promise<IndexedDbDisk>
     check(meta, options);
     const { base, onFault } = options;
     const { size, chunkSize } = meta;
+    const described = new DescribedStore(chunks, meta);
     const disk = await ChunkedDisk.open({
-      store: chunks,
+      store: described,
       size,
       chunkSize,
       onFault,
@@ -97,9 +102,14 @@ export async function openDisk(options: OpenDiskOptions): Promise<IndexedDbDisk>
       name,
       grow: async (size) => {
         checkGrowth(disk.size, size);
-        await chunks.writeMeta({ ...meta, size });
+        await described.resize(size);
         disk.grow(size);
       },
+      seal: async () => {
+        await disk.flush();
+        return described.seal();
+      },
+      sealed: async () => described.meta.seal,
       close: async () => {
         try {
           await disk.close();

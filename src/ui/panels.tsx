@@ -83,6 +83,7 @@ const EXIT_TITLES: Record<ExitReason, string> = {
   panic: "The guest's kernel panicked",
   fail: "The guest stopped with an error",
   "switched-off": "The machine is off",
+  saved: "The machine is saved, and off",
 };
 
 /** Tells how the machine ended, with a way to start again. A restart only passes by. */

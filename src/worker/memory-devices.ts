@@ -61,9 +61,6 @@ export class PageMemoryDevices extends MemoryDevices {
   }
 }
 
-function backendOf(
-  { disk, name }: IndexedDbDisk,
-  onActivity: (bytes: number) => void,
-): DiskBackend {
-  return new DiskBackend({ disk, id: name, readOnly: false, onActivity });
+function backendOf(storage: IndexedDbDisk, onActivity: (bytes: number) => void): DiskBackend {
+  return new DiskBackend({ storage, id: storage.name, readOnly: false, onActivity });
 }
