@@ -83,6 +83,7 @@ it("saves a machine and goes on with it, as often as its disk stays as it was", 
   expect({ code, out }).toEqual({ code: 0, out: ">" });
   expect(err).toContain(`the machine is in ${path}`);
   expect(await readdir(folder)).not.toContain("machine.unfinished");
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
   // What it printed last is shown once more.
   expect(await restore(path)).toMatchObject({ code: 0, out: ">x" });
   expect(await restore(path)).toMatchObject({ code: 0, out: ">x" });

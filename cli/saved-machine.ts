@@ -9,6 +9,9 @@ import { type MachineFile, openMachineFile } from "../src/machine/saved/saved-ma
 /** The file gets its name when it is complete. */
 const UNFINISHED = ".unfinished";
 
+/** All that the guest has in its memory is in there. */
+const OWNER_ALONE = 0o600;
+
 /**
  * No instruction of the machine runs again: what it did to its disks would make the file useless.
  * @throws LoadError if it cannot be saved, and it goes on
@@ -17,7 +20,7 @@ export async function saveMachine(machine: Machine, path: string): Promise<void>
   const pieces = await machine.save({ nowMs: () => performance.now(), sleep, note: undefined });
   machine.hold.begin();
   try {
-    const file = await open(path + UNFINISHED, "w");
+    const file = await open(path + UNFINISHED, "w", OWNER_ALONE);
     try {
       for await (const piece of pieces) await file.writeFile(piece);
       await file.sync();

@@ -3,7 +3,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../memory/guest-memory.ts";
 import { LoadError } from "../load-error.ts";
 import type { Bytes } from "./gzip.ts";
-import { encodeHead, openSavedFile, type SavedHead, writeSavedFile } from "./saved-file.ts";
+import {
+  encodeHead,
+  HEAD_MAX,
+  openSavedFile,
+  type SavedHead,
+  writeSavedFile,
+} from "./saved-file.ts";
 
 const HEAD: SavedHead = {
   machine: { ramBytes: 1 << 20 },
@@ -115,6 +121,11 @@ describe("the file of a saved machine", () => {
       const head = { ...HEAD, runs } as SavedHead;
       expect(await read([await fileOf(head, [])])).toContain("damaged");
     }
+  });
+
+  it("is not made if it could not be read again", () => {
+    const state = { pixels: new Uint8Array(HEAD_MAX) };
+    expect(() => encodeHead({ ...HEAD, state })).toThrow("hold too much");
   });
 
   it("is refused with a head that claims to be longer than any", async () => {

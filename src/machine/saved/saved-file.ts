@@ -21,7 +21,7 @@ const VERSION = 1;
 const PREFIX_BYTES = 16;
 
 /** Of the head, packed or not: a display's pictures are most of it, and have 256 MiB at most. */
-const HEAD_MAX = 320 << 20;
+export const HEAD_MAX = 320 << 20;
 
 /** Bytes of JSON: mostly which pages there are, at most half of those of 2 GiB with gaps between. */
 const JSON_MAX = 32 << 20;
@@ -39,9 +39,16 @@ export interface SavedHead {
   readonly runs: readonly PageRun[];
 }
 
-/** As it is now, whatever becomes of its parts. @throws TypeError for what cannot be saved */
+/**
+ * As it is now, whatever becomes of its parts.
+ * @throws TypeError for what is not plain, LoadError for more than can be read again
+ */
 export function encodeHead({ machine, note, state, runs }: SavedHead): EncodedValue {
-  return encodeValue({ machine, note, state, runs });
+  const encoded = encodeValue({ machine, note, state, runs });
+  const { json, blobs } = encoded;
+  const bytes = blobs.reduce((sum, blob) => sum + blob.length, 0);
+  if (json.length <= JSON_MAX && bytes <= HEAD_MAX - JSON_MAX) return encoded;
+  throw new LoadError("The machine cannot be saved: its devices hold too much.", "It goes on.");
 }
 
 /** A machine's file in pieces; `pages` are those of the head's runs. */

@@ -1,14 +1,22 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { buildInterpreter } from "../../cpu/interpreter.ts";
 import { ConfigFields } from "../../virtio/config.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
+import { LoadError } from "../load-error.ts";
 import { Machine } from "../machine.ts";
 import { MIN_RAM_BYTES } from "../machine-types.ts";
+import { riscvHart } from "../riscv-hart.ts";
 import { elfFile } from "../testing/elf-file.ts";
 import { assemble, HANG } from "../testing/program.ts";
 import type { Bytes } from "./gzip.ts";
+import { encodeHead, writeSavedFile } from "./saved-file.ts";
 import { openMachineFile } from "./saved-machine.ts";
 
 const BASE = 0x8000_0000;
+
+/** Compiled once for all machines here. */
+const interpreter = new WebAssembly.Module(buildInterpreter({ shared: false, exact: false }));
 
 /** A device whose host a test plays. */
 class Storage implements VirtioDevice {
@@ -38,9 +46,11 @@ function create() {
     clock: { nowMs: () => clock.ms, wallClockMs: () => clock.ms },
     entropy: (bytes) => bytes.fill(1),
     ramBytes: MIN_RAM_BYTES,
+    hart: riscvHart({ interpreter }),
   });
   const device = new Storage();
   machine.attach(device);
+  machine.attach(machine.consoles.createDevice("hvc0", { cols: 80, rows: 25 }));
   const data = assemble([["addi", { rd: 5, rs1: 5, imm: 1 }], HANG]);
   const request = { kernel: elfFile({ address: BASE, data, size: data.length }) };
   let onSleep = (): void => {};
@@ -84,6 +94,7 @@ describe("saving a machine", () => {
     expect(file.note).toBe("a note");
     expect(file.machine.slots).toEqual([
       { slot: 0, type: 42, name: "storage", queues: [], seal: "contents" },
+      { slot: 1, type: 3, name: "hvc0", queues: [256, 256] },
     ]);
     expect(hart.instructionCount()).toBe(before.instructions);
     // And then time goes on from where it was.
@@ -164,11 +175,49 @@ describe("restoring a machine", () => {
     device.contents = "contents";
     machine.attach(new Storage());
     await expect(machine.restore(await opened(pieces), request)).rejects.toThrow(
-      "in its slot 1 is nothing, here there is storage with 0 queues",
+      "in its slot 2 is nothing, here there is storage with 0 queues",
     );
     expect(machine.runSlice(0)).toBe("stopped");
-    machine.slots.at(1)?.detach();
+    machine.slots.at(2)?.detach();
     await machine.restore(await opened(pieces), request);
     expect(machine.runSlice(0)).toBe("running");
   });
+
+  it("survives any state that somebody has made up", async () => {
+    const first = create();
+    first.machine.boot(first.request);
+    first.machine.runSlice(0);
+    const pieces = await first.save();
+    const odd = fc.constantFrom<unknown>(undefined, null, -1, 0.5, 2 ** 40, "x", -1n, [], {}, true);
+    const edits = fc.array(fc.tuple(fc.nat(), odd), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(edits, async (chosen) => {
+        const { file } = await opened(pieces);
+        const head = structuredClone(file.head) as { state: object } & typeof file.head;
+        for (const [at, value] of chosen) edit(head.state, at, value);
+        const made: Bytes[] = [];
+        for await (const piece of writeSavedFile(encodeHead(head), file.pages())) made.push(piece);
+        const { machine, request } = create();
+        const result = await machine.restore(await opened(made), request).catch((error) => error);
+        if (result !== undefined) expect(result).toBeInstanceOf(LoadError);
+        for (let i = 0; i < 3; i++) machine.runSlice(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
+
+/** Puts `value` at one of the places of a tree. */
+function edit(tree: object, at: number, value: unknown): void {
+  const places: [Record<string, unknown>, string][] = [];
+  const visit = (node: unknown): void => {
+    if (node === null || typeof node !== "object" || ArrayBuffer.isView(node)) return;
+    for (const [key, inner] of Object.entries(node)) {
+      places.push([node as Record<string, unknown>, key]);
+      visit(inner);
+    }
+  };
+  visit(tree);
+  const [node, key] = places[at % places.length];
+  node[key] = value;
+}

@@ -179,20 +179,19 @@ export async function placeMachine(
   checkDescription(machine, describeMachine(parts, slots.map(describeSlot)));
   for (const slot of slots) await checkSeal(slot, machine.slots);
   const state = parseState(file.head.state);
-  const windows = slots.flatMap(({ slot, transport }) => {
-    const own = transport.device.ownMemory;
-    const { memory = [] } = state.slots.find((saved) => saved.slot === slot) ?? {};
-    return own === undefined ? [] : memory.map((range) => ({ own, ...range }));
-  });
-  const placed: (typeof windows)[number][] = [];
+  const owners = slots.filter(({ transport }) => transport.device.ownMemory !== undefined);
   try {
-    for (const window of windows) {
-      window.own.setPresent(window.base, window.size, true);
-      placed.push(window);
+    for (const { slot, transport } of owners) {
+      const { memory = [] } = state.slots.find((saved) => saved.slot === slot) ?? {};
+      for (const { base, size } of memory) transport.device.ownMemory?.setPresent(base, size, true);
     }
     await placePages(parts.board.memory, file.head.runs, file.pages());
   } catch (error) {
-    for (const { own, base, size } of placed) own.setPresent(base, size, false);
+    // Nothing of it was there: the machine is new.
+    for (const { transport } of owners) {
+      const { base = 0, size = 0 } = transport.device.ownMemory ?? {};
+      transport.device.ownMemory?.setPresent(base, size, false);
+    }
     throw error instanceof LoadError ? error : damaged(error);
   }
   return state;

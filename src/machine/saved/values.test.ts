@@ -10,7 +10,7 @@ function roundTrip(value: unknown): unknown {
 it("gives plain values back", () => {
   const leaf = fc.oneof(
     fc.string(),
-    fc.bigInt({ min: 0n }),
+    fc.bigInt(),
     fc.boolean(),
     fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => !Object.is(x, -0)),
     fc.constant(null),

@@ -34,7 +34,7 @@ class Encoder {
       case "undefined":
         return tagged(Kind.UNDEFINED);
       case "bigint":
-        return tagged(Kind.BIGINT, value.toString(16));
+        return tagged(Kind.BIGINT, value.toString());
       case "boolean":
       case "string":
         return value;
@@ -82,7 +82,7 @@ function untagged([kind, ...content]: readonly unknown[], blobs: Uint8Array): un
     case Kind.UNDEFINED:
       return undefined;
     case Kind.BIGINT:
-      return BigInt(`0x${content[0]}`);
+      return BigInt(content[0] as string);
     case Kind.BYTES:
       return bytesAt(blobs, content);
     case Kind.CLAMPED:
