@@ -28,6 +28,9 @@ test("goes on after a reload where it was saved", async ({ kept: vm, site }) => 
   // The page does not boot the machine anew, which would spoil its disk.
   await vm.page.reload();
   await expect(vm.page.getByRole("alert").first()).toContainText("A machine was saved here");
+  // Nor does it so by its usual address without asking.
+  await vm.page.goto(site);
+  await expect(vm.page.getByRole("alert").first()).toContainText("A saved machine needs disk");
   await open(vm.page, path);
   // What was there to see last is there again.
   await vm.see("cut -d. -f1 /proc/uptime");
@@ -37,7 +40,7 @@ test("goes on after a reload where it was saved", async ({ kept: vm, site }) => 
   expect(vm.errors).toEqual([]);
 
   // It has written to its disk: the file is not to be used again.
-  await vm.page.reload();
+  await vm.page.goto(`${site}?restore`);
   await open(vm.page, path);
   await expect(vm.page.getByRole("alert").first()).toContainText("blk0 was changed");
   await vm.page.goto(site);

@@ -36,6 +36,8 @@ export type DiskProblem =
   | "busy"
   /** The browser has no IndexedDB or no locks here, or refuses them. */
   | "unavailable"
+  /** A saved machine goes on with it, and could not if it were written to. */
+  | "sealed"
   /** The disk was made by another format, or over another base image. */
   | "mismatch";
 

@@ -175,7 +175,8 @@ export class Session {
     this.#machine?.send({ type: "save" });
   }
 
-  restart(): void {
+  /** @param breaksSeal also with a disk that a saved machine needs as it is */
+  restart(breaksSeal = false): void {
     if (this.#machine === undefined) {
       // Nothing was ever started: the address itself was wrong, and may be right now.
       location.reload();
@@ -184,7 +185,7 @@ export class Session {
     this.#fresh();
     if (this.#bootAddress !== undefined) history.replaceState(null, "", this.#bootAddress);
     this.#bootAddress = undefined;
-    this.#machine.send({ type: "restart" });
+    this.#machine.send({ type: "restart", breaksSeal });
   }
 
   /** Empties the disk for good and starts again. */

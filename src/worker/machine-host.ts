@@ -1,7 +1,7 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
 import type { DiskFault } from "../host/chunked-disk.ts";
 import type { DiskSeed } from "../host/disk-seed.ts";
-import { eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import { DiskError, eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
 import { SharedFiles } from "../host/shared-files.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase, reporter } from "./boot-files.ts";
@@ -74,6 +74,8 @@ export class MachineHost {
   /** While a machine is being started, what ends that. */
   #starting: AbortController | undefined;
   #quickReboots = 0;
+  /** A disk may be used although a saved machine needs it as it is. */
+  #breaksSeal = false;
   /** Commands that change what runs are done one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -145,7 +147,7 @@ export class MachineHost {
         this.#powerOff();
         break;
       case "restart":
-        this.#queue(() => this.#restart());
+        this.#queue(() => this.#restart(message.breaksSeal === true));
         break;
       case "save":
         this.#queue(() => this.#save());
@@ -194,6 +196,8 @@ export class MachineHost {
     const opened = await this.#openSaved(asked, starting);
     if (opened === undefined) return;
     const { config, file } = opened;
+    // It has the seal's name, and is refused with another.
+    if (file !== undefined) this.#breaksSeal = true;
     const fetching = this.#fetch(config, starting.signal);
     const opening = this.#openDisk(config.disk);
     // The machine itself is made while those are on their way.
@@ -290,7 +294,7 @@ export class MachineHost {
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
     const unsaid = base === undefined ? usual : undefined;
     const size = disk.sizeMiB === undefined ? unsaid : disk.sizeMiB * MIB;
-    return openDisk({
+    const opened = await openDisk({
       name: disk.name,
       factory: this.#services.indexedDB,
       locks: this.#services.locks,
@@ -299,6 +303,10 @@ export class MachineHost {
       ...(size !== undefined && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
+    const isFree = this.#breaksSeal || disk.readOnly === true;
+    if (isFree || (await opened.sealed()) === undefined) return opened;
+    await opened.close();
+    throw new DiskError("sealed", `A saved machine needs disk “${disk.name}” as it is.`);
   }
 
   /** A disk without its seed is blank, and the guest formats it. */
@@ -342,8 +350,9 @@ export class MachineHost {
     this.#tell({ what, advice: "Nothing of it was sent." });
   }
 
-  async #restart(): Promise<void> {
+  async #restart(breaksSeal: boolean): Promise<void> {
     this.#quickReboots = 0;
+    this.#breaksSeal = breaksSeal;
     if (this.#guest !== undefined) this.#reset(this.#guest);
     else if (this.#config !== undefined) await this.#start(this.#config);
   }

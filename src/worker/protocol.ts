@@ -154,8 +154,11 @@ export type ToWorker =
   | { readonly type: "hear"; readonly isOn: boolean }
   /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
   | { readonly type: "power-off" }
-  /** Starts the machine again from reset, whatever it does now. */
-  | { readonly type: "restart" }
+  /**
+   * Starts the machine again from reset, whatever it does now; with `breaksSeal` also with a disk that a
+   * saved machine needs as it is.
+   */
+  | { readonly type: "restart"; readonly breaksSeal?: boolean }
   /** Saves the machine, ends it and gives its file by "saved"; if that cannot be, it goes on. */
   | { readonly type: "save" }
   /** Stops the machine, empties its disk for good and starts again. */
@@ -224,7 +227,7 @@ export interface Problem {
   readonly what: string;
   readonly advice: string;
   /** A way out that the page can offer as a button. */
-  readonly remedy?: "no-disk" | "reset-disk";
+  readonly remedy?: "no-disk" | "reset-disk" | "start-anew";
 }
 
 /** Why a machine came to its end. */

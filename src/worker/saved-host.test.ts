@@ -112,6 +112,28 @@ it("makes a machine of what the file says, and refuses one whose disk was change
   expect(third.of("problem")[0].problem.what).toContain("The disk of blk0 was changed");
 });
 
+it("asks before it starts anew with a disk that a saved machine needs", async () => {
+  const config = { ...CONFIG, disk: { name: "f", sizeMiB: 1 } };
+  const first = open(config);
+  await first.until(() => first.output().join("") === "up\n");
+  first.host.receive({ type: "save" });
+  await first.until(() => first.of("saved").length > 0);
+
+  const second = open(config);
+  await second.until(() => second.state() === "failed");
+  expect(second.of("problem")[0].problem).toMatchObject({
+    what: "A saved machine needs disk “f” as it is.",
+    remedy: "start-anew",
+  });
+  second.host.receive({ type: "restart" });
+  await second.until(() => second.of("problem").length === 2);
+  second.host.receive({ type: "restart", breaksSeal: true });
+  await second.until(() => second.state() === "running");
+  // It cannot be written to by this one.
+  const reader = open({ ...config, disk: { name: "f", readOnly: true } });
+  await reader.until(() => reader.state() === "running");
+});
+
 it("says what is wrong with another file", async () => {
   const host = open(picked(new Blob(["no machine at all"])));
   await host.until(() => host.state() === "failed");
