@@ -26,8 +26,7 @@ export async function countsOf(
       ]),
     );
   const queues = await page
-    .getByRole("table", { name: "Queues" })
-    .locator("tr")
+    .locator("[aria-label=Queues] tr")
     .evaluateAll((rows) =>
       rows.map((row) => [...row.children].map((cell) => cell.textContent ?? "")),
     );

@@ -7,11 +7,15 @@ const RAW = `?disk=raw&${RAW_DISK}`;
 const FILL_ON_DEMAND = `
   let isFull = false;
   new BroadcastChannel("room").onmessage = ({ data }) => { isFull = data === "none"; };
-  const put = IDBObjectStore.prototype.put;
-  IDBObjectStore.prototype.put = function (...operands) {
-    if (isFull) throw new DOMException("no room", "QuotaExceededError");
-    return put.apply(this, operands);
+  const fail = (type, name) => {
+    const method = type.prototype[name];
+    type.prototype[name] = function (...operands) {
+      if (isFull) throw new DOMException("no room", "QuotaExceededError");
+      return method.apply(this, operands);
+    };
   };
+  fail(IDBObjectStore, "put");
+  fail(FileSystemSyncAccessHandle, "write");
 `;
 
 test("keeps a synced file through a reload", async ({ kept: vm, site }) => {
@@ -85,28 +89,35 @@ test("passes data through the raw device at any offset, and frees what is discar
   expect(await vm.run(again)).toContain(sum);
 });
 
-test("tells the guest when the browser has no room, and goes on when it has", async ({
-  profile,
-  site,
-}) => {
-  const page = await profile.newPage();
-  await page.route("**/worker-*.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: FILL_ON_DEMAND + (await response.text()) });
+const PLACES = [
+  { place: "the file system", query: "" },
+  { place: "IndexedDB", query: "&diskstore=indexeddb" },
+];
+
+for (const { place, query } of PLACES) {
+  test(`tells the guest when ${place} has no room, and goes on when it has`, async ({
+    profile,
+    site,
+  }) => {
+    const page = await profile.newPage();
+    await page.route("**/worker-*.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: FILL_ON_DEMAND + (await response.text()) });
+    });
+    const vm = await new Vm(page).boot(site + RAW + query);
+    await page.evaluate(() => new BroadcastChannel("room").postMessage("none"));
+    await vm.run("head -c 4000000 /dev/urandom > /tmp/data");
+    const write = "dd if=/tmp/data of=/dev/vda bs=1M conv=fsync,notrunc";
+    const full = await vm.try(write, 30_000);
+    expect(full.output).toMatch(/error/i);
+    expect(full.status).not.toBe(0);
+    await expect(page.locator(".message")).toContainText("no room left");
+    await page.evaluate(() => new BroadcastChannel("room").postMessage("enough"));
+    await vm.run(write, 30_000);
+    await expect(page.locator(".message")).not.toContainText("no room left");
+    const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
+    await page.reload();
+    await vm.prompt();
+    expect(await vm.run("head -c 4000000 /dev/vda | sha256sum")).toContain(sum);
   });
-  const vm = await new Vm(page).boot(site + RAW);
-  await page.evaluate(() => new BroadcastChannel("room").postMessage("none"));
-  await vm.run("head -c 4000000 /dev/urandom > /tmp/data");
-  const write = "dd if=/tmp/data of=/dev/vda bs=1M conv=fsync,notrunc";
-  const full = await vm.try(write, 30_000);
-  expect(full.output).toMatch(/error/i);
-  expect(full.status).not.toBe(0);
-  await expect(page.locator(".message")).toContainText("no room left");
-  await page.evaluate(() => new BroadcastChannel("room").postMessage("enough"));
-  await vm.run(write, 30_000);
-  await expect(page.locator(".message")).not.toContainText("no room left");
-  const sum = (await vm.run("sha256sum < /tmp/data")).split(" ")[0];
-  await page.reload();
-  await vm.prompt();
-  expect(await vm.run("head -c 4000000 /dev/vda | sha256sum")).toContain(sum);
-});
+}

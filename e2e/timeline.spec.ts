@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { DATABASE_PREFIX } from "../src/host/indexeddb-disk.ts";
+import { CHUNK_BYTES, DATABASE_PREFIX } from "../src/host/stored-disk.ts";
 import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, RAW_DISK, test } from "./fixtures.ts";
 
@@ -31,8 +31,11 @@ test("follows a write of dd to the end of its interrupt", async ({ vm, site }) =
   expect(vm.errors).toEqual([]);
 });
 
-/** What is stored of a disk in the page's IndexedDB: `length` bytes from `position` on, of one chunk. */
-function stored(page: Page, disk: string, position: number, length: number): Promise<number[]> {
+/** What is stored of a disk, `length` bytes from `position` on: of one chunk. */
+type Stored = (page: Page, disk: string, position: number, length: number) => Promise<number[]>;
+
+/** In the page's IndexedDB. */
+const inIndexedDb: Stored = (page, disk, position, length) => {
   const ask = { name: DATABASE_PREFIX + disk, position, length };
   return page.evaluate(async ({ name, position, length }) => {
     const done = <T>(request: IDBRequest<T>) =>
@@ -47,7 +50,29 @@ function stored(page: Page, disk: string, position: number, length: number): Pro
     database.close();
     return [...chunk.subarray(position % chunkSize, (position % chunkSize) + length)];
   }, ask);
-}
+};
+
+/** In the files that are private to the page's origin: see `slot-table.ts`. */
+const inFiles: Stored = (page, disk, position, length) => {
+  const ask = { file: Buffer.from(disk).toString("hex"), position, length, chunkSize: CHUNK_BYTES };
+  return page.evaluate(async ({ file, position, length, chunkSize }) => {
+    const root = await navigator.storage.getDirectory();
+    const directory = await root.getDirectoryHandle("tabvisor-disks");
+    const part = async (suffix: string, start: number, count: number): Promise<ArrayBuffer> => {
+      const handle = await directory.getFileHandle(`${file}.${suffix}`);
+      return (await handle.getFile()).slice(start, start + count).arrayBuffer();
+    };
+    const entry = await part("index", Math.floor(position / chunkSize) * 4, 4);
+    const slot = new DataView(entry).getUint32(0, true) - 1;
+    const start = slot * chunkSize + (position % chunkSize);
+    return [...new Uint8Array(await part("data", start, length))];
+  }, ask);
+};
+
+const PLACES = [
+  { place: "private files", query: "", stored: inFiles },
+  { place: "IndexedDB", query: "&diskstore=indexeddb", stored: inIndexedDb },
+];
 
 /** Opens the newest request that the filter lets through, and says `text`; gives its moments in seconds. */
 async function moments(page: Page, filter: string, text: string): Promise<Map<string, number>> {
@@ -71,40 +96,42 @@ const detailOf = (page: Page) => page.getByRole("region", { name: /^Request \d+$
 
 const WAY = ["kick", "pop", "push", "used", "pulse", "claim", "complete"];
 
-test("a write of dd goes to IndexedDB and comes back after a reload", async ({
-  kept: vm,
-  site,
-}) => {
-  const block = 4242;
-  const bytes = 4096;
-  const sector = (block * bytes) / 512;
-  const marker = `there and back, ${Math.random()}\n`;
-  const disk = `?disk=traced&${RAW_DISK}`;
-  await vm.boot(`${site}${disk}#inspect=timeline`);
-  const { page } = vm;
-  await expect(page.getByLabel("Requests shown")).toBeVisible();
-  await vm.run(`yes '${marker.trim()}' | head -c ${bytes} > /tmp/data`);
-  await vm.run(`dd if=/tmp/data of=/dev/vda bs=${bytes} seek=${block} conv=fsync,notrunc`);
-  const write = await moments(page, `op:write text:"sector ${sector},"`, `sector ${sector},`);
-  const flush = await moments(page, "op:flush", "flush");
-  for (const request of [write, flush]) {
-    expect([...request.keys()]).toEqual(WAY);
-    const times = [...request.values()];
-    expect(times).toEqual(times.toSorted((a, b) => a - b));
-  }
-  expect(flush.get("pop")).toBeGreaterThanOrEqual(write.get("used")!);
-  const expected = Buffer.from(marker.repeat(bytes).slice(0, bytes));
-  expect(Buffer.from(await stored(page, "traced", block * bytes, bytes))).toEqual(expected);
+for (const { place, query, stored } of PLACES) {
+  test(`a write of dd goes to ${place} and comes back after a reload`, async ({
+    kept: vm,
+    site,
+  }) => {
+    const block = 4242;
+    const bytes = 4096;
+    const sector = (block * bytes) / 512;
+    const marker = `there and back, ${Math.random()}\n`;
+    const disk = `?disk=traced&${RAW_DISK}${query}`;
+    await vm.boot(`${site}${disk}#inspect=timeline`);
+    const { page } = vm;
+    await expect(page.getByLabel("Requests shown")).toBeVisible();
+    await vm.run(`yes '${marker.trim()}' | head -c ${bytes} > /tmp/data`);
+    await vm.run(`dd if=/tmp/data of=/dev/vda bs=${bytes} seek=${block} conv=fsync,notrunc`);
+    const write = await moments(page, `op:write text:"sector ${sector},"`, `sector ${sector},`);
+    const flush = await moments(page, "op:flush", "flush");
+    for (const request of [write, flush]) {
+      expect([...request.keys()]).toEqual(WAY);
+      const times = [...request.values()];
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+    }
+    expect(flush.get("pop")).toBeGreaterThanOrEqual(write.get("used")!);
+    const expected = Buffer.from(marker.repeat(bytes).slice(0, bytes));
+    expect(Buffer.from(await stored(page, "traced", block * bytes, bytes))).toEqual(expected);
 
-  await page.reload();
-  await vm.prompt();
-  const read = `dd if=/dev/vda bs=${bytes} skip=${block} count=1 iflag=direct 2>/dev/null`;
-  expect(await vm.run(`${read} | head -n 1`)).toBe(marker.trim());
-  const back = await moments(page, `op:read text:"sector ${sector},"`, `sector ${sector},`);
-  expect([...back.keys()]).toEqual(WAY);
-  await expect(detailOf(page)).toContainText("there and back");
-  expect(vm.errors).toEqual([]);
-});
+    await page.reload();
+    await vm.prompt();
+    const read = `dd if=/dev/vda bs=${bytes} skip=${block} count=1 iflag=direct 2>/dev/null`;
+    expect(await vm.run(`${read} | head -n 1`)).toBe(marker.trim());
+    const back = await moments(page, `op:read text:"sector ${sector},"`, `sector ${sector},`);
+    expect([...back.keys()]).toEqual(WAY);
+    await expect(detailOf(page)).toContainText("there and back");
+    expect(vm.errors).toEqual([]);
+  });
+}
 
 test("says what is wrong with a filter", async ({ vm, site }) => {
   await vm.boot(`${site}?disk=none#inspect=timeline/dev%3Ablock%20size%3E3`);

@@ -1,11 +1,15 @@
 /** The chunks of one disk in an idb-keyval store: numbers are chunk indices, `META_KEY` describes. */
 import { get, getMany, promisifyRequest, set, type UseStore } from "idb-keyval";
+import type { VisitChunk } from "./guest-disk.ts";
 
 /** Where a disk's description is; a string, so it sorts after every chunk index. */
 const META_KEY = "meta";
 
-/** Raised when the meaning of stored records changes; older disks are then refused, not guessed at. */
-export const DISK_FORMAT = 1;
+/**
+ * How a disk is stored: as records beside its description, or in files of the origin's private file
+ * system. A new number when the meaning of either changes; others are refused, not guessed at.
+ */
+export const DiskFormat = { RECORDS: 1, FILES: 2 } as const;
 
 /** What a disk was made with; it must still hold when the disk is opened again. */
 export interface DiskMeta {
@@ -69,7 +73,7 @@ export class KeyvalChunkStore implements ChunkStore {
    * Shows all records as they are at one moment, the lowest first: whoever wants to change them waits
    * until the scan is over, which is when `visit` throws, too.
    */
-  scan(visit: (index: number, record: Uint8Array<ArrayBuffer>) => void): Promise<void> {
+  scan(visit: VisitChunk): Promise<void> {
     return this.#use("readonly", async (store) => {
       const keys = await promisifyRequest(store.getAllKeys());
       const indices = keys.filter((key) => typeof key === "number");

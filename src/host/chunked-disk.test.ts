@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { ReadTarget } from "./chunk-bytes.ts";
 import { type ChunkChanges, type ChunkStore, KeyvalChunkStore } from "./chunk-store.ts";
-import { type BaseImage, ChunkedDisk } from "./chunked-disk.ts";
+import { ChunkedDisk } from "./chunked-disk.ts";
+import type { BaseImage } from "./guest-disk.ts";
 import { openDurableStore } from "./idb-store.ts";
 
 const CHUNK = 4096;

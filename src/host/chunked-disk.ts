@@ -18,19 +18,7 @@ import {
 } from "./chunk-bytes.ts";
 import { ChunkLoads } from "./chunk-loads.ts";
 import type { ChunkStore } from "./chunk-store.ts";
-
-/** The read-only image under a disk, from which chunks that were never written come. */
-export interface BaseImage {
-  /** Length in bytes; the disk reads zeros past it. */
-  readonly size: number;
-  /** Changes when the image's contents change. */
-  readonly identity: string;
-  /** `length` bytes at `offset`, all inside the image. Rejects if they cannot be had. */
-  read(offset: number, length: number): Promise<Uint8Array>;
-}
-
-/** What could not be done: storing is tried again, reading when the guest does. */
-export type DiskFault = "read" | "store";
+import type { BaseImage, DiskFault, GuestDisk } from "./guest-disk.ts";
 
 export interface ChunkedDiskOptions {
   readonly store: ChunkStore;
@@ -72,7 +60,7 @@ interface Load {
 /** Stored where a base image must not shine through: an empty record reads as zeros. */
 const ZERO_MARK = new Uint8Array(0);
 
-export class ChunkedDisk {
+export class ChunkedDisk implements GuestDisk {
   readonly chunkSize: number;
   readonly #store: ChunkStore;
   readonly #base: BaseImage | undefined;

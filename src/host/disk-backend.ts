@@ -5,11 +5,11 @@ import {
   type BlockTarget,
   SECTOR_SIZE,
 } from "../virtio/devices/block-backend.ts";
-import type { ChunkedDisk } from "./chunked-disk.ts";
-import type { IndexedDbDisk } from "./indexeddb-disk.ts";
+import type { GuestDisk } from "./guest-disk.ts";
+import type { SealedDisk } from "./sealed-disk.ts";
 
 export interface DiskBackendOptions {
-  readonly storage: Pick<IndexedDbDisk, "disk" | "seal" | "sealed">;
+  readonly disk: GuestDisk & Partial<Pick<SealedDisk, "seal" | "sealed">>;
   /** Shown to the guest as the serial number. */
   readonly id: string;
   readonly readOnly: boolean;
@@ -20,16 +20,18 @@ export interface DiskBackendOptions {
 export class DiskBackend implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
-  readonly #disk: ChunkedDisk;
-  readonly #storage: DiskBackendOptions["storage"];
+  readonly seal?: SealedDisk["seal"];
+  readonly sealed?: SealedDisk["sealed"];
+  readonly #disk: GuestDisk;
   readonly #onActivity: (bytes: number) => void;
 
-  constructor({ storage, id, readOnly, onActivity }: DiskBackendOptions) {
+  constructor({ disk, id, readOnly, onActivity }: DiskBackendOptions) {
     this.readOnly = readOnly;
     this.id = id;
-    this.#disk = storage.disk;
-    this.#storage = storage;
+    this.#disk = disk;
     this.#onActivity = onActivity;
+    if (disk.seal) this.seal = () => disk.seal!();
+    if (disk.sealed) this.sealed = () => disk.sealed!();
   }
 
   get sectors(): number {
@@ -51,23 +53,15 @@ export class DiskBackend implements BlockBackend {
     return this.#disk.write(sector * SECTOR_SIZE, source);
   }
 
-  flush(): Promise<void> {
+  flush(): void | Promise<void> {
     return this.#disk.flush();
   }
 
-  seal(): Promise<string> {
-    return this.#storage.seal();
-  }
-
-  sealed(): Promise<string | undefined> {
-    return this.#storage.sealed();
-  }
-
-  discard(sector: number, count: number): Promise<void> {
+  discard(sector: number, count: number): void | Promise<void> {
     return this.#disk.discard(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 
-  writeZeroes(sector: number, count: number): Promise<void> {
+  writeZeroes(sector: number, count: number): void | Promise<void> {
     return this.#disk.writeZeroes(sector * SECTOR_SIZE, count * SECTOR_SIZE);
   }
 }

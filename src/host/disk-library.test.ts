@@ -1,18 +1,13 @@
-import { IDBFactory } from "fake-indexeddb";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BaseImage } from "./chunked-disk.ts";
-import { deleteDisk, exportDisk, importDisk, listDisks } from "./disk-library.ts";
-import { openDisk } from "./indexeddb-disk.ts";
-import { MemoryLocks } from "./testing/memory-locks.ts";
+import { deleteDisk, exportDisk, importDisk, type Library, listDisks } from "./disk-library.ts";
+import type { BaseImage } from "./guest-disk.ts";
+import { openDisk } from "./stored-disk.ts";
+import { memoryRoom, PLACES } from "./testing/memory-room.ts";
 
 const KIB = 1024;
 
-let room: { factory: IDBFactory; locks: MemoryLocks };
-
-beforeEach(() => {
-  room = { factory: new IDBFactory(), locks: new MemoryLocks() };
-});
+let room: Library;
 
 const open = (name: string, more: { size?: number; base?: BaseImage } = {}) =>
   openDisk({ name, ...room, onFault: () => {}, ...more });
@@ -34,7 +29,11 @@ async function packed(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
 /** Parts of data and of nothing, whose sizes have nothing to do with chunks: length and value. */
 const runs = fc.array(fc.tuple(fc.nat(70 * KIB), fc.constantFrom(0, 1, 255)), { maxLength: 6 });
 
-describe("the library of disks", () => {
+describe.each(PLACES)("the library of disks in %s", (place) => {
+  beforeEach(() => {
+    room = memoryRoom(place);
+  });
+
   it("lists the disks with their sizes, and which are in use", async () => {
     const work = await open("work", { size: 64 * KIB });
     await work.disk.write(0, [new Uint8Array(512).fill(1)]);
@@ -128,8 +127,8 @@ describe("the library of disks", () => {
 
   it("shows an import that died with its tab as what it is", async () => {
     const { KeyvalChunkStore } = await import("./chunk-store.ts");
-    const { openLocked } = await import("./indexeddb-disk.ts");
-    const { store, release } = await openLocked("torn", room.factory, room.locks);
+    const { openLocked } = await import("./stored-disk.ts");
+    const { store, release } = await openLocked("torn", room);
     const meta = { format: 1, size: 0, chunkSize: 32 * KIB, isPartial: true } as const;
     await new KeyvalChunkStore(store.use).writeMeta(meta);
     store.close();

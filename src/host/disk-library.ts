@@ -1,18 +1,24 @@
 /** The disks in this browser's storage: which there are, as files and from files, and away with them. */
 import { isZero } from "./chunk-bytes.ts";
-import { DISK_FORMAT, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
-import type { BaseImage } from "./chunked-disk.ts";
+import { type ChunkChanges, DiskFormat, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
+import { diskFileBytes, type OpenPrivateRoot, removeDiskFiles } from "./disk-files.ts";
 import { type Locks, lockDisk, lockedDisks } from "./disk-lock.ts";
+import type { BaseImage, GuestDisk, VisitChunk } from "./guest-disk.ts";
 import { openDurableStore } from "./idb-store.ts";
 import { ImageParts } from "./image-parts.ts";
+import { SlotDisk } from "./slot-disk.ts";
 import {
   CHUNK_BYTES,
   DATABASE_PREFIX,
   DiskError,
+  isKnown,
   MAX_DISK_BYTES,
+  makeFiles,
   openLocked,
+  openSlotDisk,
+  storeChunks,
   wholeSectors,
-} from "./indexeddb-disk.ts";
+} from "./stored-disk.ts";
 
 /** Disks that are listed: more than a person keeps, and each is opened to be looked at. */
 const LISTED_MAX = 200;
@@ -37,11 +43,14 @@ export interface StoredDisk {
   readonly problem?: string;
 }
 
-/** What a browser lends for its disks. */
-export interface DiskRoom {
+/** What a browser lends for its disks: see `DiskRoom` in `stored-disk.ts`. */
+export interface Library {
   readonly factory: IDBFactory;
   readonly locks: Locks;
+  readonly files?: OpenPrivateRoot | undefined;
 }
+
+type Commit = (changes: ChunkChanges) => Promise<void>;
 
 /** Long work: told in bytes how far it is, and ended by `signal`. */
 export interface Work {
@@ -50,7 +59,7 @@ export interface Work {
 }
 
 /** The disks by name. */
-export async function listDisks({ factory, locks }: DiskRoom): Promise<StoredDisk[]> {
+export async function listDisks({ factory, locks, files }: Library): Promise<StoredDisk[]> {
   const databases = await factory.databases();
   const names = databases.flatMap(({ name }) =>
     name?.startsWith(DATABASE_PREFIX) ? [name.slice(DATABASE_PREFIX.length)] : [],
@@ -58,7 +67,7 @@ export async function listDisks({ factory, locks }: DiskRoom): Promise<StoredDis
   const locked = await lockedDisks(locks);
   const disks: StoredDisk[] = [];
   for (const name of names.sort().slice(0, LISTED_MAX)) {
-    const disk = await look(name, factory);
+    const disk = await look(name, factory, files);
     if (disk !== undefined) disks.push({ ...disk, isLocked: locked.has(name) });
   }
   return disks;
@@ -68,13 +77,19 @@ export async function listDisks({ factory, locks }: DiskRoom): Promise<StoredDis
 async function look(
   name: string,
   factory: IDBFactory,
+  files: OpenPrivateRoot | undefined,
 ): Promise<Omit<StoredDisk, "isLocked"> | undefined> {
   try {
     const store = await openDurableStore(DATABASE_PREFIX + name, factory, "find");
     try {
       const chunks = new KeyvalChunkStore(store.use);
       const [meta, count] = await Promise.all([chunks.readMeta(), chunks.count()]);
-      return meta && { ...factsOf(meta), name, storedBytes: count * meta.chunkSize };
+      if (meta === undefined) return undefined;
+      const isFile = meta.format === DiskFormat.FILES && files !== undefined;
+      const chunkCount = isFile
+        ? Math.ceil((await diskFileBytes(files, name)) / meta.chunkSize)
+        : count;
+      return { ...factsOf(meta), name, storedBytes: chunkCount * meta.chunkSize };
     } finally {
       store.close();
     }
@@ -85,10 +100,9 @@ async function look(
 }
 
 function factsOf(meta: DiskMeta): Pick<StoredDisk, "sizeBytes" | "base" | "problem"> {
-  const problem =
-    meta.format !== DISK_FORMAT
-      ? "It was made by another version of tabvisor."
-      : meta.isPartial && "Its import was interrupted.";
+  const problem = !isKnown(meta)
+    ? "It was made by another version of tabvisor."
+    : meta.isPartial && "Its import was interrupted.";
   return {
     sizeBytes: meta.size,
     ...(meta.base !== undefined && { base: meta.base }),
@@ -98,34 +112,56 @@ function factsOf(meta: DiskMeta): Pick<StoredDisk, "sizeBytes" | "base" | "probl
 
 /**
  * The disk as a raw image, as it was stored at one moment. Ranges without data take no room in it.
- * `openBase` opens the image that the disk was made over. @throws DiskError
+ * `openBase` opens the image that the disk was made over; `inUse` is the disk if it is open here.
+ * @throws DiskError
  */
 export async function exportDisk(
   name: string,
-  { factory }: DiskRoom,
+  library: Library,
   openBase: (identity: string) => Promise<BaseImage>,
   { signal, onProgress }: Work,
+  inUse?: GuestDisk,
 ): Promise<Blob> {
-  const store = await openDurableStore(DATABASE_PREFIX + name, factory, "find");
+  const store = await openDurableStore(DATABASE_PREFIX + name, library.factory, "find");
   try {
     const chunks = new KeyvalChunkStore(store.use);
     const meta = await chunks.readMeta();
     if (meta === undefined) throw new DiskError("name", `There is no disk “${name}”.`);
-    if (meta.isPartial || meta.format !== DISK_FORMAT) {
+    if (meta.isPartial || !isKnown(meta)) {
       throw new DiskError("mismatch", `Disk “${name}” cannot be read.`);
     }
     const base = meta.base === undefined ? undefined : await openBase(meta.base);
     const image = new ImageParts(meta.size);
-    await chunks.scan((index, record) => {
+    const put: VisitChunk = (index, record) => {
       signal.throwIfAborted();
       const at = index * meta.chunkSize;
       image.put(at, record, Math.min(meta.chunkSize, meta.size - at));
       onProgress(at, meta.size);
-    });
+    };
+    if (meta.format === DiskFormat.RECORDS) await chunks.scan(put);
+    else if (inUse?.scan !== undefined) await inUse.scan(put);
+    else await scanFiles(name, meta, library, put);
     if (base !== undefined) await fill(image, base, { signal, onProgress });
     return image.blob();
   } finally {
     store.close();
+  }
+}
+
+/** Shows the chunks of a disk that is open nowhere, and stays so meanwhile. @throws DiskError */
+async function scanFiles(
+  name: string,
+  { size, chunkSize }: DiskMeta,
+  { locks, files }: Library,
+  visit: VisitChunk,
+): Promise<void> {
+  const release = await lockDisk(name, locks);
+  if (release === undefined) throw new DiskError("busy", `Disk “${name}” is in use.`);
+  try {
+    const disk = await openSlotDisk(name, files, { size, chunkSize });
+    await disk.scan(visit).finally(() => disk.close());
+  } finally {
+    release();
   }
 }
 
@@ -149,10 +185,11 @@ async function fill(image: ImageParts, base: BaseImage, work: Work): Promise<voi
 export async function importDisk(
   name: string,
   file: Blob,
-  { factory, locks }: DiskRoom,
+  library: Library,
   work: Work,
 ): Promise<void> {
-  const { release, store } = await openLocked(name, factory, locks);
+  const { release, store } = await openLocked(name, library);
+  let disk: SlotDisk | undefined;
   let isOurs = false;
   try {
     const chunks = new KeyvalChunkStore(store.use);
@@ -160,17 +197,24 @@ export async function importDisk(
       throw new DiskError("name", `There is a disk “${name}” already.`);
     }
     isOurs = true;
-    const meta = { format: DISK_FORMAT, size: 0, chunkSize: CHUNK_BYTES };
     await chunks.clear();
+    const files = await makeFiles(name, library.files);
+    disk = files && new SlotDisk({ files, size: MAX_DISK_BYTES, chunkSize: CHUNK_BYTES });
+    const format = disk === undefined ? DiskFormat.RECORDS : DiskFormat.FILES;
+    const meta = { format, size: 0, chunkSize: CHUNK_BYTES };
     await chunks.writeMeta({ ...meta, isPartial: true });
-    const size = await storeImage(chunks, await open(file, work), work.signal);
+    const commit: Commit = async (batch) =>
+      disk === undefined ? chunks.commit(batch) : storeChunks(disk, batch);
+    const size = await storeImage(commit, await open(file, work), work.signal);
     work.signal.throwIfAborted();
     if (size === 0) throw new DiskError("name", "The file is empty.");
+    await disk?.flush();
     await chunks.writeMeta({ ...meta, size: wholeSectors(size) });
     isOurs = false;
   } finally {
+    await disk?.close().catch(() => {});
     store.close();
-    if (isOurs) await remove(name, factory).catch(() => {});
+    if (isOurs) await remove(name, library).catch(() => {});
     release();
   }
 }
@@ -196,7 +240,7 @@ async function open(
 
 /** Gives the image's size in bytes. */
 async function storeImage(
-  chunks: KeyvalChunkStore,
+  commit: Commit,
   image: ReadableStream<Uint8Array<ArrayBuffer>>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -223,7 +267,7 @@ async function storeImage(
       chunk = new Uint8Array(CHUNK_BYTES);
     }
     if (batch.size * CHUNK_BYTES < IMPORT_BYTES) continue;
-    await chunks.commit(batch);
+    await commit(batch);
     batch = new Map();
   }
   // The last chunk is as long as the disk has left for it.
@@ -231,25 +275,27 @@ async function storeImage(
   chunk.fill(0, size % CHUNK_BYTES);
   const last = chunk.slice(0, rest);
   if (!isZero(last)) batch.set(Math.floor(size / CHUNK_BYTES), last);
-  if (batch.size > 0) await chunks.commit(batch);
+  if (batch.size > 0) await commit(batch);
   return size;
 }
 
 /** Deletes disk `name` for good. It must not be open, here or in another tab. @throws DiskError */
-export async function deleteDisk(name: string, { factory, locks }: DiskRoom): Promise<void> {
-  const release = await lockDisk(name, locks);
+export async function deleteDisk(name: string, library: Library): Promise<void> {
+  const release = await lockDisk(name, library.locks);
   if (release === undefined) throw new DiskError("busy", `Disk “${name}” is in use.`);
   try {
-    await remove(name, factory);
+    await remove(name, library);
   } finally {
     release();
   }
 }
 
-function remove(name: string, factory: IDBFactory): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** The description goes first: without it, nobody looks for the files. */
+async function remove(name: string, { factory, files }: Library): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
     const request = factory.deleteDatabase(DATABASE_PREFIX + name);
     request.onsuccess = () => resolve();
     request.onerror = () => reject(request.error);
   });
+  await removeDiskFiles(name, files);
 }

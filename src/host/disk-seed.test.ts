@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { DISK_FORMAT } from "./chunk-store.ts";
 import { parseSeed, SEED_BLOCK_BYTES, seedChunks } from "./disk-seed.ts";
 
 const CHUNK = 32 << 10;
-const meta = { format: DISK_FORMAT, size: 1 << 20, chunkSize: CHUNK };
+const meta = { size: 1 << 20, chunkSize: CHUNK };
 
 function seedFile(blocks: Record<number, number>): Uint8Array {
   const records = Object.entries(blocks).map(([number, byte]) => {

@@ -24,7 +24,10 @@ export function parseSeed(file: Uint8Array): DiskSeed {
 }
 
 /** The chunks of a new disk. Blocks beyond its end are left out. */
-export function seedChunks(seed: DiskSeed, { size, chunkSize }: DiskMeta): ChunkChanges {
+export function seedChunks(
+  seed: DiskSeed,
+  { size, chunkSize }: Pick<DiskMeta, "size" | "chunkSize">,
+): ChunkChanges {
   const chunks = new Map<number, Uint8Array<ArrayBuffer>>();
   for (const [block, bytes] of seed) {
     const at = block * SEED_BLOCK_BYTES;

@@ -1,5 +1,5 @@
 /** A read-only disk image on a web server, fetched piece by piece as the guest reads it. */
-import type { BaseImage } from "./chunked-disk.ts";
+import type { BaseImage } from "./guest-disk.ts";
 import { isGzip, unpacked } from "./unpack.ts";
 
 /** Bytes per request: enough that a sequential read is not ruled by the network's round trips. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_DISK_BYTES } from "../host/indexeddb-disk.ts";
+import { MAX_DISK_BYTES } from "../host/stored-disk.ts";
 import { MAX_RAM_BYTES, MIN_RAM_BYTES } from "../machine/machine-types.ts";
 import { WINDOW_BLOCK_BYTES } from "../memory/memory-window.ts";
 import { MEM_SECTION_BYTES } from "../virtio/devices/mem.ts";

@@ -50,6 +50,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
   const kernel = isEmbedded ? embedded("Image.gz", assets) : givenKernel;
   const initrd = givenInitrd ?? (isEmbedded ? embedded("initramfs.cpio.gz", assets) : undefined);
   const wanted = inField("disk", () => readDisk(query.get("disk"), page));
+  const store = inField("diskstore", () => readStore(query.get("diskstore")));
   const sizeMiB = inField("disksize", () => readDiskSize(query.get("disksize")));
   // A command line of one's own may want the disk as it is: blank.
   const isUsual = isEmbedded && wanted?.base === undefined && sizeMiB === undefined;
@@ -58,6 +59,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...wanted,
     ...(isSeeded && { seed: embedded("disk.seed.gz", assets) }),
     ...(sizeMiB !== undefined && { sizeMiB }),
+    ...(store && { store }),
   };
   const pmem = query.get("pmem")
     ? inField("pmem", () => readDisk(query.get("pmem"), page))
@@ -163,6 +165,16 @@ function readDiskSize(value: string | null): number | undefined {
   throw new ConfigError(
     `A disk cannot have ${value} MiB.`,
     `Give disksize between 1 and ${MAX_DISK_MIB} (MiB), for example ?disksize=4096.`,
+  );
+}
+
+/** Where a disk that does not exist yet is kept. */
+function readStore(value: string | null): DiskConfig["store"] {
+  if (value === "indexeddb") return value;
+  if (value === null || value === "" || value === "files") return undefined;
+  throw new ConfigError(
+    `A disk cannot be kept in “${value}”.`,
+    "Give diskstore=files or diskstore=indexeddb.",
   );
 }
 

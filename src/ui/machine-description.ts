@@ -52,6 +52,7 @@ export const GROUPS: readonly FieldGroup[] = [
     fields: [
       field("disk", "text", "Disk", "default", "a name, an image's address, or none"),
       field("disksize", "number", "Size of a new disk, MiB", "1024", "or as large as its image"),
+      field("diskstore", "text", "A new disk is kept in", "files", "or indexeddb, which is slower"),
     ],
   },
   {

@@ -1,6 +1,7 @@
 /** Fetches the files that a machine boots from, at once and with progress. */
-import type { BaseImage } from "../host/chunked-disk.ts";
+
 import { type DiskSeed, parseSeed } from "../host/disk-seed.ts";
+import type { BaseImage } from "../host/guest-disk.ts";
 import { type BaseImageError, blobBase, openHttpBase } from "../host/http-base.ts";
 import { loadImage } from "./images.ts";
 import type { BootConfig, ImageName, ImageSource } from "./protocol.ts";

@@ -1,7 +1,9 @@
 /** A machine's host on the browser that this Worker is in. */
 import type { CompiledRegion } from "../cpu/jit/compiler.ts";
 import { compilerFor, type StartCompiler } from "../cpu/jit/compiler-thread.ts";
+import type { OpenPrivateRoot } from "../host/disk-files.ts";
 import { fillRandom } from "../host/entropy.ts";
+import type { DirectoryHandle } from "../host/handles/file-system-access.ts";
 import { sleep } from "../host/sleep.ts";
 import type { Socket } from "../host/websocket-net.ts";
 import { Log } from "../machine/log.ts";
@@ -27,6 +29,14 @@ function defer(callback: () => void): void {
 function requestFrame(callback: () => void): void {
   if ("requestAnimationFrame" in globalThis) globalThis.requestAnimationFrame(callback);
   else setTimeout(callback, FRAME_MS);
+}
+
+/** Missing as the locks are, and where files cannot be written in place. */
+function privateRoot(): OpenPrivateRoot | undefined {
+  const storage = navigator.storage as StorageManager | undefined;
+  const canWrite = "createSyncAccessHandle" in (globalThis.FileSystemFileHandle?.prototype ?? {});
+  if (storage?.getDirectory === undefined || !canWrite) return undefined;
+  return async () => (await storage.getDirectory()) as unknown as DirectoryHandle;
 }
 
 const startCompiler: StartCompiler = (answered, failed) => {
@@ -58,6 +68,7 @@ export function createHost(
     indexedDB: globalThis.indexedDB as IDBFactory | undefined,
     // Missing, whatever the types say, where the page is not in a secure context.
     locks: navigator.locks as LockManager | undefined,
+    files: privateRoot(),
     connect: (url, protocols) => new WebSocket(url, protocols) as Socket,
     fillRandom,
     clock,

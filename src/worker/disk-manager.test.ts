@@ -1,38 +1,23 @@
-import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { openDisk } from "../host/indexeddb-disk.ts";
-import { MemoryLocks } from "../host/testing/memory-locks.ts";
+import type { Library } from "../host/disk-library.ts";
+import type { GuestDisk } from "../host/guest-disk.ts";
+import { openDisk } from "../host/stored-disk.ts";
+import { memoryRoom, PLACES } from "../host/testing/memory-room.ts";
 import { Log } from "../machine/log.ts";
 import { DiskManager } from "./disk-manager.ts";
 import type { DiskConfig } from "./protocol.ts";
 
 const KIB = 1024;
 
-let services: { indexedDB: IDBFactory; locks: MemoryLocks; log: Log; fetch: typeof fetch };
+let room: Library;
+let inUse: GuestDisk | undefined;
+let log: Log;
 let ours: DiskConfig[];
 let flush: () => Promise<void>;
 let manager: DiskManager;
 
-beforeEach(() => {
-  services = {
-    indexedDB: new IDBFactory(),
-    locks: new MemoryLocks(),
-    log: new Log({ wallClockMs: () => 0 }),
-    fetch: async () => new Response(new Uint8Array(4 * KIB).fill(3)),
-  };
-  ours = [];
-  flush = async () => {};
-  manager = new DiskManager(services, { disks: () => ours, flush: () => flush() });
-});
-
 const open = (name: string, size = 64 * KIB) =>
-  openDisk({
-    name,
-    size,
-    factory: services.indexedDB,
-    locks: services.locks,
-    onFault: () => {},
-  });
+  openDisk({ name, size, ...room, onFault: () => {} });
 
 /** Waits until a job has ended; gives its state and why it failed. */
 async function ended(id: number): Promise<string> {
@@ -41,11 +26,32 @@ async function ended(id: number): Promise<string> {
   return `${job().state} ${job().error ?? ""}`.trim();
 }
 
-describe("DiskManager", () => {
+describe.each(PLACES)("DiskManager of disks in %s", (place) => {
+  beforeEach(() => {
+    room = memoryRoom(place);
+    log = new Log({ wallClockMs: () => 0 });
+    ours = [];
+    inUse = undefined;
+    flush = async () => {};
+    const services = {
+      indexedDB: room.factory,
+      locks: room.locks,
+      files: room.files,
+      log,
+      fetch: async () => new Response(new Uint8Array(4 * KIB).fill(3)),
+    };
+    manager = new DiskManager(services, {
+      disks: () => ours,
+      open: () => inUse,
+      flush: () => flush(),
+    });
+  });
+
   it("exports what the machine has written, after it is stored", async () => {
     const { disk } = await open("work");
     ours = [{ name: "work" }];
-    flush = () => disk.flush();
+    inUse = disk;
+    flush = async () => disk.flush();
     await disk.write(100, [Uint8Array.of(1, 2, 3)]);
     expect(await manager.list()).toMatchObject([{ name: "work", isOurs: true, isLocked: true }]);
     const job = manager.export("work", false);
@@ -64,7 +70,7 @@ describe("DiskManager", () => {
     flush = () => Promise.reject(new Error("no room."));
     expect(await ended(manager.export("work", false))).toBe("failed no room");
     expect(await ended(manager.export("none", false))).toContain("failed");
-    expect(services.log.since(0).at(-1)).toMatchObject({ level: "warning", source: "host" });
+    expect(log.since(0).at(-1)).toMatchObject({ level: "warning", source: "host" });
   });
 
   it("imports what it has exported, packed", async () => {
@@ -92,8 +98,7 @@ describe("DiskManager", () => {
       const { close } = await openDisk({
         name,
         base: { size: 4 * KIB, identity, read },
-        factory: services.indexedDB,
-        locks: services.locks,
+        ...room,
         onFault: () => {},
       });
       await close();
@@ -112,8 +117,8 @@ describe("DiskManager", () => {
     const job = manager.import("half", new Blob([new Uint8Array(8 << 20).fill(1)]));
     manager.end(job);
     await vi.waitFor(async () => expect(await manager.list()).toEqual([]));
-    await vi.waitFor(() => expect(services.log.since(0)).toHaveLength(1));
-    expect(services.log.since(0)[0].text).toContain("cancelled");
+    await vi.waitFor(() => expect(log.since(0)).toHaveLength(1));
+    expect(log.since(0)[0].text).toContain("cancelled");
     expect(manager.jobs()).toEqual([]);
   });
 });

@@ -1,13 +1,14 @@
 /** Works on the disks in this browser's storage for the page, in jobs that tell how far they are. */
-import type { BaseImage } from "../host/chunked-disk.ts";
+
 import {
-  type DiskRoom,
   deleteDisk,
   exportDisk,
   importDisk,
+  type Library,
   listDisks,
   type Work,
 } from "../host/disk-library.ts";
+import type { BaseImage, GuestDisk } from "../host/guest-disk.ts";
 import { openBase } from "./boot-files.ts";
 import { textOf } from "./problems.ts";
 import type { DiskConfig, DiskJob, ImageSource, ListedDisk } from "./protocol.ts";
@@ -19,11 +20,12 @@ const JOBS_MAX = 16;
 /** What this Worker's machine uses. */
 export interface DisksInUse {
   disks(): readonly DiskConfig[];
+  open(name: string): GuestDisk | undefined;
   /** Resolves when all that the guest wrote is in the storage. */
   flush(): Promise<void>;
 }
 
-type DiskServices = Pick<Services, "indexedDB" | "locks" | "log" | "fetch">;
+type DiskServices = Pick<Services, "indexedDB" | "locks" | "files" | "log" | "fetch">;
 
 interface Running {
   job: DiskJob;
@@ -55,7 +57,8 @@ export class DiskManager {
       const disk = (await this.list()).find((listed) => listed.name === name);
       if (disk?.isOurs) await this.#inUse.flush();
       else if (disk?.isLocked) throw new Error(`disk “${name}” is in use by another tab`);
-      const image = await exportDisk(name, room, (base) => this.#openBase(name, base), work);
+      const openBase = (base: string) => this.#openBase(name, base);
+      const image = await exportDisk(name, room, openBase, work, this.#inUse.open(name));
       return isPacked ? pack(image, work) : image;
     });
   }
@@ -88,9 +91,9 @@ export class DiskManager {
     this.#jobs.delete(id);
   }
 
-  #room(): DiskRoom {
-    const { indexedDB, locks } = this.#services;
-    if (indexedDB !== undefined && locks !== undefined) return { factory: indexedDB, locks };
+  #room(): Library {
+    const { indexedDB, locks, files } = this.#services;
+    if (indexedDB !== undefined && locks !== undefined) return { factory: indexedDB, locks, files };
     throw new Error("this browser offers no storage to this page");
   }
 

@@ -1,7 +1,8 @@
 /** One machine with its devices and what is behind them, kept running. */
 import { DiskBackend } from "../host/disk-backend.ts";
-import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
+import type { GuestDisk } from "../host/guest-disk.ts";
 import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
+import type { OpenedDisk } from "../host/stored-disk.ts";
 import type { Subject } from "../inspect/subject.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
@@ -57,7 +58,7 @@ export class Guest {
   readonly #disks = new Map<string, BlockSwitch>();
   readonly #wires = new Map<string, NetWire>();
   #crypto: CryptoDevice | undefined;
-  #disk: IndexedDbDisk | undefined;
+  #disk: OpenedDisk | undefined;
   #block: BlockDevice | undefined;
   #net: NetworkCard | undefined;
   readonly #gdbRelay: MachineGdbRelay | undefined;
@@ -68,7 +69,7 @@ export class Guest {
     services: Services,
     shared: HostTree,
     events: GuestEvents,
-    pmem?: IndexedDbDisk,
+    pmem?: OpenedDisk,
   ) {
     this.#shared = shared;
     this.#services = services;
@@ -128,7 +129,7 @@ export class Guest {
    */
   async boot(
     files: BootFiles,
-    disk: IndexedDbDisk | undefined,
+    disk: OpenedDisk | undefined,
     saved: MachineFile | undefined,
   ): Promise<void> {
     this.#attach(disk);
@@ -164,7 +165,7 @@ export class Guest {
     }
   }
 
-  #attach(disk: IndexedDbDisk | undefined): void {
+  #attach(disk: OpenedDisk | undefined): void {
     this.#disk = disk;
     this.#machine.attach(this.#screen);
     if (disk !== undefined) this.#attachDisk(disk);
@@ -196,6 +197,11 @@ export class Guest {
   /** Changes how much memory the guest is to have. */
   resizeMemory(memory: { balloonMiB: number; pluggedMiB: number }): void {
     this.#memory.resize(memory);
+  }
+
+  /** What it has as disk `name` of this browser's storage. */
+  diskOf(name: string): GuestDisk | undefined {
+    return [this.#disk, this.#memory.image].find((disk) => disk?.name === name)?.disk;
   }
 
   /** Resolves when all that the guest wrote is durable. Rejects if the browser would not store it. */
@@ -249,10 +255,10 @@ export class Guest {
     return result;
   }
 
-  #attachDisk(storage: IndexedDbDisk): void {
+  #attachDisk({ disk, name }: OpenedDisk): void {
     const backend = new DiskBackend({
-      storage,
-      id: storage.name,
+      disk,
+      id: name,
       readOnly: this.#config.disk?.readOnly ?? false,
       onActivity: (bytes) => this.#meter.count("disk", bytes),
     });

@@ -41,6 +41,7 @@ class Trial {
       },
       indexedDB: this.factory,
       locks: this.locks,
+      files: undefined,
       connect: () => {
         throw new SyntaxError("no network in this test");
       },

@@ -1,8 +1,8 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
-import type { DiskFault } from "../host/chunked-disk.ts";
 import type { DiskSeed } from "../host/disk-seed.ts";
-import { DiskError, eraseDisk, type IndexedDbDisk, openDisk } from "../host/indexeddb-disk.ts";
+import type { DiskFault } from "../host/guest-disk.ts";
 import { SharedFiles } from "../host/shared-files.ts";
+import { type DiskRoom, eraseDisk, type OpenedDisk, openDisk } from "../host/stored-disk.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { type BootFiles, fetchBootFiles, loadSeed, openBase, reporter } from "./boot-files.ts";
 import type { DisksInUse } from "./disk-manager.ts";
@@ -167,8 +167,14 @@ export class MachineHost {
       if (this.#guest === undefined) return [];
       return [this.#config?.disk, this.#config?.pmem].filter((disk) => disk !== undefined);
     },
+    open: (name) => this.#guest?.diskOf(name),
     flush: async () => this.#guest?.flush(),
   };
+
+  get #room(): DiskRoom {
+    const { indexedDB, locks, files } = this.#services;
+    return { factory: indexedDB, locks, files };
+  }
 
   #queue(work: () => Promise<unknown>): void {
     this.#work = this.#work.then(work).then(
@@ -285,28 +291,22 @@ export class MachineHost {
   }
 
   /** `usual` is the size of a disk that does not exist yet, and of which nothing else is said. */
-  async #openDisk(
-    disk: DiskConfig | undefined,
-    usual?: number,
-  ): Promise<IndexedDbDisk | undefined> {
+  async #openDisk(disk: DiskConfig | undefined, usual?: number): Promise<OpenedDisk | undefined> {
     if (disk === undefined) return undefined;
     const troubled = (error: unknown) => this.#baseTroubled(error);
     const base = disk.base && (await openBase(disk.base, this.#services, troubled));
     const unsaid = base === undefined ? usual : undefined;
     const size = disk.sizeMiB === undefined ? unsaid : disk.sizeMiB * MIB;
-    const opened = await openDisk({
+    return openDisk({
       name: disk.name,
-      factory: this.#services.indexedDB,
-      locks: this.#services.locks,
+      ...this.#room,
+      ...(disk.store === "indexeddb" && { files: undefined }),
+      keepsSeal: !this.#breaksSeal && disk.readOnly !== true,
       onFault: (error, what) => this.#storageFailed(error, what),
       ...(base && { base }),
       ...(size !== undefined && { size }),
       ...(disk.seed && { seed: () => this.#loadSeed(disk.seed) }),
     });
-    const isFree = this.#breaksSeal || disk.readOnly === true;
-    if (isFree || (await opened.sealed()) === undefined) return opened;
-    await opened.close();
-    throw new DiskError("sealed", `A saved machine needs disk “${disk.name}” as it is.`);
   }
 
   /** A disk without its seed is blank, and the guest formats it. */
@@ -371,7 +371,7 @@ export class MachineHost {
     this.#guest = undefined;
     // What could not be stored is erased anyway.
     await guest?.dispose().catch(() => {});
-    await eraseDisk(config.disk.name, this.#services.indexedDB, this.#services.locks);
+    await eraseDisk(config.disk.name, this.#room);
     await this.#start(config);
   }
 

@@ -1,6 +1,6 @@
 /** The guest's devices that are about its memory, and what they say of it. */
 import { DiskBackend } from "../host/disk-backend.ts";
-import type { IndexedDbDisk } from "../host/indexeddb-disk.ts";
+import type { OpenedDisk } from "../host/stored-disk.ts";
 import { MemoryDevices } from "../machine/memory-devices.ts";
 import type { MemoryConfig, MemoryStats } from "./protocol.ts";
 
@@ -11,7 +11,8 @@ const ASK_EVERY = 10;
 const ASK_EVERY_IDLE = 50;
 
 export class PageMemoryDevices extends MemoryDevices {
-  readonly #image: IndexedDbDisk | undefined;
+  /** The disk that is memory of the guest. */
+  readonly image: OpenedDisk | undefined;
   #measured = 0;
 
   /**
@@ -20,11 +21,11 @@ export class PageMemoryDevices extends MemoryDevices {
    */
   constructor(
     config: MemoryConfig,
-    image: IndexedDbDisk | undefined,
+    image: OpenedDisk | undefined,
     onActivity: (bytes: number) => void,
   ) {
     super(config, image === undefined ? [] : [backendOf(image, onActivity)]);
-    this.#image = image;
+    this.image = image;
   }
 
   /** Stores what the guest has written. Rejects if that is not possible. */
@@ -32,7 +33,7 @@ export class PageMemoryDevices extends MemoryDevices {
     try {
       await this.flush();
     } finally {
-      await this.#image?.close();
+      await this.image?.close();
     }
   }
 
@@ -61,6 +62,6 @@ export class PageMemoryDevices extends MemoryDevices {
   }
 }
 
-function backendOf(storage: IndexedDbDisk, onActivity: (bytes: number) => void): DiskBackend {
-  return new DiskBackend({ storage, id: storage.name, readOnly: false, onActivity });
+function backendOf({ disk, name }: OpenedDisk, onActivity: (bytes: number) => void): DiskBackend {
+  return new DiskBackend({ disk, id: name, readOnly: false, onActivity });
 }

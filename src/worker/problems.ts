@@ -1,7 +1,7 @@
 /** Turns what can go wrong into sentences for the person at the page. */
-import type { DiskFault } from "../host/chunked-disk.ts";
+import type { DiskFault } from "../host/guest-disk.ts";
 import { BaseImageError } from "../host/http-base.ts";
-import { DiskError, type DiskProblem } from "../host/indexeddb-disk.ts";
+import { DiskError, type DiskProblem } from "../host/stored-disk.ts";
 import { LoadError } from "../machine/load-error.ts";
 import type { Problem } from "./protocol.ts";
 

@@ -21,6 +21,8 @@ export interface DiskConfig {
   readonly seed?: ImageSource;
   /** Capacity of a disk that does not exist yet; default: its base's, or the usual one. */
   readonly sizeMiB?: number;
+  /** Where a disk that does not exist yet is kept; else in files where the browser has such. */
+  readonly store?: "indexeddb";
   readonly readOnly?: boolean;
 }
 

@@ -35,6 +35,7 @@ function open(config: BootConfig, locks = new MemoryLocks()) {
     fetch: async () => new Response(new Uint8Array(KERNEL)),
     indexedDB: factory,
     locks,
+    files: undefined,
     connect: () => {
       throw new SyntaxError("no network in this test");
     },

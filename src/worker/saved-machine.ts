@@ -106,6 +106,7 @@ const isDisk = isRecord({ name: isText }, {
   seed: isSource,
   sizeMiB: isNumber,
   readOnly: isSwitch,
+  store: (value) => value === "indexeddb",
 } satisfies Checks<Exclude<keyof DiskConfig, "name">>);
 
 const isConfig = isRecord({ append: isText, ramMiB: isNumber }, {

@@ -1,4 +1,5 @@
 /** What a machine's host uses of the browser; tests under Node give their own. */
+import type { OpenPrivateRoot } from "../host/disk-files.ts";
 import type { Locks } from "../host/disk-lock.ts";
 import type { Connect } from "../host/websocket-net.ts";
 import type { Clock } from "../machine/clock.ts";
@@ -16,6 +17,7 @@ export interface Services extends RunLoopHost {
   /** Absent where the browser offers none. */
   readonly indexedDB: IDBFactory | undefined;
   readonly locks: Locks | undefined;
+  readonly files: OpenPrivateRoot | undefined;
   readonly connect: Connect;
   readonly fillRandom: (into: Uint8Array) => void;
   readonly clock: Clock;

@@ -176,7 +176,8 @@ function checkName(name: string): void {
     throw new TypeError("Name is not allowed");
 }
 
-function resized(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+function resized(bytes: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBuffer> {
+  if (bytes.length === size) return bytes;
   const next = new Uint8Array(size);
   next.set(bytes.subarray(0, size));
   return next;

@@ -1,25 +1,23 @@
-import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BaseImage } from "./chunked-disk.ts";
+import { ChunkedDisk } from "./chunked-disk.ts";
+import { openDiskFiles, removeDiskFiles } from "./disk-files.ts";
+import { type Library, listDisks } from "./disk-library.ts";
+import type { BaseImage, GuestDisk } from "./guest-disk.ts";
+import { SlotDisk } from "./slot-disk.ts";
 import {
   DEFAULT_DISK_BYTES,
   eraseDisk,
-  type IndexedDbDisk,
   MAX_DISK_BYTES,
+  type OpenDiskOptions,
+  type OpenedDisk,
   openDisk,
-} from "./indexeddb-disk.ts";
-import { MemoryLocks } from "./testing/memory-locks.ts";
+} from "./stored-disk.ts";
+import { memoryRoom, PLACES } from "./testing/memory-room.ts";
 
-let factory: IDBFactory;
-let locks: MemoryLocks;
+let room: Library;
 
-beforeEach(() => {
-  factory = new IDBFactory();
-  locks = new MemoryLocks();
-});
-
-const open = (more: { name?: string; base?: BaseImage; size?: number } = {}) =>
-  openDisk({ name: "default", factory, locks, onFault: () => {}, ...more });
+const open = (more: Partial<OpenDiskOptions> = {}) =>
+  openDisk({ name: "default", ...room, onFault: () => {}, ...more });
 
 const base = (identity: string): BaseImage => ({
   size: 1000,
@@ -27,7 +25,11 @@ const base = (identity: string): BaseImage => ({
   read: async (_offset, length) => new Uint8Array(length).fill(7),
 });
 
-describe("openDisk", () => {
+describe.each(PLACES)("openDisk in %s", (place) => {
+  beforeEach(() => {
+    room = memoryRoom(place);
+  });
+
   it("makes a sparse disk and finds it again as it was", async () => {
     const first = await open();
     expect(first.disk.size).toBe(DEFAULT_DISK_BYTES);
@@ -73,7 +75,7 @@ describe("openDisk", () => {
   });
 
   it("says what is wrong without IndexedDB, without locks and with a bad name", async () => {
-    const options = { name: "default", factory, locks, onFault: () => {} };
+    const options = { name: "default", ...room, onFault: () => {} };
     const unavailable = { problem: "unavailable" };
     await expect(openDisk({ ...options, factory: undefined })).rejects.toMatchObject(unavailable);
     await expect(openDisk({ ...options, locks: undefined })).rejects.toMatchObject(unavailable);
@@ -81,7 +83,7 @@ describe("openDisk", () => {
   });
 
   it("grows for good, also a disk whose last chunk is not whole", async () => {
-    const read = async ({ disk }: IndexedDbDisk, offset: number, length: number) => {
+    const read = async ({ disk }: OpenedDisk, offset: number, length: number) => {
       const bytes = new Uint8Array(length).fill(0xaa);
       await disk.read(offset, {
         length,
@@ -135,27 +137,27 @@ describe("openDisk", () => {
   it("has a seal that lasts until the first write or change of its size", async () => {
     const first = await open({ size: 65_536 });
     await first.disk.write(0, [new Uint8Array([1])]);
-    const seal = await first.seal();
+    const seal = await first.disk.seal();
     expect(first.disk.dirtyBytes).toBe(0);
-    expect(await first.seal()).toBe(seal);
+    expect(await first.disk.seal()).toBe(seal);
     await first.close();
     const second = await open();
-    expect(await second.sealed()).toBe(seal);
+    expect(await second.disk.sealed()).toBe(seal);
     await second.disk.write(0, [new Uint8Array([1])]);
     await second.disk.flush();
-    expect(await second.sealed()).toBeUndefined();
-    const other = await second.seal();
+    expect(await second.disk.sealed()).toBeUndefined();
+    const other = await second.disk.seal();
     expect(other).not.toBe(seal);
     await second.grow(131_072);
     await second.close();
     const third = await open();
-    expect(await third.sealed()).toBeUndefined();
+    expect(await third.disk.sealed()).toBeUndefined();
     expect(third.disk.size).toBe(131_072);
-    await third.seal();
+    await third.disk.seal();
     await third.disk.write(0, [new Uint8Array([2])]);
     // Not flushed: closing stores it.
     await third.close();
-    expect(await (await open()).sealed()).toBeUndefined();
+    expect(await (await open()).disk.sealed()).toBeUndefined();
   });
 
   it("neither shrinks nor grows beyond all bounds nor by half a sector", async () => {
@@ -170,9 +172,9 @@ describe("openDisk", () => {
   it("erases a disk that is not open", async () => {
     const first = await open();
     await first.disk.write(0, [new Uint8Array([1])]);
-    await expect(eraseDisk("default", factory, locks)).rejects.toMatchObject({ problem: "busy" });
+    await expect(eraseDisk("default", room)).rejects.toMatchObject({ problem: "busy" });
     await first.close();
-    await eraseDisk("default", factory, locks);
+    await eraseDisk("default", room);
     const second = await open({ size: 4096 });
     expect(second.disk.size).toBe(4096);
     expect(second.disk.storedBytes).toBe(0);
@@ -182,5 +184,86 @@ describe("openDisk", () => {
     const first = await open();
     setTimeout(() => void first.close(), 50);
     await open();
+  });
+});
+
+describe("openDisk where there are private files", () => {
+  const write = async (more: Partial<OpenDiskOptions> = {}) => {
+    const { disk, close } = await openDisk({ name: "a", ...room, onFault: () => {}, ...more });
+    await disk.write(0, [Uint8Array.of(7)]);
+    await close();
+  };
+
+  beforeEach(() => {
+    room = memoryRoom("files");
+  });
+
+  it("breaks the seal before the first change gets to the files", async () => {
+    const first = await open({ size: 65_536 });
+    expect(first.disk.stored).toBeInstanceOf(SlotDisk);
+    await first.disk.write(0, [new Uint8Array([1])]);
+    const seal = await first.disk.seal();
+    await first.close();
+    const changes = [
+      (disk: GuestDisk) => disk.write(0, [new Uint8Array([2])]),
+      (disk: GuestDisk) => disk.writeZeroes(0, 32_768),
+      (disk: GuestDisk) => disk.discard(0, 32_768),
+    ];
+    await expect(open({ keepsSeal: true })).rejects.toMatchObject({ problem: "sealed" });
+    let known = seal;
+    for (const change of changes) {
+      const next = await open();
+      expect(await next.disk.sealed()).toBe(known);
+      const before = next.disk.dirtyBytes;
+      const both = [change(next.disk), change(next.disk)];
+      // The files are as they were until the seal is gone for good.
+      expect([next.disk.dirtyBytes, await next.disk.sealed()]).toEqual([before, known]);
+      await Promise.all(both);
+      expect(await next.disk.sealed()).toBeUndefined();
+      known = await next.disk.seal();
+      await next.close();
+    }
+  });
+
+  it("keeps a disk in IndexedDB that was made there", async () => {
+    await write({ files: undefined });
+    expect((await open({ name: "a" })).disk.stored).toBeInstanceOf(ChunkedDisk);
+    expect((await open({ name: "b" })).disk.stored).toBeInstanceOf(SlotDisk);
+  });
+
+  it("falls back to IndexedDB where a browser refuses them", async () => {
+    const files = () => Promise.reject(new DOMException("not in this window", "SecurityError"));
+    await write({ files });
+    expect((await open({ name: "a" })).disk.stored).toBeInstanceOf(ChunkedDisk);
+  });
+
+  it("never takes a disk for empty whose files are gone or cannot be had", async () => {
+    await write();
+    const bare = { name: "a", ...room, onFault: () => {} };
+    await expect(openDisk({ ...bare, files: undefined })).rejects.toThrow("no files");
+    const files = () => Promise.reject(new DOMException("not now", "SecurityError"));
+    await expect(openDisk({ ...bare, files })).rejects.toMatchObject({ problem: "unavailable" });
+    await removeDiskFiles("a", room.files);
+    await expect(openDisk(bare)).rejects.toThrow("has deleted the data");
+    await eraseDisk("a", room);
+    await write();
+  });
+
+  it("says that a disk is damaged", async () => {
+    await write();
+    const { data, index } = await openDiskFiles(room.files!, "a", "find");
+    index.write(Uint8Array.of(99), { at: 0 });
+    for (const file of [data, index]) file.close();
+    await expect(open({ name: "a" })).rejects.toThrow("is damaged: the data of chunk 0 is missing");
+  });
+
+  it("waits for files that the browser has not closed yet", async () => {
+    const { data, index } = await openDiskFiles(room.files!, "a", "make");
+    setTimeout(() => {
+      for (const file of [data, index]) file.close();
+    }, 60);
+    await write();
+    await write();
+    expect((await listDisks(room)).map(({ name }) => name)).toEqual(["a"]);
   });
 });
