@@ -74,6 +74,8 @@ test("is fetched from an address, by a machine of its description", async ({ vm,
 
 test("says why a machine cannot be saved, which goes on", async ({ vm, site }) => {
   await vm.boot(`${site}?disk=none`);
+  // It is mounted while the shell starts.
+  await vm.run("while ! grep -q /mnt/files /proc/mounts; do sleep 0.1; done");
   await vm.run("echo hello > /mnt/files/note; exec 4< /mnt/files/note");
   await vm.button("Save machine").click();
   await expect(vm.page.locator(".message")).toContainText("fs0 has files open in the guest");
