@@ -5,12 +5,13 @@ const CTRL_A = 1;
 /** About the guest's memory. */
 export type MemoryCommand = "memory" | "plug" | "unplug";
 
-export type EscapeCommand = "quit" | "help" | MemoryCommand;
+export type EscapeCommand = "quit" | "help" | "save" | MemoryCommand;
 
 const COMMANDS: { readonly [key: string]: EscapeCommand } = {
   x: "quit",
   h: "help",
   "?": "help",
+  s: "save",
   m: "memory",
   "+": "plug",
   "-": "unplug",
@@ -18,6 +19,7 @@ const COMMANDS: { readonly [key: string]: EscapeCommand } = {
 
 export const ESCAPE_HELP = `
 Ctrl-A X       end the machine
+Ctrl-A S       save the machine and end it (see --save)
 Ctrl-A M       what the guest's memory is used for
 Ctrl-A + or -  plug or unplug 128 MiB of memory (see --hotplug-memory)
 Ctrl-A H       this help

@@ -86,6 +86,27 @@ it("says what to do about a file that is not there", async () => {
   await expect(FileDisk.open(join(folder, "none"), false)).rejects.toThrow(LoadError);
 });
 
+it("has a seal that the first write breaks, and opening does not", async () => {
+  const path = join(folder, "sealed");
+  await writeFile(path, new Uint8Array(4096));
+  const first = await FileDisk.open(path, false);
+  const seal = await first.seal();
+  expect(await first.sealed()).toBe(seal);
+  await first.read(0, target(512));
+  await first.close();
+  const second = await FileDisk.open(path, true);
+  expect(await second.sealed()).toBe(seal);
+  // Nobody writes to this one, and so it need not be marked.
+  expect(await second.seal()).toBe(seal);
+  await second.close();
+  const third = await FileDisk.open(path, false);
+  await third.write(0, [new Uint8Array(512)]);
+  expect(await third.sealed()).not.toBe(seal);
+  const again = await third.seal();
+  expect(await third.seal()).not.toBe(again);
+  await third.close();
+});
+
 describe("a file that fails", () => {
   const full = () =>
     Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });

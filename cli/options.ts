@@ -54,6 +54,8 @@ Runs a virtual machine in the terminal. Without a kernel or firmware: the embedd
   --share-9p TAG=DIR  the same by 9P2000.L, for guests without virtio-fs; both may be repeated
   --share-dax MIB     the guest can map files of each --share, in so much memory above RAM
                       (mount -t virtiofs -o dax TAG DIR)
+  --save FILE         Ctrl-A S, or the signal SIGUSR2, saves the machine there and ends it
+  --restore FILE      goes on where a machine was saved, with the same devices and unchanged disks
   --timeout SECONDS   give up after that time, with exit code 124
   --no-reboot         end when the guest restarts itself
   --stats             say at the end how long and how fast it ran
@@ -104,6 +106,10 @@ export interface RunOptions extends MemoryOptions {
   /** Port of 127.0.0.1 for GDB; 0 for a free one. */
   readonly gdbPort?: number;
   readonly gdbWaits: boolean;
+  /** Where the machine is saved when somebody asks for it. */
+  readonly save?: string;
+  /** A saved machine to go on with, instead of booting. */
+  readonly restore?: string;
   readonly timeoutSeconds?: number;
   readonly noReboot: boolean;
   readonly stats: boolean;
@@ -134,6 +140,8 @@ const OPTIONS = {
   "share-dax": { type: "string" },
   gdb: { type: "string" },
   "gdb-wait": { type: "boolean" },
+  save: { type: "string" },
+  restore: { type: "string" },
   timeout: { type: "string" },
   "no-reboot": { type: "boolean" },
   stats: { type: "boolean" },
@@ -144,11 +152,11 @@ const OPTIONS = {
 export function parseRunOptions(argv: readonly string[]): RunOptions | "help" {
   const { values, positionals } = parse(argv);
   if (values.help === true) return "help";
-  const { initrd, append, firmware, dtb, net, sound } = values;
+  const { initrd, append, firmware, dtb, net, sound, save, restore } = values;
   const kernels = [...positionals, ...(values.kernel === undefined ? [] : [values.kernel])];
   if (kernels.length > 1) throw new UsageError(`more than one kernel: ${kernels.join(", ")}`);
   return {
-    ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net, sound }),
+    ...defined({ kernel: kernels[0], initrd, append, firmware, dtb, net, sound, save, restore }),
     ...read("ramMiB", values.ram, parseRam),
     ...read("balloonMiB", values.balloon, (text) => parseMib("--balloon", text)),
     ...read("hotplug", values["hotplug-memory"], parseHotplug),

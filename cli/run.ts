@@ -25,6 +25,7 @@ import { MediaDevices } from "./media-devices.ts";
 import { FileMemoryDevices } from "./memory-devices.ts";
 import { connectNetwork } from "./network.ts";
 import type { RunOptions, ShareOption } from "./options.ts";
+import { openMachine, saveMachine } from "./saved-machine.ts";
 import { DirectoryTree } from "./share/directory-tree.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -36,6 +37,9 @@ const EXIT_FAILURE = 1;
 const PANIC_GRACE_MS = 1000;
 
 const LAST_WORDS_MS = 500;
+
+/** Node itself answers to SIGUSR1. */
+const SAVE_SIGNAL = "SIGUSR2";
 
 export interface RunStreams {
   readonly stdin: NodeJS.ReadStream;
@@ -129,6 +133,7 @@ class Session {
       // Before the guest has spoken it is not known which console it listens to.
       onInput: (bytes) => (this.#hasSpoken ? this.#machine.consoles.input(bytes) : 0),
       onQuit: () => this.#finish(0),
+      onSave: () => void this.#save(),
       onCommand: (command) => void this.#memory.obey(command).then((text) => this.#say(text)),
       onDrain: () => this.#resume(),
       onResize: (columns, rows) => this.#console.resize(columns, rows),
@@ -162,7 +167,7 @@ class Session {
     await this.#memory.load(this.#machine);
     this.#attach(disks);
     await this.#serveGdb();
-    this.#machine.boot(request);
+    await this.#start(request);
     return new Promise((resolve) => {
       this.#finish = resolve;
       this.#limitTime(this.#options.timeoutSeconds);
@@ -171,8 +176,42 @@ class Session {
         resolve(EXIT_FAILURE);
       });
       this.#terminal.open();
+      this.#awaitSignal();
       this.#loop.start();
     });
+  }
+
+  async #start(request: BootRequest): Promise<void> {
+    const { restore } = this.#options;
+    if (restore === undefined) {
+      this.#machine.boot(request);
+      return;
+    }
+    await this.#machine.restore(await openMachine(restore), request);
+    // Its console is known, and may have nothing to say.
+    this.#hasSpoken = true;
+  }
+
+  #awaitSignal(): void {
+    if (this.#options.save === undefined) return;
+    const save = (): void => void this.#save();
+    process.on(SAVE_SIGNAL, save);
+    this.#closers.push(() => process.off(SAVE_SIGNAL, save));
+  }
+
+  async #save(): Promise<void> {
+    const { save: path } = this.#options;
+    if (path === undefined) {
+      this.#say("there is no file to save the machine in: give --save FILE");
+      return;
+    }
+    try {
+      await saveMachine(this.#machine, path);
+      this.#say(`the machine is in ${path}`);
+      this.#finish(0);
+    } catch (error) {
+      this.#say((error as Error).message);
+    }
   }
 
   close(): void {

@@ -8,7 +8,8 @@ export interface TerminalOptions {
   /** Takes bytes for the guest; returns how many of them, from the first, it took. */
   readonly onInput: (bytes: Uint8Array) => number;
   readonly onQuit: () => void;
-  /** A key of the monitor, other than for ending it and for help. */
+  readonly onSave: () => void;
+  /** A key of the monitor that is about memory. */
   readonly onCommand: (command: MemoryCommand) => void;
   /** Output is welcome again after `write` had returned false. */
   readonly onDrain: () => void;
@@ -34,6 +35,7 @@ export class Terminal {
     this.#options = options;
     this.#escapes = new EscapeFilter((command) => {
       if (command === "quit") options.onQuit();
+      else if (command === "save") options.onSave();
       else if (command === "help") options.stdout.write(ESCAPE_HELP);
       else options.onCommand(command);
     });

@@ -33,3 +33,26 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes: ArrayBufferView, options?: { stream?: boolean }): string;
 }
+
+/** What comes out of a codec, and what goes in. */
+interface CodecReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
+  cancel(reason?: unknown): Promise<void>;
+}
+interface CodecWriter {
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(): Promise<void>;
+  abort(reason?: unknown): Promise<void>;
+}
+
+declare class CompressionStream {
+  constructor(format: "gzip");
+  readonly readable: { getReader(): CodecReader };
+  readonly writable: { getWriter(): CodecWriter };
+}
+
+declare class DecompressionStream {
+  constructor(format: "gzip");
+  readonly readable: { getReader(): CodecReader };
+  readonly writable: { getWriter(): CodecWriter };
+}

@@ -1,5 +1,6 @@
 /** What the machine, the SBI and the inspector may ask of a hart. `hart.ts` implements it. */
 import type { DebugPoints } from "./debug-points.ts";
+import type { HartState } from "./hart-state.ts";
 import type { TranslatorStats } from "./jit/translator-stats.ts";
 import type { TlbStats } from "./tlb-stats.ts";
 
@@ -40,6 +41,10 @@ export interface HartStart {
 export interface HartPort {
   readonly id: number;
   reset(start: HartStart): void;
+  /** Its state between two runs, for `load` of a hart of the same kind. */
+  save(): HartState;
+  /** @throws RangeError for a state that no hart can have */
+  load(state: HartState): void;
   /** Runs until the budget of instructions is used or something else ends the slice. */
   run(maxInstructions: number): RunExit;
   /** Makes a `run` that is under way return "stop" before its next instruction. */

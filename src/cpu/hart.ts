@@ -12,6 +12,7 @@ import {
   type PrivilegeMode,
   type RunExit,
 } from "./hart-port.ts";
+import { type HartState, loadHart, saveHart } from "./hart-state.ts";
 import { buildInterpreter, ExitCode } from "./interpreter.ts";
 import type { RegionCompiler } from "./jit/compiler.ts";
 import type { CodeSpace } from "./jit/region-store.ts";
@@ -33,7 +34,7 @@ import {
   X_BASE,
 } from "./layout.ts";
 import { PmpRegisters } from "./pmp.ts";
-import { Menvcfg, Mode, Mstatus } from "./state.ts";
+import { Menvcfg, Mode, Mstatus, modeOf } from "./state.ts";
 import { type TlbStats, tlbStats } from "./tlb-stats.ts";
 
 export { HART_MEMORY_BYTES };
@@ -156,6 +157,23 @@ export class Hart implements HartPort {
     this.setX(11, BigInt(start.a1));
     this.setPc(BigInt(start.pc));
     if (start.mode === "S") this.#grantSupervisor();
+    this.#renew();
+    this.#executed = 0;
+  }
+
+  save(): HartState {
+    return saveHart(this.#data, this.#executed);
+  }
+
+  load(state: HartState): void {
+    this.reset({ pc: 0, mode: "M", a0: 0, a1: 0 });
+    loadHart(this.#data, state);
+    this.#renew();
+    this.#executed = state.executed;
+  }
+
+  /** Makes anew what is derived from the state. */
+  #renew(): void {
     this.#pmp.update();
     // The log of fills is gone: the flush touches all entries.
     this.#setBig("tlbFills", BigInt(TLB_LOG.count));
@@ -164,7 +182,6 @@ export class Hart implements HartPort {
     this.#setBig("tlbFilled", 0n);
     this.#exports.update_contexts_now();
     this.#points.restore();
-    this.#executed = 0;
   }
 
   run(maxInstructions: number): RunExit {
@@ -475,9 +492,6 @@ export class Hart implements HartPort {
     this.#data.setBigUint64(FIELD[field], BigInt.asUintN(64, value), true);
   }
 }
-
-const modeOf = (mode: number): PrivilegeMode =>
-  mode === Mode.U ? "U" : mode === Mode.S ? "S" : "M";
 
 const newTable = (): WebAssembly.Table =>
   new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });

@@ -19,6 +19,10 @@ class FakeHart implements HartPort {
   reset(start: HartStart): void {
     this.start = start;
   }
+  save(): never {
+    throw new Error("firmware does not ask");
+  }
+  load(): void {}
   run(): "budget" {
     return "budget";
   }

@@ -56,6 +56,9 @@ export const SENVCFG = Menvcfg.FIOM | Menvcfg.CBIE | Menvcfg.CBCFE | Menvcfg.CBZ
 
 export const Mode = { U: 0, S: 1, M: 3 } as const;
 
+export const modeOf = (mode: number): keyof typeof Mode =>
+  mode === Mode.U ? "U" : mode === Mode.S ? "S" : "M";
+
 /** Exception causes (3.1.15). */
 export const Cause = {
   fetchAccess: 1,

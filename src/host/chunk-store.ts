@@ -22,6 +22,8 @@ export interface DiskMeta {
   readonly base?: string;
   /** While an image is being imported, of which not all is there. */
   readonly isPartial?: true;
+  /** Names what is on the disk for a saved machine; gone with the first write. */
+  readonly seal?: string;
 }
 
 /** Records read at a time by `scan`: 8 MiB of a new disk's. */

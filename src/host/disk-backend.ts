@@ -6,9 +6,10 @@ import {
   SECTOR_SIZE,
 } from "../virtio/devices/block-backend.ts";
 import type { GuestDisk } from "./guest-disk.ts";
+import type { SealedDisk } from "./sealed-disk.ts";
 
 export interface DiskBackendOptions {
-  readonly disk: GuestDisk;
+  readonly disk: GuestDisk & Partial<Pick<SealedDisk, "seal" | "sealed">>;
   /** Shown to the guest as the serial number. */
   readonly id: string;
   readonly readOnly: boolean;
@@ -19,6 +20,8 @@ export interface DiskBackendOptions {
 export class DiskBackend implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
+  readonly seal?: SealedDisk["seal"];
+  readonly sealed?: SealedDisk["sealed"];
   readonly #disk: GuestDisk;
   readonly #onActivity: (bytes: number) => void;
 
@@ -27,6 +30,8 @@ export class DiskBackend implements BlockBackend {
     this.id = id;
     this.#disk = disk;
     this.#onActivity = onActivity;
+    if (disk.seal) this.seal = () => disk.seal!();
+    if (disk.sealed) this.sealed = () => disk.sealed!();
   }
 
   get sectors(): number {

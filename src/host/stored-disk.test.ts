@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { ChunkedDisk } from "./chunked-disk.ts";
 import { openDiskFiles, removeDiskFiles } from "./disk-files.ts";
 import { type Library, listDisks } from "./disk-library.ts";
-import type { BaseImage } from "./guest-disk.ts";
+import type { BaseImage, GuestDisk } from "./guest-disk.ts";
 import { SlotDisk } from "./slot-disk.ts";
 import {
   DEFAULT_DISK_BYTES,
@@ -16,7 +16,7 @@ import { memoryRoom, PLACES } from "./testing/memory-room.ts";
 
 let room: Library;
 
-const open = (more: { name?: string; base?: BaseImage; size?: number } = {}) =>
+const open = (more: Partial<OpenDiskOptions> = {}) =>
   openDisk({ name: "default", ...room, onFault: () => {}, ...more });
 
 const base = (identity: string): BaseImage => ({
@@ -134,6 +134,32 @@ describe.each(PLACES)("openDisk in %s", (place) => {
     await disk.close();
   });
 
+  it("has a seal that lasts until the first write or change of its size", async () => {
+    const first = await open({ size: 65_536 });
+    await first.disk.write(0, [new Uint8Array([1])]);
+    const seal = await first.disk.seal();
+    expect(first.disk.dirtyBytes).toBe(0);
+    expect(await first.disk.seal()).toBe(seal);
+    await first.close();
+    const second = await open();
+    expect(await second.disk.sealed()).toBe(seal);
+    await second.disk.write(0, [new Uint8Array([1])]);
+    await second.disk.flush();
+    expect(await second.disk.sealed()).toBeUndefined();
+    const other = await second.disk.seal();
+    expect(other).not.toBe(seal);
+    await second.grow(131_072);
+    await second.close();
+    const third = await open();
+    expect(await third.disk.sealed()).toBeUndefined();
+    expect(third.disk.size).toBe(131_072);
+    await third.disk.seal();
+    await third.disk.write(0, [new Uint8Array([2])]);
+    // Not flushed: closing stores it.
+    await third.close();
+    expect(await (await open()).disk.sealed()).toBeUndefined();
+  });
+
   it("neither shrinks nor grows beyond all bounds nor by half a sector", async () => {
     const { disk, grow } = await open({ size: 4096 });
     for (const size of [-512, 0, 512, 4096, 4097, 2 * MAX_DISK_BYTES, Number.NaN, 2 ** 60]) {
@@ -172,16 +198,43 @@ describe("openDisk where there are private files", () => {
     room = memoryRoom("files");
   });
 
+  it("breaks the seal before the first change gets to the files", async () => {
+    const first = await open({ size: 65_536 });
+    expect(first.disk.stored).toBeInstanceOf(SlotDisk);
+    await first.disk.write(0, [new Uint8Array([1])]);
+    const seal = await first.disk.seal();
+    await first.close();
+    const changes = [
+      (disk: GuestDisk) => disk.write(0, [new Uint8Array([2])]),
+      (disk: GuestDisk) => disk.writeZeroes(0, 32_768),
+      (disk: GuestDisk) => disk.discard(0, 32_768),
+    ];
+    await expect(open({ keepsSeal: true })).rejects.toMatchObject({ problem: "sealed" });
+    let known = seal;
+    for (const change of changes) {
+      const next = await open();
+      expect(await next.disk.sealed()).toBe(known);
+      const before = next.disk.dirtyBytes;
+      const both = [change(next.disk), change(next.disk)];
+      // The files are as they were until the seal is gone for good.
+      expect([next.disk.dirtyBytes, await next.disk.sealed()]).toEqual([before, known]);
+      await Promise.all(both);
+      expect(await next.disk.sealed()).toBeUndefined();
+      known = await next.disk.seal();
+      await next.close();
+    }
+  });
+
   it("keeps a disk in IndexedDB that was made there", async () => {
     await write({ files: undefined });
-    expect((await open({ name: "a" })).disk).toBeInstanceOf(ChunkedDisk);
-    expect((await open({ name: "b" })).disk).toBeInstanceOf(SlotDisk);
+    expect((await open({ name: "a" })).disk.stored).toBeInstanceOf(ChunkedDisk);
+    expect((await open({ name: "b" })).disk.stored).toBeInstanceOf(SlotDisk);
   });
 
   it("falls back to IndexedDB where a browser refuses them", async () => {
     const files = () => Promise.reject(new DOMException("not in this window", "SecurityError"));
     await write({ files });
-    expect((await open({ name: "a" })).disk).toBeInstanceOf(ChunkedDisk);
+    expect((await open({ name: "a" })).disk.stored).toBeInstanceOf(ChunkedDisk);
   });
 
   it("never takes a disk for empty whose files are gone or cannot be had", async () => {

@@ -14,6 +14,7 @@ import { DISK_NAME_PATTERN } from "./disk-name.ts";
 import { type DiskSeed, seedChunks } from "./disk-seed.ts";
 import type { BaseImage, DiskFault, GuestDisk } from "./guest-disk.ts";
 import { type DurableStore, openDurableStore } from "./idb-store.ts";
+import { SealedDisk } from "./sealed-disk.ts";
 import { type DiskFiles, SlotDisk, type SlotDiskOptions } from "./slot-disk.ts";
 import { DamagedIndexError } from "./slot-table.ts";
 
@@ -45,6 +46,8 @@ export type DiskProblem =
   | "busy"
   /** The browser has no storage or no locks here, or refuses them. */
   | "unavailable"
+  /** A saved machine goes on with it, and could not if it were written to. */
+  | "sealed"
   /** The disk was made by another format, or over another base image, or is damaged. */
   | "mismatch";
 
@@ -75,12 +78,14 @@ export interface OpenDiskOptions extends DiskRoom {
   readonly chunkSize?: number;
   /** What a disk that does not exist yet begins with. Asked for then only. */
   readonly seed?: () => Promise<DiskSeed | undefined>;
+  /** Refuses a disk that a saved machine needs as it is; default no. */
+  readonly keepsSeal?: boolean;
   /** Told when something could not be stored or read. */
   readonly onFault: (error: unknown, what: DiskFault) => void;
 }
 
 export interface OpenedDisk {
-  readonly disk: GuestDisk;
+  readonly disk: SealedDisk;
   readonly name: string;
   /**
    * Makes the disk so many bytes large, for good, when it resolves. Rejects with a RangeError if it
@@ -99,17 +104,17 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
     const chunks = new KeyvalChunkStore(store.use);
     const known = await chunks.readMeta();
     if (known !== undefined) check(known, options);
-    const { meta, disk } =
+    const { meta, disk: stored } =
       known === undefined
         ? await create(chunks, options)
         : { meta: known, disk: await openChunks(known, chunks, options) };
+    const disk = new SealedDisk(stored, chunks, meta);
     return {
       disk,
       name,
       grow: async (size) => {
         checkGrowth(disk.size, size);
-        await chunks.writeMeta({ ...meta, size });
-        disk.grow(size);
+        await disk.resize(size);
       },
       close: async () => {
         try {
@@ -269,12 +274,15 @@ export function isKnown({ format }: DiskMeta): boolean {
   return format === DiskFormat.RECORDS || format === DiskFormat.FILES;
 }
 
-function check(meta: DiskMeta, { name, base }: OpenDiskOptions): void {
+function check(meta: DiskMeta, { name, base, keepsSeal }: OpenDiskOptions): void {
   if (!isKnown(meta)) {
     throw new DiskError("mismatch", `Disk “${name}” was made by another version of tabvisor.`);
   }
   if (meta.isPartial) {
     throw new DiskError("mismatch", `Disk “${name}” is half an image: its import was interrupted.`);
+  }
+  if (keepsSeal === true && meta.seal !== undefined) {
+    throw new DiskError("sealed", `A saved machine needs disk “${name}” as it is.`);
   }
   if (meta.base === base?.identity) return;
   const made = meta.base === undefined ? "without a base image" : `over ${meta.base}`;

@@ -5,6 +5,7 @@
  * while it boots. Input goes to the one that last printed something.
  */
 import { ConsoleDevice, type ConsoleSize } from "../virtio/devices/console.ts";
+import { OutputTail, withoutQuestions } from "./output-tail.ts";
 import { PanicDetector } from "./panic-detector.ts";
 
 /** One console as the guest's side of it. */
@@ -36,8 +37,17 @@ export interface ConsoleHubOptions {
 /** Bytes gathered at most: a guest that prints without end is still seen to print. */
 const GATHERED_BYTES = 1024;
 
+/** Structured-clonable state, version 1; the consoles themselves have their own. */
+export interface ConsolesState {
+  readonly version: 1;
+  readonly active: string | undefined;
+  /** What was printed last. */
+  readonly tail: Uint8Array;
+}
+
 export class ConsoleHub {
   readonly #options: ConsoleHubOptions;
+  readonly #tail = new OutputTail();
   readonly #gathered = new Uint8Array(GATHERED_BYTES);
   #gatheredLength = 0;
   /** Where the gathered bytes were printed. */
@@ -69,7 +79,7 @@ export class ConsoleHub {
         this.flush();
         this.#active = name;
         detector.feed(bytes);
-        return this.#options.onOutput(name, bytes);
+        return this.#print(name, bytes);
       },
       inputSpace: this.#options.onInputSpace,
     };
@@ -98,12 +108,28 @@ export class ConsoleHub {
     if (this.#gatheredLength === 0) return;
     const bytes = this.#gathered.slice(0, this.#gatheredLength);
     this.#gatheredLength = 0;
-    this.#options.onOutput(this.#gatheredOn, bytes);
+    this.#print(this.#gatheredOn, bytes);
+  }
+
+  save(): ConsolesState {
+    return { version: 1, active: this.#active, tail: this.#tail.toBytes() };
+  }
+
+  /** Shows again what was there to see last. */
+  load({ active, tail }: ConsolesState): void {
+    if (active === undefined || !this.#sides.has(active)) return;
+    this.#active = active;
+    if (tail.length > 0) this.#print(active, withoutQuestions(tail));
   }
 
   /** The host takes output again. */
   drain(): void {
     for (const side of this.#sides.values()) side.drain?.();
+  }
+
+  #print(port: string, bytes: Uint8Array): boolean {
+    this.#tail.add(bytes);
+    return this.#options.onOutput(port, bytes);
   }
 
   #gather(port: string, byte: number): void {

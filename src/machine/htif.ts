@@ -25,6 +25,10 @@ export class Htif {
     this.#options = options;
   }
 
+  get tohost(): number {
+    return this.#options.tohost;
+  }
+
   /** Obeys a command if there is one; the machine calls it between slices. */
   poll(): void {
     const { memory, tohost, output, exit } = this.#options;

@@ -1,10 +1,10 @@
 /** A machine's interrupt controllers on its bus, with their wires to the harts. */
 import type { Bus } from "../bus/bus.ts";
 import { Interrupt } from "../cpu/hart-port.ts";
-import { Aclint } from "../irq/aclint.ts";
+import { Aclint, type AclintState } from "../irq/aclint.ts";
 import type { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
-import { Aplic } from "../irq/aplic.ts";
-import { Distributor, SPI_BASE } from "../irq/distributor.ts";
+import { Aplic, type AplicState } from "../irq/aplic.ts";
+import { Distributor, type DistributorState, SPI_BASE } from "../irq/distributor.ts";
 import type { IrqLine } from "../irq/irq-line.ts";
 import { Plic } from "../irq/plic.ts";
 import type { InterruptControllerKind, Trigger } from "./device-tree.ts";
@@ -18,6 +18,12 @@ export interface InterruptsOptions {
   readonly timebase: AdjustableTimebase;
   /** A wire of a hart changed. */
   readonly onWire: (hart: number, cause: Interrupt, high: boolean) => void;
+}
+
+export interface InterruptsState {
+  readonly distributor: DistributorState;
+  readonly aplic: AplicState | undefined;
+  readonly aclint: AclintState;
 }
 
 export class Interrupts {
@@ -56,6 +62,21 @@ export class Interrupts {
     this.distributor.reset();
     this.#aplic?.reset();
     this.aclint.reset();
+  }
+
+  save(): InterruptsState {
+    return {
+      distributor: this.distributor.save(),
+      aplic: this.#aplic?.save(),
+      aclint: this.aclint.save(),
+    };
+  }
+
+  /** @throws RangeError for a state of other controllers */
+  load(state: InterruptsState): void {
+    if (state.aplic !== undefined) this.#aplic?.load(state.aplic);
+    this.distributor.load(state.distributor);
+    this.aclint.load(state.aclint);
   }
 }
 

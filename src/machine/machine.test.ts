@@ -201,8 +201,8 @@ describe("interrupts", () => {
     machine.consoles.input(new TextEncoder().encode("b"));
     expect(wakes).toBe(1);
     slice(machine, (hart) => {
-      expect(hart.load(PLIC + 0x20_1004)).toBe(10);
-      expect(hart.load(UART, 1)).toBe(97);
+      expect(hart.fetch(PLIC + 0x20_1004)).toBe(10);
+      expect(hart.fetch(UART, 1)).toBe(97);
     });
     expect(model.hart.wires.size).toBe(0);
   });
@@ -292,7 +292,7 @@ describe("consoles", () => {
     expect(printed).toBe("sbi:s uart:u ");
     machine.consoles.input(Uint8Array.of(1));
     slice(machine, (hart) => {
-      expect(hart.load(UART, 1)).toBe(1);
+      expect(hart.fetch(UART, 1)).toBe(1);
       hart.ecall(SbiExtension.legacyPutchar, 0, 0x73n);
     });
     machine.consoles.input(Uint8Array.of(2));

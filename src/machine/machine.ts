@@ -4,25 +4,24 @@
  */
 import { Bus } from "../bus/bus.ts";
 import type { HartPort, Interrupt } from "../cpu/hart-port.ts";
-import { Sbi } from "../cpu/sbi.ts";
 import { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { MemoryWindow } from "../memory/memory-window.ts";
-import { ByteQueue } from "../platform/byte-queue.ts";
-import { MAX_PENDING_INPUT } from "../platform/uart16550.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { FeatureChoice } from "../virtio/features.ts";
 import { type VirtioSlot, VirtioSlots } from "../virtio/slots.ts";
 import { ClockTimebase, msBetween } from "./clock.ts";
 import { ConsoleHub } from "./console-hub.ts";
-import { deviceTree, type InterruptControllerKind, type PlacedDevice } from "./device-tree.ts";
+import { deviceTree, type InterruptControllerKind } from "./device-tree.ts";
 import { writeFdt } from "./fdt.ts";
 import type { HartModel } from "./hart-model.ts";
 import { Hold } from "./hold.ts";
 import { Htif } from "./htif.ts";
 import { Interrupts } from "./interrupts.ts";
+import { LoadError } from "./load-error.ts";
 import { type LoadResult, load } from "./loader.ts";
 import { createMemory } from "./machine-memory.ts";
+import { MachineSbi } from "./machine-sbi.ts";
 import {
   type BootRequest,
   DEFAULT_RAM_BYTES,
@@ -32,10 +31,19 @@ import {
   type Sampler,
 } from "./machine-types.ts";
 import { type MachineObserver, Observers } from "./observers.ts";
-import { Platform, STDOUT_DEVICE } from "./platform.ts";
+import { Platform, STDOUT_DEVICE, slotNodes } from "./platform.ts";
 import { PROFILES, type Profile, type Window } from "./profile.ts";
 import { riscvHart } from "./riscv-hart.ts";
 import type { SliceResult } from "./run-loop.ts";
+import type { Bytes } from "./saved/gzip.ts";
+import {
+  applyState,
+  type MachineFile,
+  type MachineParts,
+  placeMachine,
+  type SaveOptions,
+  saveMachine,
+} from "./saved/saved-machine.ts";
 import { SliceBudget } from "./slice.ts";
 import { checkVirtioRules, choiceFor } from "./virtio-rules.ts";
 import type { Windows } from "./windows.ts";
@@ -67,8 +75,7 @@ export class Machine {
   readonly #options: MachineOptions;
   readonly #model: HartModel;
   readonly #windows: Windows;
-  readonly #sbi: Sbi;
-  readonly #sbiInput = new ByteQueue(MAX_PENDING_INPUT);
+  readonly #sbi: MachineSbi;
   readonly #harts: HartPort[] = [];
   readonly #observers = new Observers((all) => {
     this.slots.tap.observers = all;
@@ -84,6 +91,7 @@ export class Machine {
   /** The tick at which timers were last evaluated. */
   #evaluatedAt = 0;
   #exit: MachineExit | undefined;
+  #isSaving = false;
 
   /**
    * @throws RangeError for an impossible size of RAM.
@@ -134,7 +142,7 @@ export class Machine {
       () => this.#endTurn(),
       options.report,
     );
-    this.#sbi = this.#createSbi();
+    this.#sbi = new MachineSbi(this.#harts, this.memory, this.consoles, (exit) => this.#end(exit));
     // Here and not at boot: its code is generated while the files are still on their way.
     const hart = this.#model.create({
       id: BOOT_HART,
@@ -179,13 +187,47 @@ export class Machine {
    * @throws LoadError if the files cannot be booted.
    */
   boot(request: BootRequest): LoadResult {
-    if (this.#request !== undefined) throw new Error("this machine has been booted already");
-    const devices = this.slots.occupied.map(({ transport }) => transport.name);
-    checkVirtioRules(this.#options.virtio ?? [], devices);
+    this.#checkUnused();
     const result = this.#load(request);
     this.#request = request;
     this.#start(result);
     return result;
+  }
+
+  /**
+   * Goes on where a saved machine of the same description was, instead of booting; `request` is what a
+   * reset boots.
+   * @throws LoadError if that is not possible: see `placeMachine`
+   */
+  async restore(file: MachineFile, request: BootRequest): Promise<void> {
+    this.#checkUnused();
+    const state = await placeMachine(this.#parts, file);
+    this.#request = request;
+    applyState(this.#parts, state);
+    this.#htif = state.tohost === undefined ? undefined : this.#createHtif(state.tohost);
+    this.#sbi.reset(BOOT_HART);
+    this.#state = "running";
+    this.#options.report?.("info", "machine", "goes on where it was saved");
+  }
+
+  /**
+   * Saves all that a machine of the same description needs to go on, as a file in pieces. Meanwhile no
+   * instruction runs and the guest's clock stands still; once the file begins, the machine may go on.
+   * @throws LoadError if it cannot be saved now
+   */
+  async save(options: SaveOptions): Promise<AsyncGenerator<Bytes>> {
+    if (this.#hasStopped() || this.#isSaving) {
+      throw new LoadError("There is no running machine to save.", "Start it first.");
+    }
+    this.#isSaving = true;
+    this.timebase.freeze();
+    try {
+      return await saveMachine(this.#parts, options);
+    } finally {
+      this.#isSaving = false;
+      if (!this.hold.isActive) this.timebase.thaw();
+      this.#options.events?.onWake?.();
+    }
   }
 
   /** Restarts the guest as a reset button does: devices stay attached, and disks keep their data. */
@@ -198,7 +240,7 @@ export class Machine {
     }
     this.platform.reset();
     this.interrupts.reset();
-    this.#sbiInput.clear();
+    this.#sbi.pending.clear();
     this.#start(this.#load(this.#request));
   }
 
@@ -208,7 +250,7 @@ export class Machine {
    */
   runSlice(maxMs: number): SliceResult {
     if (this.#hasStopped()) return "stopped";
-    if (this.hold.isActive) return "held";
+    if (this.hold.isActive || this.#isSaving) return "held";
     this.#attempt(() => {
       this.#state = "running";
       this.#state = this.#run(this.#options.clock.nowMs() + maxMs);
@@ -263,23 +305,16 @@ export class Machine {
     for (const slot of this.slots.occupied) slot.detach();
   }
 
-  #createSbi(): Sbi {
-    const port = this.consoles.add("sbi", { input: (bytes) => this.#sbiInput.put(bytes) });
-    return new Sbi({
-      harts: this.#harts,
-      memory: this.memory,
-      output: (bytes) => {
-        if (bytes.length === 1) port.outputByte(bytes[0]);
-        else port.output(bytes);
-      },
-      input: (maximum) => {
-        const bytes = this.#sbiInput.take(maximum);
-        if (bytes.length > 0) port.inputSpace();
-        return bytes;
-      },
-      reset: (kind, failed) =>
-        this.#end(kind === "poweroff" && failed ? { kind: "fail", code: 1 } : { kind }),
-    });
+  #checkUnused(): void {
+    if (this.#request !== undefined) throw new Error("this machine has been booted already");
+    const devices = this.slots.occupied.map(({ transport }) => transport.name);
+    checkVirtioRules(this.#options.virtio ?? [], devices);
+  }
+
+  get #parts(): MachineParts {
+    const { cpu } = this.#model;
+    const [hart] = this.#harts;
+    return { board: this, cpu, hart, sbiInput: this.#sbi.pending, tohost: this.#htif?.tohost };
   }
 
   #load(request: BootRequest): LoadResult {
@@ -346,7 +381,7 @@ export class Machine {
 
   /** Has one instruction executed, as a slice has many. */
   #step(work: () => void): void {
-    if (this.#hasStopped()) return;
+    if (this.#hasStopped() || this.#isSaving) return;
     this.#attempt(() => {
       this.#state = "running";
       this.slots.work.renew();
@@ -455,13 +490,4 @@ export class Machine {
     this.#exit = undefined;
     this.#options.events?.onExit?.(exit);
   }
-}
-
-/** Every slot is in the tree, the empty ones too: a driver may look again after a device came. */
-function slotNodes({ virtio }: Profile): PlacedDevice[] {
-  return Array.from({ length: virtio.slots }, (_, slot) => ({
-    node: { name: "virtio", properties: { compatible: "virtio,mmio" } },
-    window: { base: virtio.base + slot * virtio.stride, size: virtio.stride },
-    interrupt: { source: virtio.firstSpi + slot, trigger: virtio.trigger },
-  }));
 }

@@ -1,9 +1,9 @@
 /** The devices that every machine has beside virtio: serial port, clock, test finisher. */
 import type { Bus, MmioHandler } from "../bus/bus.ts";
 import type { DeviceNode } from "../platform/device-node.ts";
-import { GoldfishRtc } from "../platform/goldfish-rtc.ts";
+import { GoldfishRtc, type GoldfishRtcState } from "../platform/goldfish-rtc.ts";
 import { type FinishRequest, TestFinisher } from "../platform/test-finisher.ts";
-import { Uart16550 } from "../platform/uart16550.ts";
+import { Uart16550, type UartState } from "../platform/uart16550.ts";
 import type { ConsoleHub } from "./console-hub.ts";
 import type { PlacedDevice } from "./device-tree.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -19,6 +19,20 @@ export interface PlatformOptions {
   readonly consoles: ConsoleHub;
   readonly wallClockMs: () => number;
   readonly finish: (request: FinishRequest) => void;
+}
+
+export interface PlatformState {
+  readonly uart: UartState;
+  readonly rtc: GoldfishRtcState;
+}
+
+/** Every slot is in the tree, the empty ones too: a driver may look again after a device came. */
+export function slotNodes({ virtio }: Profile): PlacedDevice[] {
+  return Array.from({ length: virtio.slots }, (_, slot) => ({
+    node: { name: "virtio", properties: { compatible: "virtio,mmio" } },
+    window: { base: virtio.base + slot * virtio.stride, size: virtio.stride },
+    interrupt: { source: virtio.firstSpi + slot, trigger: virtio.trigger },
+  }));
 }
 
 export class Platform {
@@ -56,5 +70,14 @@ export class Platform {
   reset(): void {
     this.uart.reset();
     this.rtc.reset();
+  }
+
+  save(): PlatformState {
+    return { uart: this.uart.save(), rtc: this.rtc.save() };
+  }
+
+  load(state: PlatformState): void {
+    this.uart.load(state.uart);
+    this.rtc.load(state.rtc);
   }
 }

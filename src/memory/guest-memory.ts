@@ -227,7 +227,7 @@ export class GuestMemory {
   }
 }
 
-function isZero(bytes: Uint8Array): boolean {
+export function isZero(bytes: Uint8Array): boolean {
   const isWhole = ((bytes.byteOffset | bytes.length) & 3) === 0;
   const words = isWhole ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : bytes;
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;

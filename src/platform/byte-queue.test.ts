@@ -19,6 +19,7 @@ it("takes no more than its limit and copies what it takes", () => {
   expect(queue.put(bytes)).toBe(1);
   expect(queue.put(bytes)).toBe(0);
   expect(queue.length).toBe(4);
+  expect([...queue.toBytes()]).toEqual([1, 2, 3, 0]);
   expect([...queue.take(4)]).toEqual([1, 2, 3, 0]);
   queue.put(bytes);
   queue.clear();

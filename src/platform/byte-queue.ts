@@ -39,6 +39,17 @@ export class ByteQueue {
     return result;
   }
 
+  /** A copy of everything, oldest first. */
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.#length);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
   clear(): void {
     this.#chunks = [];
     this.#length = 0;

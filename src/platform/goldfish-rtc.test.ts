@@ -80,3 +80,26 @@ it("answers 0 to accesses that are not 4 bytes wide, and resets", () => {
   expect(level).toBe(false);
   expect(get(0x10)).toBe(0);
 });
+
+it("is saved with what the guest has set, and shows the time that has passed since", () => {
+  const target = 1_000_000_000_000_000_000n;
+  set(0x04, Number(target >> 32n));
+  set(0x00, Number(target & 0xffff_ffffn));
+  set(0x10, 1);
+  setAlarm(target + 10_000_000n);
+  const state = structuredClone(rtc.save());
+  nowMs += 5;
+  rtc = new GoldfishRtc({
+    irq: { pulse: () => {}, setLevel: (high) => (level = high) },
+    wallClockMs: () => nowMs,
+  });
+  rtc.load(state);
+  expect(time()).toBe(target + 5_000_000n);
+  expect([get(0x18), rtc.msUntilAlarm()]).toEqual([1, 5]);
+  nowMs += 5;
+  rtc.update();
+  expect(level).toBe(true);
+  level = false;
+  rtc.load(structuredClone(rtc.save()));
+  expect(level).toBe(true);
+});

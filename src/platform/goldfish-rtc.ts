@@ -28,6 +28,20 @@ export interface RtcOptions {
   readonly wallClockMs: () => number;
 }
 
+/** Structured-clonable state, version 1. Times are in nanoseconds. */
+export interface GoldfishRtcState {
+  readonly version: 1;
+  /** What the guest has added to the host's clock. */
+  readonly offset: bigint;
+  readonly latchedHigh: number;
+  readonly writtenHigh: number;
+  readonly alarmHigh: number;
+  readonly alarm: bigint;
+  readonly alarmArmed: boolean;
+  readonly irqEnabled: boolean;
+  readonly pending: boolean;
+}
+
 export class GoldfishRtc implements MmioHandler {
   readonly name = "rtc";
   readonly node: DeviceNode = {
@@ -62,6 +76,33 @@ export class GoldfishRtc implements MmioHandler {
     this.#alarmArmed = false;
     this.#irqEnabled = false;
     this.#pending = false;
+    this.#updateIrq();
+  }
+
+  save(): GoldfishRtcState {
+    return {
+      version: 1,
+      offset: this.#offset,
+      latchedHigh: this.#latchedHigh,
+      writtenHigh: this.#writtenHigh,
+      alarmHigh: this.#alarmHigh,
+      alarm: this.#alarm,
+      alarmArmed: this.#alarmArmed,
+      irqEnabled: this.#irqEnabled,
+      pending: this.#pending,
+    };
+  }
+
+  /** The clock is the host's as before: it shows the time that has passed since. */
+  load(state: GoldfishRtcState): void {
+    this.#offset = state.offset;
+    this.#latchedHigh = state.latchedHigh;
+    this.#writtenHigh = state.writtenHigh;
+    this.#alarmHigh = state.alarmHigh;
+    this.#alarm = state.alarm;
+    this.#alarmArmed = state.alarmArmed;
+    this.#irqEnabled = state.irqEnabled;
+    this.#pending = state.pending;
     this.#updateIrq();
   }
 

@@ -167,3 +167,31 @@ it("reset drops input and interrupts, and frees a host that waits", () => {
   expect(get(5)).toBe(THR_EMPTY);
   expect(spaces).toBe(1);
 });
+
+it("is saved with its registers and what was typed", () => {
+  set(3, 0x80);
+  set(0, 0x34);
+  set(1, 0x12);
+  set(3, 0x03);
+  set(7, 0xa5);
+  set(2, 0x81);
+  set(1, 0x05);
+  uart.input(bytes("typed ahead of a FIFO with sixteen places"));
+  expect(get(0)).toBe(0x74);
+  const state = structuredClone(uart.save());
+  const registers = [1, 2, 3, 4, 5, 6, 7].map((register) => uart.peek(register));
+  level = false;
+  uart = new Uart16550({
+    irq: { pulse: () => {}, setLevel: (high) => (level = high) },
+    output: (byte) => sent.push(byte),
+  });
+  uart.input(bytes("lost"));
+  uart.load(state);
+  expect(level).toBe(true);
+  expect([1, 2, 3, 4, 5, 6, 7].map((register) => uart.peek(register))).toEqual(registers);
+  let rest = "";
+  while ((get(5) & 1) !== 0) rest += String.fromCharCode(get(0));
+  expect(rest).toBe("yped ahead of a FIFO with sixteen places");
+  set(3, 0x83);
+  expect([get(0), get(1)]).toEqual([0x34, 0x12]);
+});

@@ -62,6 +62,23 @@ export interface UartOptions {
   readonly inputSpace?: () => void;
 }
 
+/** Structured-clonable state, version 1: the registers, and what was typed and has not been read. */
+export interface UartState {
+  readonly version: 1;
+  readonly fifo: readonly number[];
+  readonly pending: Uint8Array;
+  readonly ier: number;
+  readonly lcr: number;
+  readonly mcr: number;
+  readonly scratch: number;
+  readonly divisor: number;
+  readonly fifosEnabled: boolean;
+  readonly trigger: number;
+  readonly overrun: boolean;
+  readonly modemDeltas: number;
+  readonly transmitEvent: boolean;
+}
+
 export class Uart16550 implements MmioHandler {
   readonly name = "uart";
   readonly node: DeviceNode = {
@@ -121,6 +138,42 @@ export class Uart16550 implements MmioHandler {
     this.#transmitEvent = false;
     this.#updateIrq();
     this.#announceSpace();
+  }
+
+  save(): UartState {
+    return {
+      version: 1,
+      fifo: [...this.#fifo],
+      pending: this.#pending.toBytes(),
+      ier: this.#ier,
+      lcr: this.#lcr,
+      mcr: this.#mcr,
+      scratch: this.#scratch,
+      divisor: this.#divisor,
+      fifosEnabled: this.#fifosEnabled,
+      trigger: this.#trigger,
+      overrun: this.#overrun,
+      modemDeltas: this.#modemDeltas,
+      transmitEvent: this.#transmitEvent,
+    };
+  }
+
+  load(state: UartState): void {
+    this.#fifo.length = 0;
+    this.#pending.clear();
+    this.#ier = state.ier;
+    this.#lcr = state.lcr;
+    this.#mcr = state.mcr;
+    this.#scratch = state.scratch;
+    this.#divisor = state.divisor;
+    this.#fifosEnabled = state.fifosEnabled;
+    this.#trigger = state.trigger;
+    this.#overrun = state.overrun;
+    this.#modemDeltas = state.modemDeltas;
+    this.#transmitEvent = state.transmitEvent;
+    this.#fifo.push(...state.fifo.slice(0, this.#depth()));
+    this.#pending.put(state.pending);
+    this.#updateIrq();
   }
 
   read(offset: number, size: AccessSize): number {

@@ -176,6 +176,15 @@ describe("readBootConfig", () => {
     });
   });
 
+  it("takes a saved machine, or waits for one", () => {
+    expect(read("?restore=/machine&ram=64").saved).toEqual({
+      kind: "url",
+      url: "https://host/machine",
+    });
+    expect(() => read("?restore")).toThrow("Open its file");
+    expect(() => read("?restore=javascript:1")).toThrow("restore=javascript:1");
+  });
+
   it("says what is wrong with an address", () => {
     expect(() => read("?kernel=javascript:1")).toThrow("kernel=javascript:1");
     expect(() => read("?lan=a/b")).toThrow("name of a LAN");

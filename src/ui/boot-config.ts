@@ -41,6 +41,7 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     if (value === null || value === "") return undefined;
     return inField(name, () => atUrl(name, value, page));
   };
+  if (query.has("restore")) return savedConfig(image("restore"));
   const firmware = image("firmware");
   const givenKernel = image("kernel");
   const givenInitrd = image("initrd");
@@ -87,6 +88,17 @@ export function readBootConfig(page: URL, assets: URL): BootConfig {
     ...(isSwitchedOn(query.get("crypto")) && { crypto: true }),
     ...(isSwitchedOn(query.get("rtc")) && { rtc: true }),
   };
+}
+
+/** A machine that is as it was saved: what it is made of is in its file. */
+export function savedConfig(saved: ImageSource | undefined): BootConfig {
+  if (saved === undefined) {
+    throw new ConfigError(
+      "A machine was saved here.",
+      "Open its file to go on with it, or describe another machine in the settings.",
+    );
+  }
+  return { append: "", ramMiB: DEFAULT_RAM_MIB, saved };
 }
 
 function embedded(name: string, assets: URL): ImageSource {

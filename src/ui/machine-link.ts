@@ -48,8 +48,8 @@ export function openMachine(config: BootConfig): MachineLink {
 }
 
 /** The seed is three kilobytes, and a disk that is there does not need it: to know that takes longer. */
-function addressesOf({ kernel, initrd, firmware, disk }: BootConfig): string[] {
-  return [kernel, initrd, firmware, disk?.seed].flatMap((source) =>
+function addressesOf({ kernel, initrd, firmware, disk, saved }: BootConfig): string[] {
+  return [kernel, initrd, firmware, disk?.seed, saved].flatMap((source) =>
     source?.kind === "url" ? [source.url] : [],
   );
 }

@@ -15,6 +15,7 @@ const ROLES: readonly { role: Role; label: string; hint: string }[] = [
   { role: "initrd", label: "Initramfs", hint: "cpio archive" },
   { role: "firmware", label: "Firmware", hint: "M-mode, such as OpenSBI" },
   { role: "disk", label: "Disk image", hint: "raw; changes are kept apart" },
+  { role: "saved", label: "Saved machine", hint: "all else is as it was saved" },
 ];
 
 export interface Dropped {

@@ -1,6 +1,6 @@
 /** What is shown over the terminal: loading, errors, the end of a machine, and questions. */
 import type { JSX } from "preact";
-import type { ExitReason, ImageName } from "../worker/protocol.ts";
+import type { ExitReason, ImageName, Problem } from "../worker/protocol.ts";
 import { EraseDialog } from "./dialog.tsx";
 import { formatBytes } from "./format.ts";
 import { go } from "./inspector/address.ts";
@@ -40,34 +40,57 @@ function ImageProgress({ image, part }: { image: ImageName; part: Progress }): J
 export function ProblemPanel({ session, onOpen, onReset }: PanelProps): JSX.Element | null {
   const problem = session.problem.value;
   if (problem === undefined) return null;
-  const withoutDisk = (): void => {
-    const { disk: _, ...config } = session.config.value!;
-    void session.boot(config);
-  };
   return (
     <section class="panel" data-tone="bad" role="alert" tabIndex={-1} ref={takeFocus}>
       <h2>{problem.what}</h2>
       <p>{problem.advice}</p>
       <div class="choices">
-        {problem.remedy === undefined ? (
-          <>
-            <button type="button" onClick={() => go("", "machine")}>
-              Settings…
-            </button>
-            <button type="button" onClick={onOpen}>
-              Open…
-            </button>
-          </>
-        ) : (
-          <button type="button" onClick={problem.remedy === "no-disk" ? withoutDisk : onReset}>
-            {problem.remedy === "no-disk" ? "Start without a disk" : "Reset disk…"}
-          </button>
-        )}
+        <Remedies session={session} onOpen={onOpen} onReset={onReset} remedy={problem.remedy} />
         <button type="button" class="main" onClick={() => session.restart()}>
           Try again
         </button>
       </div>
     </section>
+  );
+}
+
+interface RemediesProps extends PanelProps {
+  readonly remedy: Problem["remedy"];
+}
+
+/** The buttons for what may help, beside trying again. */
+function Remedies({ session, onOpen, onReset, remedy }: RemediesProps): JSX.Element {
+  const withoutDisk = (): void => {
+    const { disk: _, ...config } = session.config.value!;
+    void session.boot(config);
+  };
+  switch (remedy) {
+    case "no-disk":
+      return <Choice label="Start without a disk" onClick={withoutDisk} />;
+    case "reset-disk":
+      return <Choice label="Reset disk…" onClick={onReset} />;
+    case "start-anew":
+      return (
+        <>
+          <Choice label="Open…" onClick={onOpen} />
+          <Choice label="Start anew" onClick={() => session.restart(true)} />
+        </>
+      );
+    case undefined:
+      return (
+        <>
+          <Choice label="Settings…" onClick={() => go("", "machine")} />
+          <Choice label="Open…" onClick={onOpen} />
+        </>
+      );
+  }
+}
+
+function Choice({ label, onClick }: { label: string; onClick: () => void }): JSX.Element {
+  return (
+    <button type="button" onClick={onClick}>
+      {label}
+    </button>
   );
 }
 
@@ -83,6 +106,7 @@ const EXIT_TITLES: Record<ExitReason, string> = {
   panic: "The guest's kernel panicked",
   fail: "The guest stopped with an error",
   "switched-off": "The machine is off",
+  saved: "The machine is saved, and off",
 };
 
 /** Tells how the machine ended, with a way to start again. A restart only passes by. */

@@ -38,6 +38,17 @@ it("keeps the machine's kernel under another disk, which has a name of its own",
   expect(configOf({ disk: newer }, "", 256, CURRENT).disk?.name).not.toBe(config.disk?.name);
 });
 
+it("takes all of a saved machine from its file", () => {
+  const saved = new File(["tabvisor"], "machine.tabvisor");
+  const config = configOf({ saved }, "debug", 512, CURRENT);
+  expect(config.saved).toEqual({ kind: "file", file: saved });
+  expect(config.kernel).toBeUndefined();
+  // One that could not be restored is not tried again with something else.
+  const kernel = new File(["k"], "Image");
+  expect(configOf({ kernel }, "", 256, config).saved).toBeUndefined();
+  expect(configOf({ initrd: kernel }, "", 256, { ...CURRENT, ...config }).saved).toBeUndefined();
+});
+
 it("wants something to boot", () => {
   expect(() => configOf({}, "", 256, undefined)).toThrow("nothing to boot");
 });

@@ -1,6 +1,6 @@
 /** What to boot when a person picks or drops files. */
 import type { BootConfig, ImageSource, SharedFile } from "../worker/protocol.ts";
-import { diskNameOf } from "./boot-config.ts";
+import { diskNameOf, savedConfig } from "./boot-config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Role, sniffFile } from "./sniff.ts";
 
@@ -26,11 +26,13 @@ export function configOf(
   ramMiB: number,
   current: BootConfig | undefined,
 ): BootConfig {
-  const { kernel: _kernel, initrd: _initrd, firmware: _firmware, ...machine } = current ?? {};
+  if (picked.saved !== undefined) return savedConfig(sourceOf(picked.saved));
+  const { saved: _saved, ...present }: Partial<BootConfig> = current ?? {};
+  const { kernel: _kernel, initrd: _initrd, firmware: _firmware, ...machine } = present;
   // Another system does not boot with parts of this one.
   const isOther = picked.kernel !== undefined || picked.firmware !== undefined;
   const next: BootConfig = {
-    ...(isOther ? machine : current),
+    ...(isOther ? machine : present),
     ...(picked.kernel && { kernel: sourceOf(picked.kernel) }),
     ...(picked.initrd && { initrd: sourceOf(picked.initrd) }),
     ...(picked.firmware && { firmware: sourceOf(picked.firmware) }),

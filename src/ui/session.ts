@@ -14,6 +14,7 @@ import type {
   ToWorker,
 } from "../worker/protocol.ts";
 import { type MachineLink, openMachine } from "./machine-link.ts";
+import { saveBlob } from "./save-file.ts";
 import type { Speaker } from "./speaker.ts";
 
 /** What happened before the page was there. */
@@ -63,6 +64,9 @@ const NO_STATS: Stats = {
 /** How long an old machine may take to store its disk before it is ended, in ms. */
 const CLOSE_MS = 5000;
 
+/** Of a saved machine's file. */
+const SAVED_NAME = "machine.tabvisor";
+
 /** How long news that need no answer are shown, in ms. */
 const NEWS_MS = 4000;
 
@@ -85,6 +89,8 @@ export class Session {
   #lendings = 0;
   #speaker: Speaker | undefined;
   #machine: MachineLink | undefined;
+  /** The page's address while the machine was not saved. */
+  #bootAddress: string | undefined;
   #screen: Screen | undefined;
 
   constructor(startup: Startup) {
@@ -164,14 +170,22 @@ export class Session {
     this.#machine?.send({ type: "power-off" });
   }
 
-  restart(): void {
+  /** Saves the machine into a file, and ends it. */
+  save(): void {
+    this.#machine?.send({ type: "save" });
+  }
+
+  /** @param breaksSeal also with a disk that a saved machine needs as it is */
+  restart(breaksSeal = false): void {
     if (this.#machine === undefined) {
       // Nothing was ever started: the address itself was wrong, and may be right now.
       location.reload();
       return;
     }
     this.#fresh();
-    this.#machine.send({ type: "restart" });
+    if (this.#bootAddress !== undefined) history.replaceState(null, "", this.#bootAddress);
+    this.#bootAddress = undefined;
+    this.#machine.send({ type: "restart", breaksSeal });
   }
 
   /** Empties the disk for good and starts again. */
@@ -269,6 +283,12 @@ export class Session {
       case "stats":
         this.stats.value = message.stats;
         break;
+      case "config":
+        this.config.value = message.config;
+        break;
+      case "saved":
+        this.#keep(message.file);
+        break;
       case "exit":
         this.#ended(message);
         break;
@@ -302,6 +322,16 @@ export class Session {
       }
     }
   };
+
+  /**
+   * Gives the person the file. The page's address has to be another one from now on: a reload would boot
+   * the machine anew, and what that writes to the disk would make the file useless.
+   */
+  #keep(file: Blob): void {
+    saveBlob(file, SAVED_NAME);
+    this.#bootAddress = location.href;
+    history.replaceState(null, "", "?restore");
+  }
 
   #ended(exit: Exit): void {
     this.exit.value = exit;

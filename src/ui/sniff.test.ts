@@ -16,6 +16,7 @@ describe("sniff", () => {
     expect(sniff(bytes("070701"), "rootfs")).toBe("initrd");
     expect(sniff(bytes(""), "fw_dynamic.bin")).toBe("firmware");
     expect(sniff(bytes(""), "debian.img")).toBe("disk");
+    expect(sniff(bytes("tabvisor\x01"), "machine.bin")).toBe("saved");
     expect(sniff(new Uint8Array(0), "empty")).toBe("disk");
   });
 

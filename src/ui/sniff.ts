@@ -1,6 +1,6 @@
 /** Guesses from a file's first bytes what it is for. */
 
-export type Role = "kernel" | "initrd" | "firmware" | "disk";
+export type Role = "kernel" | "initrd" | "firmware" | "disk" | "saved";
 
 /** Bytes from the start that the guess needs. */
 export const SNIFF_BYTES = 1024;
@@ -20,6 +20,8 @@ export async function sniffFile(file: File): Promise<Role> {
 export function sniff(head: Uint8Array, name: string): Role {
   const textAt = (at: number, length: number) =>
     String.fromCharCode(...head.subarray(at, at + length));
+  // See `machine/saved/saved-file.ts`.
+  if (textAt(0, 8) === "tabvisor") return "saved";
   // Linux, Documentation/arch/riscv/boot-image-header.rst: magic2.
   if (textAt(0x38, 4) === "RSC\x05") return "kernel";
   if (/^07070[127]$/.test(textAt(0, 6))) return "initrd";

@@ -10,6 +10,7 @@ const STATE_NAMES: Record<MachineState, string> = {
   running: "Running",
   idle: "Idle",
   held: "Held",
+  saving: "Saving",
   stopped: "Stopped",
   panic: "Panic",
   failed: "Failed",
@@ -30,6 +31,7 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
   const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
   const isOn = state !== "stopped" && state !== "failed";
+  const canSave = state === "running" || state === "idle" || state === "held";
   return (
     <header class="toolbar">
       <h1 class="brand">tabvisor</h1>
@@ -44,6 +46,12 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
         ) : (
           <Action icon="start" label="Start" onClick={() => session.restart()} />
         )}
+        <Action
+          icon="save"
+          label="Save machine"
+          onClick={() => session.save()}
+          disabled={!canSave}
+        />
         <Action icon="files" label="Open…" onClick={onOpen} />
         <Action icon="erase" label="Reset disk" onClick={onResetDisk} disabled={!hasDisk} />
         <Action

@@ -162,8 +162,9 @@ export class DescriptorChain {
     };
   }
 
-  /** A chain as it was saved, or undefined if its parts are not RAM. */
+  /** A chain as it was saved, or undefined if its parts are not RAM or it takes up no place. */
   static load(owner: ChainOwner, state: ChainState): DescriptorChain | undefined {
+    if (!(state.slots >= 1)) return undefined;
     const chain = new DescriptorChain(owner);
     chain.id = state.id;
     chain.slots = state.slots;

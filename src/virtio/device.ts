@@ -1,5 +1,6 @@
 /** The contract between the virtio-MMIO transport and a device model; see `transport.ts`. */
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import type { MemoryWindow } from "../memory/memory-window.ts";
 import type { Virtqueue } from "./queue.ts";
 
 /** Plain, structured-clonable state of one part, keyed by name and versioned by its owner. */
@@ -95,6 +96,19 @@ export interface VirtioDevice {
   counters?(): Counters;
   /** State beside the config space and the queues, which the transport saves. */
   save?(): State;
-  /** After `activate`, if the device was active when saved. */
+  /** After `activate`, if the device was active when saved; what cannot have survived is told the guest. */
   load?(state: State): void;
+  /** Requests that the host works on. A machine is saved when there are none. */
+  readonly underWay?: number;
+  /** Why it cannot be saved now, as the end of a sentence that begins with its name; undefined if it can. */
+  readonly obstacle?: string | undefined;
+  /** Guest memory that is the device's and nowhere else: it is saved as RAM is. */
+  readonly ownMemory?: MemoryWindow;
+  /**
+   * For a device with storage of its own, which a saved machine does not contain: makes durable what the
+   * guest has written, and names what is stored. The name is good until the first write after that.
+   */
+  seal?(): Promise<string>;
+  /** The name that `seal` gave, if nothing was written since. */
+  sealed?(): Promise<string | undefined>;
 }

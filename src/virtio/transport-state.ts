@@ -57,6 +57,8 @@ export interface TransportState {
   readonly interruptStatus: number;
   readonly driverFeatures: bigint;
   readonly needsReset: string | undefined;
+  /** What ConfigGeneration read. */
+  readonly configGeneration: number;
   /** The driver may be half-way through negotiation or the set-up of a queue. */
   readonly selectors: Readonly<Selectors>;
   readonly setups: readonly QueueSetupState[];

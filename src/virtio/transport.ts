@@ -75,6 +75,8 @@ export class VirtioTransport implements MmioHandler {
   /** Counts resets, so that what was lent to the device before one has no effect after it. */
   #epoch = 0;
   #ignoredKicks = 0;
+  /** Of a restored machine, what ConfigGeneration is ahead of the device's own count. */
+  #generationOffset = 0;
 
   constructor(options: TransportOptions) {
     const { device } = options;
@@ -126,7 +128,7 @@ export class VirtioTransport implements MmioHandler {
       case Register.Status:
         return this.#status;
       case Register.ConfigGeneration:
-        return this.device.config.generation;
+        return this.#configGeneration;
       case Register.SHMLenLow:
       case Register.SHMLenHigh:
       case Register.SHMBaseLow:
@@ -189,7 +191,7 @@ export class VirtioTransport implements MmioHandler {
       driverFeatures: this.#features.driver,
       refusal: this.#refusal,
       interruptStatus: this.#interrupt.status,
-      configGeneration: this.device.config.generation,
+      configGeneration: this.#configGeneration,
       needsReset: this.#needsReset,
       queues: this.#queues.map((queue) => queue.inspect()),
       transport: {
@@ -237,6 +239,7 @@ export class VirtioTransport implements MmioHandler {
       interruptStatus: this.#interrupt.status,
       driverFeatures: this.#features.driver,
       needsReset: this.#needsReset,
+      configGeneration: this.#configGeneration,
       selectors: { ...this.#selectors },
       setups: this.#setups.map((setup) => setup.save()),
       queues: this.#queues.map((queue) => queue.save()),
@@ -250,6 +253,8 @@ export class VirtioTransport implements MmioHandler {
    */
   load(state: TransportState): void {
     this.reset();
+    // What the device changes from here on counts from what the driver has read.
+    this.#generationOffset = state.configGeneration - this.device.config.generation;
     this.#features.load(state.driverFeatures);
     this.#enter(state.status & ~Status.DRIVER_OK);
     if ((state.status & Status.FEATURES_OK) !== 0) {
@@ -271,6 +276,10 @@ export class VirtioTransport implements MmioHandler {
     this.#interrupt.load(state.interruptStatus);
     if ((state.status & Status.DRIVER_OK) !== 0) this.#activate(state.device);
     for (const refusal of refusals) this.#fail(refusal);
+  }
+
+  get #configGeneration(): number {
+    return (this.device.config.generation + this.#generationOffset) >>> 0;
   }
 
   get #negotiating(): boolean {

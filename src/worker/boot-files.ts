@@ -68,7 +68,7 @@ export async function loadSeed(source: ImageSource, { fetch }: Services): Promis
   );
 }
 
-function reporter(image: ImageName, { post, clock }: Services) {
+export function reporter(image: ImageName, { post, clock }: Services) {
   let next = 0;
   return (loaded: number, total: number | undefined): void => {
     const now = clock.nowMs();

@@ -7,6 +7,7 @@ import type { Subject } from "../inspect/subject.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
+import type { MachineFile } from "../machine/saved/saved-machine.ts";
 import { type Share, shareDevice, shareWindowBytes } from "../machine/share.ts";
 import { parseVirtioRule } from "../machine/virtio-rules.ts";
 import { BlockDevice } from "../virtio/devices/block.ts";
@@ -122,8 +123,49 @@ export class Guest {
     return this;
   }
 
-  /** Attaches the devices and starts the guest. @throws LoadError if it cannot be booted. */
-  boot(files: BootFiles, disk: OpenedDisk | undefined): void {
+  /**
+   * Attaches the devices and starts the guest, or has it go on where it was saved.
+   * @throws LoadError if it cannot be booted or restored
+   */
+  async boot(
+    files: BootFiles,
+    disk: OpenedDisk | undefined,
+    saved: MachineFile | undefined,
+  ): Promise<void> {
+    this.#attach(disk);
+    const { kernel, initrd, firmware } = files;
+    const request = {
+      append: this.#config.append,
+      ...(kernel && { kernel }),
+      ...(initrd && { initrd }),
+      ...(firmware && { firmware }),
+    };
+    if (saved === undefined) this.#machine.boot(request);
+    else await this.#machine.restore(saved, request);
+    this.console.connect(this.#machine);
+    this.#loop.start();
+  }
+
+  /**
+   * The machine's file. It does not run again after this, unless it cannot be saved: what it wrote to its
+   * disks would make the file useless.
+   * @throws LoadError
+   */
+  async save(note: BootConfig): Promise<Blob> {
+    const { clock, sleep } = this.#services;
+    try {
+      const pieces = await this.#machine.save({ nowMs: () => clock.nowMs(), sleep, note });
+      this.#loop.stop();
+      const parts: Uint8Array<ArrayBuffer>[] = [];
+      for await (const piece of pieces) parts.push(piece);
+      return new Blob(parts, { type: "application/octet-stream" });
+    } catch (error) {
+      this.#loop.start();
+      throw error;
+    }
+  }
+
+  #attach(disk: OpenedDisk | undefined): void {
     this.#disk = disk;
     this.#machine.attach(this.#screen);
     if (disk !== undefined) this.#attachDisk(disk);
@@ -133,16 +175,7 @@ export class Guest {
     this.#memory.attach(this.#machine);
     this.links.attach(this.#machine);
     this.media.attach(this.#machine);
-    const { kernel, initrd, firmware } = files;
     this.#machine.attach(shareDevice("fs0", this.#share, this.#shared, this.#machine));
-    this.#machine.boot({
-      append: this.#config.append,
-      ...(kernel && { kernel }),
-      ...(initrd && { initrd }),
-      ...(firmware && { firmware }),
-    });
-    this.console.connect(this.#machine);
-    this.#loop.start();
   }
 
   /** Starts the guest again from reset. */

@@ -18,7 +18,7 @@ export interface ImageRequest {
 
 /** The file's bytes, unpacked if it is a gzip file. @throws LoadError */
 export async function loadImage(request: ImageRequest): Promise<Uint8Array> {
-  const { stream, total } = await open(request);
+  const { stream, total } = await openImage(request);
   try {
     const maxBytes = request.maxBytes ?? MAX_IMAGE_BYTES;
     return await unpacked(stream, {
@@ -41,7 +41,13 @@ interface Opened {
   readonly total: number | undefined;
 }
 
-async function open({ name, source, fetch, signal }: ImageRequest): Promise<Opened> {
+/** The file as it comes. @throws LoadError */
+export async function openImage({
+  name,
+  source,
+  fetch,
+  signal,
+}: Omit<ImageRequest, "onProgress">): Promise<Opened> {
   if (source.kind === "file") return { stream: source.file.stream(), total: source.file.size };
   const response = await fetch(source.url, { signal }).catch((error: unknown) => {
     if (signal.aborted) throw error;

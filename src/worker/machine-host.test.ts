@@ -115,7 +115,8 @@ describe("MachineHost", () => {
       const trial = new Trial();
       await trial.run(
         (hart) => {
-          for (let slot = 0; slot < 32; slot++) types.add(hart.load(VIRTIO + 0x1000 * slot + 8, 4));
+          for (let slot = 0; slot < 32; slot++)
+            types.add(hart.fetch(VIRTIO + 0x1000 * slot + 8, 4));
         },
         isWanted ? { crypto: true, rtc: true } : {},
       );

@@ -1,11 +1,10 @@
 /** Owns the Worker's one machine: does what the page asks, and tells it what happens. */
-
 import type { DiskSeed } from "../host/disk-seed.ts";
 import type { DiskFault } from "../host/guest-disk.ts";
 import { SharedFiles } from "../host/shared-files.ts";
 import { type DiskRoom, eraseDisk, type OpenedDisk, openDisk } from "../host/stored-disk.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
-import { type BootFiles, fetchBootFiles, loadSeed, openBase } from "./boot-files.ts";
+import { type BootFiles, fetchBootFiles, loadSeed, openBase, reporter } from "./boot-files.ts";
 import type { DisksInUse } from "./disk-manager.ts";
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
@@ -20,6 +19,7 @@ import type {
   SharedFile,
   ToWorker,
 } from "./protocol.ts";
+import type { SavedFile } from "./saved-machine.ts";
 import type { Services } from "./services.ts";
 
 /** Time between two reports to the page, in ms. */
@@ -74,6 +74,8 @@ export class MachineHost {
   /** While a machine is being started, what ends that. */
   #starting: AbortController | undefined;
   #quickReboots = 0;
+  /** A disk may be used although a saved machine needs it as it is. */
+  #breaksSeal = false;
   /** Commands that change what runs are done one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -145,7 +147,10 @@ export class MachineHost {
         this.#powerOff();
         break;
       case "restart":
-        this.#queue(() => this.#restart());
+        this.#queue(() => this.#restart(message.breaksSeal === true));
+        break;
+      case "save":
+        this.#queue(() => this.#save());
         break;
       case "reset-disk":
         this.#queue(() => this.#resetDisk());
@@ -190,10 +195,15 @@ export class MachineHost {
   }
 
   /** Makes a machine and boots it. What was opened for it is closed again on a failure. */
-  async #start(config: BootConfig): Promise<void> {
+  async #start(asked: BootConfig): Promise<void> {
     this.#enter("loading");
     const starting = new AbortController();
     this.#starting = starting;
+    const opened = await this.#openSaved(asked, starting);
+    if (opened === undefined) return;
+    const { config, file } = opened;
+    // It has the seal's name, and is refused with another.
+    if (file !== undefined) this.#breaksSeal = true;
     const fetching = this.#fetch(config, starting.signal);
     const opening = this.#openDisk(config.disk);
     // The machine itself is made while those are on their way.
@@ -204,7 +214,8 @@ export class MachineHost {
       if (this.#canvas !== undefined) guest.media.show(this.#canvas);
       if (this.#place !== undefined) guest.media.fit(this.#place);
       guest.media.hear(this.#isHeard);
-      guest.boot(files, disk);
+      await guest.boot(files, disk, file);
+      this.#config = config;
       this.#guest = guest;
     } catch (error) {
       const guest = await making.catch(() => undefined);
@@ -217,6 +228,46 @@ export class MachineHost {
       this.#starting = undefined;
     }
     this.#started();
+  }
+
+  /** The machine that is asked for, and the file to go on with; undefined if it was given up. */
+  async #openSaved(
+    config: BootConfig,
+    starting: AbortController,
+  ): Promise<(Partial<SavedFile> & { config: BootConfig }) | undefined> {
+    if (config.saved === undefined) return { config };
+    const { fetch } = this.#services;
+    const name = "saved machine";
+    try {
+      const { openSaved } = await import("./saved-machine.ts");
+      const onProgress = reporter(name, this.#services);
+      const { signal } = starting;
+      const opened = await openSaved({ name, source: config.saved, fetch, signal, onProgress });
+      this.#services.post({ type: "config", config: opened.config });
+      return opened;
+    } catch (error) {
+      this.#starting = undefined;
+      if (!starting.signal.aborted) throw error;
+      await this.#end(SWITCHED_OFF, "stopped");
+      return undefined;
+    }
+  }
+
+  async #save(): Promise<void> {
+    const [guest, config, state] = [this.#guest, this.#config, this.#state];
+    const isOn = state === "running" || state === "idle" || state === "held";
+    if (guest === undefined || config === undefined || !isOn) return;
+    this.#enter("saving");
+    try {
+      const { noteOf } = await import("./saved-machine.ts");
+      const file = await guest.save(noteOf(config));
+      this.#services.post({ type: "saved", file });
+    } catch (error) {
+      this.#enter(state);
+      this.#tell(problemOf(error));
+      return;
+    }
+    await this.#end({ reason: "saved", detail: "" }, "stopped");
   }
 
   async #fetch(config: BootConfig, cancel: AbortSignal): Promise<BootFiles> {
@@ -250,6 +301,7 @@ export class MachineHost {
       name: disk.name,
       ...this.#room,
       ...(disk.store === "indexeddb" && { files: undefined }),
+      keepsSeal: !this.#breaksSeal && disk.readOnly !== true,
       onFault: (error, what) => this.#storageFailed(error, what),
       ...(base && { base }),
       ...(size !== undefined && { size }),
@@ -298,8 +350,9 @@ export class MachineHost {
     this.#tell({ what, advice: "Nothing of it was sent." });
   }
 
-  async #restart(): Promise<void> {
+  async #restart(breaksSeal: boolean): Promise<void> {
     this.#quickReboots = 0;
+    this.#breaksSeal = breaksSeal;
     if (this.#guest !== undefined) this.#reset(this.#guest);
     else if (this.#config !== undefined) await this.#start(this.#config);
   }

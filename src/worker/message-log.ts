@@ -6,6 +6,7 @@ import type { ExitReason, FromWorker, MachineState, Problem } from "./protocol.t
 /** A guest goes from running to idle and back all the time. */
 const STATES: Partial<Record<MachineState, LogLevel>> = {
   loading: "info",
+  saving: "info",
   stopped: "info",
   panic: "error",
   failed: "error",
@@ -15,6 +16,7 @@ const EXITS: Record<ExitReason, LogLevel> = {
   poweroff: "info",
   reboot: "info",
   "switched-off": "info",
+  saved: "info",
   panic: "error",
   fail: "error",
 };

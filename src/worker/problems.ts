@@ -17,6 +17,10 @@ const DISK_ADVICE: Record<DiskProblem, Pick<Problem, "advice" | "remedy">> = {
       "Private windows and some settings forbid storage. Allow it for this site, or start without a disk.",
     remedy: "no-disk",
   },
+  sealed: {
+    advice: "Open the machine's file to go on with it. A new start makes that file useless.",
+    remedy: "start-anew",
+  },
   mismatch: {
     advice: "Reset the disk, which erases it, or name another one in the address.",
     remedy: "reset-disk",

@@ -71,6 +71,8 @@ export interface BootConfig {
   readonly crypto?: boolean;
   /** Whether it has an RTC device, beside the clock of its board. */
   readonly rtc?: boolean;
+  /** A saved machine to go on with: all else is as its file says. */
+  readonly saved?: ImageSource;
 }
 
 /** Something that a person did to the display. Places are from 0 to 1, from its left and top. */
@@ -154,8 +156,13 @@ export type ToWorker =
   | { readonly type: "hear"; readonly isOn: boolean }
   /** Stops the machine at once, as the switch on a wall does; what it wrote is stored. */
   | { readonly type: "power-off" }
-  /** Starts the machine again from reset, whatever it does now. */
-  | { readonly type: "restart" }
+  /**
+   * Starts the machine again from reset, whatever it does now; with `breaksSeal` also with a disk that a
+   * saved machine needs as it is.
+   */
+  | { readonly type: "restart"; readonly breaksSeal?: boolean }
+  /** Saves the machine, ends it and gives its file by "saved"; if that cannot be, it goes on. */
+  | { readonly type: "save" }
   /** Stops the machine, empties its disk for good and starts again. */
   | { readonly type: "reset-disk" }
   /** Makes the disk so many bytes large, for good, while the machine runs. */
@@ -205,20 +212,28 @@ export interface SharedFile {
 }
 
 /** `idle` is a running guest that has next to nothing to do; `held` one that a debugger has stopped. */
-export type MachineState = "loading" | "running" | "idle" | "held" | "stopped" | "panic" | "failed";
+export type MachineState =
+  | "loading"
+  | "running"
+  | "idle"
+  | "held"
+  | "saving"
+  | "stopped"
+  | "panic"
+  | "failed";
 
-export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image";
+export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image" | "saved machine";
 
 /** What happened and what to do about it: each a sentence. */
 export interface Problem {
   readonly what: string;
   readonly advice: string;
   /** A way out that the page can offer as a button. */
-  readonly remedy?: "no-disk" | "reset-disk";
+  readonly remedy?: "no-disk" | "reset-disk" | "start-anew";
 }
 
 /** Why a machine came to its end. */
-export type ExitReason = "poweroff" | "reboot" | "panic" | "fail" | "switched-off";
+export type ExitReason = "poweroff" | "reboot" | "panic" | "fail" | "switched-off" | "saved";
 
 /** Device activity since the last report, each a count of bytes. */
 export interface Activity {
@@ -273,6 +288,9 @@ export type FromWorker =
   | { readonly type: "exit"; readonly reason: ExitReason; readonly detail: string }
   /** The machine could not start, or cannot go on. */
   | { readonly type: "problem"; readonly problem: Problem }
+  /** What a saved machine's file says of it. */
+  | { readonly type: "config"; readonly config: BootConfig }
+  | { readonly type: "saved"; readonly file: Blob }
   /** Something is not as wished but the machine goes on; without a problem, all is well again. */
   | { readonly type: "notice"; readonly problem?: Problem }
   /** The guest has a lent directory under this name, below the share. */

@@ -25,6 +25,10 @@ export class FakeHart implements HartPort {
     this.x.fill(0n);
     this.stopped = false;
   }
+  save(): never {
+    throw new Error("there is no state to save");
+  }
+  load(): void {}
   run(maxInstructions: number): RunExit {
     const exit = this.program(this, maxInstructions);
     return this.stopped ? "stop" : exit;
@@ -76,7 +80,7 @@ export class FakeHart implements HartPort {
     region.handler.write(gpa - region.base, size, value);
   }
 
-  load(gpa: number, size: 1 | 2 | 4 = 4): number {
+  fetch(gpa: number, size: 1 | 2 | 4 = 4): number {
     const region = this.parts.bus.find(gpa, size)!;
     return region.handler.read(gpa - region.base, size);
   }

@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep, setImmediate as yieldToHost } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
+import type { BlockBackend } from "../../virtio/devices/block-backend.ts";
 import { Machine } from "../machine.ts";
-import type { MachineExit, MachineOptions } from "../machine-types.ts";
+import type { BootRequest, MachineExit, MachineOptions } from "../machine-types.ts";
+import { openMachineFile } from "../saved/saved-machine.ts";
 import { attachDevices, steadyEntropy } from "./linux-devices.ts";
 
 const GUEST = new URL("../../../public/guest/", import.meta.url);
@@ -24,19 +26,38 @@ const IDLE_MS = 10;
 
 export const PROMPT = /# /;
 
+/** The file of a saved machine, in pieces. */
+export type Saved = readonly Uint8Array<ArrayBuffer>[];
+
+const timer = (ms: number, callback: () => void) => void setTimeout(callback, ms);
+
 export interface LinuxSessionOptions extends Partial<MachineOptions> {
   readonly append?: string;
   readonly firmware?: Uint8Array;
+  /** Default: one that nobody else has. */
+  readonly disk?: BlockBackend;
   /** Attaches further devices. */
   readonly attach?: (machine: Machine) => void;
+  /** The caller boots it, or restores it. */
+  readonly isOff?: boolean;
 }
 
 export class LinuxSession {
   readonly machine: Machine;
   readonly exits: MachineExit[] = [];
+  readonly request: BootRequest;
   #output = "";
 
-  constructor({ append, firmware, attach, ...options }: LinuxSessionOptions = {}) {
+  /** Has a new machine go on where a saved one was. @throws LoadError */
+  static async restore(file: Saved, options: LinuxSessionOptions = {}): Promise<LinuxSession> {
+    const session = new LinuxSession({ ...options, isOff: true });
+    await session.machine.restore(await openMachineFile(file), session.request);
+    // Its last words were shown once more.
+    session.#output = "";
+    return session;
+  }
+
+  constructor({ append, firmware, disk, attach, isOff, ...options }: LinuxSessionOptions = {}) {
     this.machine = new Machine({
       clock: { nowMs: () => performance.now(), wallClockMs: () => Date.now() },
       entropy: steadyEntropy,
@@ -50,14 +71,23 @@ export class LinuxSession {
         },
       },
     });
-    attachDevices(this.machine);
+    attachDevices(this.machine, disk);
     attach?.(this.machine);
-    this.machine.boot({
+    this.request = {
       kernel: guestFile("Image.gz"),
       initrd: guestFile("initramfs.cpio.gz"),
       append: append ?? "console=hvc0 quiet",
       ...(firmware === undefined ? {} : { firmware }),
-    });
+    };
+    if (isOff !== true) this.machine.boot(this.request);
+  }
+
+  /** The file of the machine as it is now. @throws LoadError */
+  async save(note?: unknown): Promise<Saved> {
+    const pieces = await this.machine.save({ nowMs: () => performance.now(), sleep: timer, note });
+    const file: Uint8Array<ArrayBuffer>[] = [];
+    for await (const piece of pieces) file.push(piece);
+    return file;
   }
 
   type(text: string): void {

@@ -11,11 +11,11 @@ import {
 import { EraseDialog } from "../dialog.tsx";
 import { FileField, fileText } from "../form.tsx";
 import { formatBytes } from "../format.ts";
+import { saveBlob } from "../save-file.ts";
 import { bound } from "./bound.ts";
 import { Complaint, Empty, Section } from "./kit.tsx";
 import { type Act, type PanelProps, useAct, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
-import { saveBlob } from "./save-file.ts";
 import { StorageFacts } from "./storage-facts.tsx";
 
 /** Each disk is opened to be looked at. */

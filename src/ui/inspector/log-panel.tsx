@@ -4,11 +4,11 @@ import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { LogEntry, LogLevel } from "../../worker/protocol.ts";
+import { saveBlob } from "../save-file.ts";
 import { Empty } from "./kit.tsx";
 import { type Filter, LEVELS, matches, merge, textOf, timeOf } from "./log-view.ts";
 import { type PanelProps, useLook } from "./panel.ts";
 import { connectHost, useRemote } from "./remote.ts";
-import { saveBlob } from "./save-file.ts";
 
 /** The log is for reading: more often would only cost. */
 const LOOK_MS = 500;

@@ -3,11 +3,11 @@ import "./profile-panel.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { ProfileView, Remote, TopFunction } from "../../inspect/calls.ts";
+import { saveBlob } from "../save-file.ts";
 import { countText, percentText } from "./address-text.ts";
 import { FlameGraph } from "./flame-graph.tsx";
 import { Badge, DataTable, Empty, Fault, Section } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
-import { saveBlob } from "./save-file.ts";
 import { useSymbols } from "./symbol-source.ts";
 
 /** Between two looks at the profile, in ms. */

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { ExportKind, Remote } from "../../inspect/calls.ts";
-import { saveBlob } from "./save-file.ts";
+import { saveBlob } from "../save-file.ts";
 
 const KINDS: readonly { kind: ExportKind; label: string; file: string; about: string }[] = [
   { kind: "pcapng", label: "pcapng", file: "guest.pcapng", about: "Packets, for Wireshark" },

@@ -74,8 +74,18 @@ export class NinePDevice implements VirtioDevice {
     this.reset();
   }
 
+  get underWay(): number {
+    return this.#pump.inFlight;
+  }
+
+  /** A fid means nothing to another session, and whoever has mounted the tree has one. */
+  get obstacle(): string | undefined {
+    const fids = this.#session?.held ?? 0;
+    return fids > 0 ? "is mounted in the guest: unmount it there" : undefined;
+  }
+
   counters(): Counters {
     const fids = this.#session?.held ?? 0;
-    return { ...this.#counters, fids, inFlight: this.#pump.inFlight };
+    return { ...this.#counters, fids, inFlight: this.underWay };
   }
 }

@@ -268,10 +268,13 @@ describe("balloon", () => {
     inflate(FIRST + 500, FIRST + 501);
     driver.writeConfig(ACTUAL, 4, 2);
     submit(driver.queues[BalloonQueue.STATISTICS], [Uint8Array.from(statistic(4, 5n))]);
+    device.target = 3 * PAGE;
     const state = structuredClone(driver.transport.save());
     driver.transport.reset();
+    device.target = 0;
     driver.transport.load(state);
     expect(device.counters()).toMatchObject({ heldPages: 2, actualPages: 2, freeBytes: 5 });
+    expect(device.target).toBe(3 * PAGE);
     device.requestStatistics();
     expect(driver.queues[BalloonQueue.STATISTICS].poll()).toHaveLength(1);
   });

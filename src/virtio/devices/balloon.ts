@@ -185,6 +185,7 @@ export class BalloonDevice implements VirtioDevice {
   save(): State {
     return {
       version: 1,
+      target: this.target,
       actual: this.#field(Config.ACTUAL),
       poison: this.#field(Config.POISON_VAL),
       held: this.#held.values(),
@@ -193,6 +194,7 @@ export class BalloonDevice implements VirtioDevice {
   }
 
   load(state: State): void {
+    if (typeof state.target === "number") this.target = state.target;
     this.#setDriverFields(Number(state.actual ?? 0), Number(state.poison ?? 0));
     this.#held.clear();
     for (const page of (state.held ?? []) as number[]) this.#held.add(page);

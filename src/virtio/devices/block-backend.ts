@@ -2,6 +2,9 @@
 
 export const SECTOR_SIZE = 512;
 
+/** Why a device over a disk without `seal` cannot be saved. */
+export const NO_SEAL = "has a disk that cannot tell whether it was changed";
+
 /** Where a read puts its data: the guest's buffers, for as long as the request lives. */
 export interface BlockTarget {
   /** In bytes; of a disk's, a multiple of the sector size. */
@@ -29,6 +32,14 @@ export interface BlockBackend {
   write(sector: number, source: readonly Uint8Array[]): void | Promise<void>;
   /** Resolves when every write that was complete before the call is durable. */
   flush(): void | Promise<void>;
+  /**
+   * Makes everything durable and names what is on the disk then: `sealed` gives the same name, in another
+   * run too, until the first write after that. Absent from a disk that cannot tell; saving a machine with
+   * one is refused.
+   */
+  seal?(): Promise<string>;
+  /** Absent if `seal` is. */
+  sealed?(): Promise<string | undefined>;
   /** The guest needs the sectors no more. Absent: not offered. */
   discard?(sector: number, count: number): void | Promise<void>;
   /** The sectors read as zeros from now on. Absent: not offered. */

@@ -9,6 +9,8 @@ export class BlockSwitch implements BlockBackend {
   readonly writeZeroes?: NonNullable<BlockBackend["writeZeroes"]>;
   readonly secureErase?: NonNullable<BlockBackend["secureErase"]>;
   readonly lifetime?: NonNullable<BlockBackend["lifetime"]>;
+  readonly seal?: NonNullable<BlockBackend["seal"]>;
+  readonly sealed?: NonNullable<BlockBackend["sealed"]>;
   /** The disk itself. */
   readonly disk: BlockBackend;
   /** What answers the device now: the disk, or what stands in front of it. */
@@ -30,6 +32,8 @@ export class BlockSwitch implements BlockBackend {
       this.secureErase = (sector, count) => this.via.secureErase?.(sector, count);
     }
     if (disk.lifetime) this.lifetime = () => disk.lifetime!();
+    if (disk.seal) this.seal = () => disk.seal!();
+    if (disk.sealed) this.sealed = () => disk.sealed!();
   }
 
   get sectors(): number {

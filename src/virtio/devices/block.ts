@@ -4,7 +4,7 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain, type Virtqueue } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
-import type { BlockBackend } from "./block-backend.ts";
+import { type BlockBackend, NO_SEAL } from "./block-backend.ts";
 import {
   BLOCK_QUEUE_SIZE,
   BlockConfig,
@@ -113,6 +113,22 @@ export class BlockDevice implements VirtioDevice {
 
   counters(): Counters {
     return { ...this.#counters, inFlight: this.#inFlight, bytesInFlight: this.#bytesInFlight };
+  }
+
+  get underWay(): number {
+    return this.#inFlight;
+  }
+
+  get obstacle(): string | undefined {
+    return this.#backend.seal === undefined ? NO_SEAL : undefined;
+  }
+
+  async seal(): Promise<string> {
+    return (await this.#backend.seal?.()) ?? "";
+  }
+
+  async sealed(): Promise<string | undefined> {
+    return this.#backend.sealed?.();
   }
 
   save(): State {

@@ -35,6 +35,23 @@ describe("console", () => {
     expect(driver.irq.pulses).toBeGreaterThan(0);
   });
 
+  it("tells a restored guest of another size of the terminal", () => {
+    const { device, driver } = create();
+    driver.start();
+    const state = structuredClone(driver.transport.save());
+    const { configInterrupts } = driver.transport.inspect().transport;
+    driver.transport.load(state);
+    expect(driver.transport.inspect().transport.configInterrupts).toBe(configInterrupts);
+    const generation = driver.read(Register.ConfigGeneration);
+    driver.transport.reset();
+    device.resize(80, 24);
+    driver.transport.load(state);
+    expect(driver.transport.inspect().transport.configInterrupts).toBe(configInterrupts + 1);
+    expect([driver.config(0, 2), driver.config(2, 2)]).toEqual([80, 24]);
+    // A driver that was reading while the machine was saved reads again.
+    expect(driver.read(Register.ConfigGeneration)).not.toBe(generation);
+  });
+
   it("gives input to the guest, also input that came before the driver", () => {
     const { device, driver } = create();
     device.input(bytes("early "));

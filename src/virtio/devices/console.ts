@@ -196,7 +196,8 @@ export class ConsoleDevice implements VirtioDevice {
 
   save(): State {
     const ports = this.#ports.flatMap((port) => (port === undefined ? [] : [port.save()]));
-    return { version: 1, ready: this.#ready, control: this.#control.save(), ports };
+    const control = this.#control.save();
+    return { version: 2, ready: this.#ready, size: { ...this.#size }, control, ports };
   }
 
   load(state: State): void {
@@ -205,6 +206,9 @@ export class ConsoleDevice implements VirtioDevice {
     const saved = (state.ports ?? []) as State[];
     for (const [id, port] of this.#ports.entries()) this.#loadPort(id, port, saved);
     this.#sendControl();
+    const known = state.size as Partial<ConsoleSize> | undefined;
+    const { cols, rows } = this.#size;
+    if (known?.cols !== cols || known?.rows !== rows) this.resize(cols, rows);
   }
 
   /** What the guest knew of a port may not be so any more: another may have its place, or none. */

@@ -1,6 +1,6 @@
 /** The file system device (virtio 5.11): a tree of files on the host, over FUSE. */
 import { ConfigFields } from "../config.ts";
-import type { Counters, DeviceIo, SharedMemoryRegion, VirtioDevice } from "../device.ts";
+import type { Counters, DeviceIo, SharedMemoryRegion, State, VirtioDevice } from "../device.ts";
 import { DeviceType } from "../spec.ts";
 import { DAX_REGION_ID, type DaxPlace, DaxWindow } from "./fuse/dax-window.ts";
 import { FUSE_REQUEST_MAX, FuseSession } from "./fuse/session.ts";
@@ -82,10 +82,25 @@ export class FsDevice implements VirtioDevice {
     this.reset();
   }
 
+  get underWay(): number {
+    return this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
+  }
+
+  get obstacle(): string | undefined {
+    return this.#session?.obstacle;
+  }
+
+  save(): State {
+    return { version: 1, isMounted: this.#session?.isMounted ?? false };
+  }
+
+  load(state: State): void {
+    if (state.isMounted === true) this.#session?.mount();
+  }
+
   counters(): Counters {
     const held = this.#session?.held ?? { nodes: 0, handles: 0 };
-    const inFlight = this.#pumps.reduce((sum, pump) => sum + pump.inFlight, 0);
     const dax = this.#dax === undefined ? {} : this.#daxCounters;
-    return { ...this.#counters, ...held, inFlight, ...dax };
+    return { ...this.#counters, ...held, inFlight: this.underWay, ...dax };
   }
 }

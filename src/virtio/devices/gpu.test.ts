@@ -284,5 +284,17 @@ describe("a saved device", () => {
     expect(display.cursorAt).toEqual([5, 6]);
     expect(display.cursor).toMatchObject({ hotX: 1, hotY: 2 });
     expect(device.counters()).toMatchObject({ resources: 2, resourceBytes: 32 + 16 + 64 * 64 * 4 });
+    expect(driver.config(0, 4)).toBe(0);
+  });
+
+  it("tells of a display that has another size", () => {
+    const gpu = createPicture();
+    const saved = structuredClone(gpu.driver.transport.save());
+    const device = new GpuDevice("gpu0", new TestDisplay(), { width: 800, height: 600 });
+    const driver = new TestDriver(device, { ramSize: gpu.driver.ramSize });
+    driver.transport.load(saved);
+    // VIRTIO_GPU_EVENT_DISPLAY, and a configuration change.
+    expect(driver.config(0, 4)).toBe(1);
+    expect(driver.acknowledge() & 2).toBe(2);
   });
 });

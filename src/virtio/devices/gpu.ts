@@ -153,20 +153,25 @@ export class GpuDevice implements VirtioDevice {
     return {
       version: 1,
       events: this.#events,
+      size: { width: this.#width, height: this.#height },
       resources: this.#resources.save(),
       screen: this.#screen.save(),
     };
   }
 
   load(state: State): void {
-    const { events, resources, screen } = state as {
+    const { events, size, resources, screen } = state as {
       events: number;
+      size: DisplaySize;
       resources: readonly ResourceState[];
       screen: ScreenState;
     };
     for (const saved of resources) this.#resources.add(Resource.load(this.#io!.memory, saved));
     this.#screen.load(screen, this.#resources.get(screen.resource));
     this.#setEvents(events);
+    if (size.width === this.#width && size.height === this.#height) return;
+    this.#setEvents(events | EVENT_DISPLAY);
+    this.#io?.configChanged();
   }
 
   /** Goes on later. Kicks until then would make the turn longer, so they wait as well. */

@@ -221,3 +221,14 @@ describe("hot-plugged memory", () => {
     expect(ask(PLUG, WINDOW, 1)).toBe(ACK);
   });
 });
+
+it("is saved with what the host wants, beside its memory", () => {
+  const { device, driver, ask, plugged, field } = create({ blocks: 4, requested: 2 });
+  ask(PLUG, WINDOW + BLOCK, 1);
+  const state = structuredClone(driver.transport.save());
+  expect(device.ownMemory.presentRanges()).toEqual([{ base: WINDOW + BLOCK, size: BLOCK }]);
+  device.requested = 0;
+  driver.transport.load(state);
+  expect([plugged(), field(48) / BLOCK]).toEqual([1, 2]);
+  expect(ask(STATE, WINDOW + BLOCK, 1)).toBe(`state ${MemState.PLUGGED}`);
+});

@@ -6,7 +6,7 @@ import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { type MemoryWindow, WINDOW_BLOCK_BYTES } from "../../memory/memory-window.ts";
 import { ChainReader, type DescriptorChain } from "../chain.ts";
 import { ConfigFields } from "../config.ts";
-import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
+import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
 
@@ -138,11 +138,25 @@ export class MemDevice implements VirtioDevice {
   /** Blocks stay as they are: the driver finds them by STATE, or unplugs all (5.15.5.2). */
   reset(): void {
     this.#io = undefined;
+    this.config.setU64(Config.PLUGGED_SIZE, this.plugged);
   }
 
   /** The machine starts anew, and nothing is plugged any more. */
   systemReset(): void {
     this.#unplugAll();
+  }
+
+  /** What is plugged. */
+  get ownMemory(): MemoryWindow {
+    return this.#window;
+  }
+
+  save(): State {
+    return { version: 1, requested: this.#requested };
+  }
+
+  load(state: State): void {
+    this.requested = Number(state.requested ?? 0);
   }
 
   counters(): Counters {

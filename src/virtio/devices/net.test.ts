@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bit, bits, Feature, Register } from "../spec.ts";
+import { bit, bits, Feature, InterruptBit, Register } from "../spec.ts";
 import { TestDriver } from "../testing/driver.ts";
 import { NetDevice, type NetOptions, QUEUE_PAIRS_MAX } from "./net.ts";
 import { NET_CONTROL_MAX } from "./net-control.ts";
@@ -222,15 +222,31 @@ describe("network configuration", () => {
     expect(driver.negotiate(~bit(NetFeature.CTRL_VQ))).toBe(false);
   });
 
-  it("comes back after a save with its link down and the address it was given", () => {
+  it("comes back after a save with the addresses it had, and announces them when there is a link", () => {
     const { device, driver, command } = create();
     command(1, 1, 2, 9, 9, 9, 9, 9);
-    device.setLink(false);
     const state = structuredClone(driver.transport.save());
-    device.setLink(true);
+    device.setLink(false);
+    driver.acknowledge();
     driver.transport.load(state);
+    // The guest hears of the link that it has now.
+    expect(driver.acknowledge() & InterruptBit.CONFIG_CHANGE).toBe(InterruptBit.CONFIG_CHANGE);
     expect(driver.config(6, 2)).toBe(0);
     expect(driver.config(1, 1)).toBe(9);
+    device.setLink(true);
+    expect(driver.config(6, 2)).toBe(3);
+    command(3, 0);
+    device.setLink(false);
+    device.setLink(true);
+    expect(driver.config(6, 2)).toBe(1);
+  });
+
+  it("has the address of the card that was saved, also after a reset", () => {
+    const { driver } = create();
+    const other = create(-1n, { mac: Uint8Array.of(2, 7, 7, 7, 7, 7) });
+    other.driver.transport.load(structuredClone(driver.transport.save()));
+    other.driver.transport.reset();
+    expect(other.driver.config(1, 1)).toBe(MAC[1]);
   });
 });
 

@@ -147,6 +147,8 @@ export class NetDevice implements VirtioDevice {
   /** GUEST_* features in force: those negotiated, until the driver says otherwise. */
   #offloads = 0n;
   #full = false;
+  /** The guest was restored, and its network does not know where it is now. */
+  #hasMoved = false;
   readonly #counters = {
     received: 0,
     receivedBytes: 0,
@@ -215,6 +217,7 @@ export class NetDevice implements VirtioDevice {
     this.#filter.reset();
     this.#pairs = 1;
     this.#offloads = 0n;
+    this.#hasMoved = false;
     this.#status &= ~NetStatus.ANNOUNCE;
     this.config.setU16(NetConfig.STATUS, this.#status);
     this.#setMac(this.#ownMac);
@@ -257,6 +260,7 @@ export class NetDevice implements VirtioDevice {
   setLink(up: boolean): void {
     const { LINK_UP } = NetStatus;
     this.#setStatus(up ? this.#status | LINK_UP : this.#status & ~LINK_UP);
+    this.#announceMove();
   }
 
   /** Asks the guest to announce its addresses, after the network behind it has changed. */
@@ -277,8 +281,8 @@ export class NetDevice implements VirtioDevice {
 
   save(): State {
     return {
-      version: 2,
-      status: this.#status,
+      version: 3,
+      ownMac: this.#ownMac.slice(),
       mac: Uint8Array.from({ length: MAC_SIZE }, (_, i) => this.config.readByte(i)),
       pairs: this.#pairs,
       offloads: this.#offloads,
@@ -286,13 +290,23 @@ export class NetDevice implements VirtioDevice {
     };
   }
 
+  /** The link is the present one; the guest hears of it, and is asked to announce itself there. */
   load(state: State): void {
-    if (state.version !== 2) return;
-    this.#setStatus(state.status as number);
+    if (state.version !== 3) return;
+    this.#ownMac.set(state.ownMac as Uint8Array);
     this.#setMac(state.mac as Uint8Array);
     this.#setPairs(state.pairs as number);
     this.#offloads = state.offloads as bigint;
     this.#filter.load(state.filter as FilterState);
+    this.#io?.configChanged();
+    this.#hasMoved = true;
+    this.#announceMove();
+  }
+
+  #announceMove(): void {
+    if (!this.#hasMoved || !this.#isUp) return;
+    this.#hasMoved = false;
+    this.announce();
   }
 
   #has(feature: number): boolean {

@@ -201,3 +201,21 @@ describe("persistent memory", () => {
     await expect(create({ sectors: BLOCK / 512 + 1 })).rejects.toThrow(RangeError);
   });
 });
+
+it("has a seal of what is stored, which includes what the guest wrote last", async () => {
+  const { disk, device, driver, request } = await create();
+  driver.memory.write(WINDOW, Uint8Array.of(7));
+  const made = request([word(PmemRequest.FLUSH)], [4]);
+  expect(device.underWay).toBeGreaterThan(0);
+  await settle(60);
+  expect([device.underWay, driver.queues[0].poll()[0].id]).toEqual([0, made.id]);
+  driver.memory.write(WINDOW, Uint8Array.of(8));
+  const sealing = device.seal();
+  await settle(60);
+  const seal = await sealing;
+  expect(contents(disk, 0, 1)[0]).toBe(8);
+  expect(await device.sealed()).toBe(seal);
+  await disk.write(0, [new Uint8Array(512)]);
+  await settle(60);
+  expect(await device.sealed()).not.toBe(seal);
+});

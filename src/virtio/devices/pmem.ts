@@ -9,7 +9,7 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
-import { type BlockBackend, SECTOR_SIZE } from "./block-backend.ts";
+import { type BlockBackend, NO_SEAL, SECTOR_SIZE } from "./block-backend.ts";
 
 /** Feature bits (5.19.3). */
 const PmemFeature = { SHMEM_REGION: 0 } as const;
@@ -97,6 +97,24 @@ export class PmemDevice implements VirtioDevice {
       () => this.#store(),
     );
     return this.#last;
+  }
+
+  get underWay(): number {
+    return this.#waiting.length + (this.#isFlushing ? 1 : 0);
+  }
+
+  get obstacle(): string | undefined {
+    return this.#backend.seal === undefined ? NO_SEAL : undefined;
+  }
+
+  /** The image has then all that is in its memory, which `load` brings back. */
+  async seal(): Promise<string> {
+    await this.flush();
+    return (await this.#backend.seal?.()) ?? "";
+  }
+
+  async sealed(): Promise<string | undefined> {
+    return this.#backend.sealed?.();
   }
 
   activate(io: DeviceIo): void {

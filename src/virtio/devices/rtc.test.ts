@@ -186,6 +186,17 @@ describe.each([false, true])("the RTC device, packed rings %s", (packed) => {
     expect(host.sleeping).toBe(1);
   });
 
+  it("never goes back, whatever the clock of the host that goes on with it", () => {
+    const read = () => ask(RtcMessage.READ, clockArgs(MONOTONIC)).view.getBigUint64(8, true);
+    const before = read();
+    const state = structuredClone(driver.transport.save());
+    host.uptimeMs = 1;
+    driver.transport.load(state);
+    expect(read()).toBe(before);
+    host.pass(5);
+    expect(read()).toBe(before + 5n * MS);
+  });
+
   it("forgets alarms in a reset, and keeps them in a load", () => {
     setAlarm(MONOTONIC, 50n * MS, 1);
     driver.transport.load(structuredClone(driver.transport.save()));

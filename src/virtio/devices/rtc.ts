@@ -122,6 +122,8 @@ export class RtcDevice implements VirtioDevice {
   #alarms: Alarm[];
   #io: DeviceIo | undefined;
   #cancel: () => void = () => {};
+  /** What the monotonic clock of a restored guest is ahead of the host's, in ns: it never goes back. */
+  #monotonicOffset = 0n;
   readonly #request = new DataView(new ArrayBuffer(REQUEST_BYTES_MAX));
   readonly #counters = { requests: 0, refused: 0, expirations: 0 };
 
@@ -133,7 +135,10 @@ export class RtcDevice implements VirtioDevice {
         type: RtcClock.UTC_MAYBE_SMEARED,
         now: () => BigInt(Math.floor(host.wallClockMs())) * NS_PER_MS,
       },
-      { type: RtcClock.MONOTONIC, now: () => BigInt(Math.floor(host.nowMs() * 1e6)) },
+      {
+        type: RtcClock.MONOTONIC,
+        now: () => this.#hostMonotonic() + this.#monotonicOffset,
+      },
     ];
     this.#alarms = this.#clocks.map(noAlarm);
   }
@@ -174,12 +179,18 @@ export class RtcDevice implements VirtioDevice {
   }
 
   save(): State {
-    return { version: 1, alarms: this.#alarms.map((alarm) => ({ ...alarm })) };
+    const monotonic = this.#hostMonotonic() + this.#monotonicOffset;
+    return { version: 2, monotonic, alarms: this.#alarms.map((alarm) => ({ ...alarm })) };
   }
 
   load(state: State): void {
+    this.#monotonicOffset = (state.monotonic as bigint) - this.#hostMonotonic();
     this.#alarms = (state.alarms as readonly Alarm[]).map((alarm) => ({ ...alarm }));
     this.#look();
+  }
+
+  #hostMonotonic(): bigint {
+    return BigInt(Math.floor(this.#host.nowMs() * 1e6));
   }
 
   get #hasAlarms(): boolean {

@@ -68,6 +68,29 @@ export class FuseSession {
     return { nodes: nodes?.size ?? 0, handles: handles?.size ?? 0 };
   }
 
+  /** Whether the guest has mounted the tree. */
+  get isMounted(): boolean {
+    return this.#context !== undefined;
+  }
+
+  /** See `VirtioDevice.obstacle`: the numbers of inodes and open files mean nothing to another session. */
+  get obstacle(): string | undefined {
+    const { nodes, handles } = this.held;
+    if (handles > 0) return "has files open in the guest: close them, or unmount it there";
+    if (nodes > 1) return "has files that the guest remembers: unmount it there";
+    return undefined;
+  }
+
+  /** Begins a mount, of which the guest knows the root alone. */
+  mount(): void {
+    this.close();
+    const { tree, spend } = this.#host;
+    const nodes = new NodeTable(tree.root);
+    const handles = new HandleTable();
+    const dax = this.#createDax?.();
+    this.#context = { tree, nodes, handles, listings: new ListingBudget(), spend, dax };
+  }
+
   /** Serves a request and calls `done`, now or later, with the bytes of its reply. */
   serve(chain: DescriptorChain, done: (bytesWritten: number) => void): void {
     const start = chain.readAt(0, this.#start);
@@ -198,12 +221,7 @@ export class FuseSession {
     out.u32(Math.min(readahead, FUSE_TRANSFER_MAX)).u32(flags & offered);
     out.u16(MAX_BACKGROUND).u16(CONGESTION_THRESHOLD).u32(FUSE_TRANSFER_MAX).u32(1);
     out.u16(FUSE_TRANSFER_MAX / PAGE).u16(hasDax ? Math.log2(DAX_BLOCK) : 0);
-    this.close();
-    const { tree, spend } = this.#host;
-    const nodes = new NodeTable(tree.root);
-    const handles = new HandleTable();
-    const dax = this.#createDax?.();
-    this.#context = { tree, nodes, handles, listings: new ListingBudget(), spend, dax };
+    this.mount();
     return this.#answer(chain, header, out.bytes);
   }
 

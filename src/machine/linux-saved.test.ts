@@ -1,0 +1,122 @@
+/** Saves Linux, and has other machines go on with it. */
+import { describe, expect, it } from "vitest";
+import { MemoryTree } from "../virtio/devices/host-tree/memory-tree.ts";
+import { MEM_REGION_ALIGNMENT, MemDevice } from "../virtio/devices/mem.ts";
+import { NetDevice } from "../virtio/devices/net.ts";
+import { VsockDevice } from "../virtio/devices/vsock.ts";
+import type { Machine } from "./machine.ts";
+import { shareDevice } from "./share.ts";
+import { smallDisk } from "./testing/linux-devices.ts";
+import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+
+const MIB = 1 << 20;
+/** The guest mounts what is shared with it while its shell starts. */
+const MOUNTED = "while ! grep -q /mnt/work /proc/mounts; do sleep 0.05; done";
+const PLUGGED = 128 * MIB;
+
+describe.skipIf(!hasGuest)("a saved Linux", () => {
+  it("goes on with its shell, its disk and its clock", { timeout: LIMIT_MS }, async () => {
+    const disk = smallDisk();
+    const first = new LinuxSession({ disk });
+    await first.until(PROMPT);
+    await first.command("x=41; echo before > /mnt/file");
+    const uptime = Number(await first.output("cut -d' ' -f1 /proc/uptime"));
+    first.begin("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done; echo $((i + x))");
+    const file = await first.save();
+
+    const second = await LinuxSession.restore(file, { disk });
+    expect(await second.finished()).toContain("\n3041\r\n");
+    const later = Number(await second.output("cut -d' ' -f1 /proc/uptime"));
+    expect(later).toBeGreaterThan(uptime);
+    expect(later).toBeLessThan(uptime + 60);
+    expect(await second.output("cat /mnt/file; echo after >> /mnt/file; sync")).toBe("before");
+    expect(await second.output("cat /mnt/file; dmesg | grep -ci 'error\\|stall'")).toMatch(
+      /^before\nafter\n0$/,
+    );
+
+    // The second machine has changed the disk: nobody may go on with what the first remembers.
+    await expect(LinuxSession.restore(file, { disk })).rejects.toThrow(/blk0 was changed/);
+    await expect(LinuxSession.restore(file)).rejects.toThrow(/blk0 was changed/);
+  });
+
+  it("restarts as it was booted", { timeout: LIMIT_MS }, async () => {
+    const first = new LinuxSession({ append: "console=hvc0 quiet tabvisor.disk=none" });
+    await first.until(PROMPT);
+    const second = await LinuxSession.restore(await first.save(), { append: "console=hvc0 quiet" });
+    second.type("reboot -f\n");
+    await second.runUntil(() => second.exits.length > 0, "reboot");
+    expect(second.exits).toEqual([{ kind: "reboot" }]);
+    second.machine.reset();
+    await second.until(PROMPT);
+    expect(await second.output("cat /proc/cmdline")).toBe("console=hvc0 quiet");
+  });
+
+  it("keeps what is plugged, and hears that its network is another", {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const sent: Uint8Array[] = [];
+    const make = () => {
+      const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
+      const send = (frame: Uint8Array) => sent.push(frame.slice()) > 0;
+      const devices = {
+        net: new NetDevice("net0", { send }, { mac }),
+        vsock: new VsockDevice("vsock0"),
+      };
+      const attach = (machine: Machine): void => {
+        const window = machine.openWindow(PLUGGED, MEM_REGION_ALIGNMENT);
+        const mem = new MemDevice("mem0", machine.memory, window);
+        mem.requested = PLUGGED;
+        for (const device of [devices.net, devices.vsock, mem]) machine.attach(device);
+      };
+      return { ...devices, attach, windowBytes: PLUGGED };
+    };
+    const [one, two] = [make(), make()];
+    const append = "console=hvc0 quiet tabvisor.disk=none memhp_default_state=online_movable";
+    const first = new LinuxSession({ ...one, append });
+    await first.until(PROMPT);
+    await first.command(
+      "ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; " +
+        "while [ $(grep -o '[0-9]*' /proc/meminfo | head -1) -lt 200000 ]; do sleep 0.05; done",
+    );
+    const total = await first.output("grep MemTotal /proc/meminfo");
+    expect(Number(/\d+/.exec(total)?.[0])).toBeGreaterThan(200 * 1024);
+    const second = await LinuxSession.restore(await first.save(), { ...two, append });
+    sent.length = 0;
+    expect(
+      await second.output("grep MemTotal /proc/meminfo; cat /sys/class/net/eth0/address"),
+    ).toBe(`${total}\n02:00:00:00:00:01`);
+    await second.command("head -c 20m /dev/zero | md5sum; arping -c 1 -w 1 -I eth0 10.0.0.1");
+    expect(sent.length).toBeGreaterThan(0);
+  });
+
+  it("is refused with files of a share in use, and goes on", { timeout: LIMIT_MS }, async () => {
+    const make = (protocol: "virtiofs" | "9p") => {
+      const tree = new MemoryTree({ nowMs: () => Date.now() });
+      return (machine: Machine): void => {
+        machine.attach(shareDevice("fs0", { protocol, tag: "work" }, tree, machine));
+      };
+    };
+    const append = "console=hvc0 quiet tabvisor.disk=none";
+    const first = new LinuxSession({ attach: make("virtiofs"), append });
+    await first.until(PROMPT);
+    await first.command(MOUNTED);
+    await first.command("echo hello > /mnt/work/file; exec 3< /mnt/work/file");
+    await expect(first.save()).rejects.toThrow(/fs0 has files open in the guest/);
+    await first.command("exec 3<&-");
+    await expect(first.save()).rejects.toThrow(/fs0 has files that the guest remembers/);
+    await first.command("umount /mnt/work; mount -t virtiofs work /mnt/work");
+    const second = await LinuxSession.restore(await first.save(), {
+      attach: make("virtiofs"),
+      append,
+    });
+    // Another tree is behind it now.
+    expect(await second.output("echo new > /mnt/work/other; ls /mnt/work")).toBe("other");
+
+    const third = new LinuxSession({ attach: make("9p"), append });
+    await third.until(PROMPT);
+    await third.command(MOUNTED);
+    await expect(third.save()).rejects.toThrow(/fs0 is mounted in the guest/);
+    await third.command("umount /mnt/work");
+    expect(await third.save()).not.toHaveLength(0);
+  });
+});
