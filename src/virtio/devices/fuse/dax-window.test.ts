@@ -160,6 +160,19 @@ describe("the DAX window", () => {
     expect(await share.stored(PAGE, 99)).toBe("xxxxx01234");
   });
 
+  it("shows zeros in what a file grows by, whatever was written behind its end", async () => {
+    const share = await mounted(newTree(), "start");
+    await share.map(0, 0);
+    poke(share, 0, "START behind the end");
+    poke(share, PAGE, "on a page of its own");
+    await share.fuse.ask(Opcode.FSYNC, share.node, packed(await share.open(), 0, 0));
+    const size = packed(8, 0, 0n, BigInt(2 * PAGE), 0n, 0n, 0n, 0n, 0, 0, 0, 0, 0, 0, 0, 0);
+    await share.fuse.ask(Opcode.SETATTR, share.node, size);
+    expect(await share.stored(0, 9)).toBe("START\0\0\0\0");
+    expect(share.seen(0, 9)).toBe("START\0\0\0\0");
+    expect(share.seen(PAGE, 2)).toBe("\0\0");
+  });
+
   it("is not written through a mapping for reading", async () => {
     const share = await mounted();
     await share.map(0, 0, READ);

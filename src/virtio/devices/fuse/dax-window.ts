@@ -57,6 +57,8 @@ interface Mapping {
   readonly isWritable: boolean;
   /** What the file was when its contents were copied. */
   version: string;
+  /** Where in the file the furthest bytes end that requests have written while a block is stored. */
+  reach: number;
 }
 
 /** A mapping as the guest asks for it, in bytes. */
@@ -128,8 +130,9 @@ export class DaxWindow {
     this.#unnoted(() => {
       let at = offset;
       for (const part of source) {
-        this.#change(node, at, part.length, (view, from) => {
+        this.#change(node, at, part.length, (view, from, mapping) => {
           view.set(part.subarray(from - at, from - at + view.length));
+          mapping.reach = Math.max(mapping.reach, from + view.length);
         });
         at += part.length;
       }
@@ -190,7 +193,7 @@ export class DaxWindow {
       this.#checkOpen();
       spend(DAX_BLOCK);
       this.#window.setPresent(this.#gpaOf(block), DAX_BLOCK, true);
-      this.#mappings[block] = { node, file, offset, isWritable, version };
+      this.#mappings[block] = { node, file, offset, isWritable, version, reach: 0 };
       this.#host.counters.mappedBlocks++;
       yield* this.#read(file, offset, this.#viewOf(block));
       this.#checkOpen();
@@ -249,16 +252,22 @@ export class DaxWindow {
     }
   }
 
-  /** Writes the dirty pages of a block, as far as the file goes; those that fail stay dirty. */
+  /**
+   * Writes the dirty pages of a block, as far as the file goes; those that fail stay dirty. What is behind
+   * the file's end is zeros from then on: it would show when the file grows.
+   */
   *#store(block: number, mapping: Mapping): Steps<void> {
     const { node, offset } = mapping;
     if (!mapping.isWritable || !this.#isDirty(block)) return;
+    mapping.reach = 0;
     const { size } = yield* wait(this.#host.tree.getattr(node));
     for (;;) {
       const run = this.#takeRun(block);
       if (run === undefined) break;
-      const length = Math.min(run.length, size - offset - run.at);
-      if (length <= 0) continue;
+      const end = Math.max(size, mapping.reach) - offset;
+      const length = Math.min(run.length, Math.max(0, end - run.at));
+      if (length < run.length) this.#blank(block, run.at + length, run.at + run.length);
+      if (length === 0) continue;
       try {
         yield* this.#write(mapping, run.at, this.#viewOf(block).subarray(run.at, run.at + length));
       } catch (error) {
@@ -268,6 +277,13 @@ export class DaxWindow {
       }
     }
     mapping.version = yield* this.#versionOf(node);
+  }
+
+  #blank(block: number, from: number, to: number): void {
+    this.#unnoted(() => {
+      this.#viewOf(block).fill(0, from, to);
+      this.#memory.written(this.#gpaOf(block) + from, to - from);
+    });
   }
 
   *#write({ file, offset }: Mapping, at: number, view: Uint8Array): Steps<void> {
@@ -337,7 +353,7 @@ export class DaxWindow {
     node: object,
     offset: number,
     length: number,
-    change: (view: Uint8Array, offset: number) => void,
+    change: (view: Uint8Array, offset: number, mapping: Mapping) => void,
   ): void {
     for (const [block, mapping] of this.#mappings.entries()) {
       if (mapping?.node !== node) continue;
@@ -345,7 +361,7 @@ export class DaxWindow {
       const end = Math.min(offset + length, mapping.offset + DAX_BLOCK);
       if (start >= end) continue;
       const at = start - mapping.offset;
-      change(this.#viewOf(block).subarray(at, end - mapping.offset), start);
+      change(this.#viewOf(block).subarray(at, end - mapping.offset), start, mapping);
       this.#memory.written(this.#gpaOf(block) + at, end - start);
       this.#host.spend(end - start);
     }
