@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { elfFile } from "../src/machine/testing/elf-file.ts";
 import {
   assemble,
+  echo,
   HANG,
   type Instruction,
-  li,
   print,
   store,
   T0,
@@ -98,13 +98,7 @@ describe("run", () => {
   it("passes standard input to the console that spoke", async () => {
     const path = await program("echo.elf", [
       ...print(UART, ">"),
-      ...li(T0, UART),
-      // Waits for "data ready", and sends the byte back.
-      ["lbu", { rd: T1, rs1: T0, imm: 5 }],
-      ["andi", { rd: T1, rs1: T1, imm: 1 }],
-      ["beq", { rs1: T1, rs2: 0, imm: -8 }],
-      ["lbu", { rd: T1, rs1: T0, imm: 0 }],
-      ["sb", { rs1: T0, rs2: T1, imm: 0 }],
+      ...echo(UART),
       ...store("sw", FINISHER, 0x5555),
       HANG,
     ]);

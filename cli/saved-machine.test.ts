@@ -15,7 +15,7 @@ import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { elfFile } from "../src/machine/testing/elf-file.ts";
-import { assemble, HANG, li, print, store, T0, T1 } from "../src/machine/testing/program.ts";
+import { assemble, echo, HANG, print, store } from "../src/machine/testing/program.ts";
 import { main } from "./main.ts";
 
 const BIN = fileURLToPath(new URL("../bin/tabvisor.mjs", import.meta.url));
@@ -33,13 +33,7 @@ beforeAll(async () => {
   disk = join(folder, "disk.img");
   const data = assemble([
     ...print(UART, ">"),
-    ...li(T0, UART),
-    // Waits for "data ready", sends the byte back and ends.
-    ["lbu", { rd: T1, rs1: T0, imm: 5 }],
-    ["andi", { rd: T1, rs1: T1, imm: 1 }],
-    ["beq", { rs1: T1, rs2: 0, imm: -8 }],
-    ["lbu", { rd: T1, rs1: T0, imm: 0 }],
-    ["sb", { rs1: T0, rs2: T1, imm: 0 }],
+    ...echo(UART),
     ...store("sw", FINISHER, 0x5555),
     HANG,
   ]);

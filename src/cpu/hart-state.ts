@@ -7,53 +7,15 @@ import {
   F_BASE,
   FIELD,
   HART_MEMORY_BYTES,
-  type NarrowField,
+  NARROW_STATE,
   PMP,
   PMP_ENTRIES,
-  type WideField,
+  WIDE_STATE,
   X_BASE,
 } from "./layout.ts";
 import { Mode } from "./state.ts";
 
 const REGISTERS = 32;
-
-const WIDE = [
-  "pc",
-  "instretAnchor",
-  "cycleOffset",
-  "reservationAddress",
-  "reservationValue",
-  "mstatus",
-  "medeleg",
-  "mideleg",
-  "mie",
-  "mtvec",
-  "mscratch",
-  "mepc",
-  "mcause",
-  "mtval",
-  "menvcfg",
-  "stvec",
-  "sscratch",
-  "sepc",
-  "scause",
-  "stval",
-  "satp",
-  "senvcfg",
-  "stimecmp",
-] as const satisfies readonly WideField[];
-
-const NARROW = [
-  "mode",
-  "mipLines",
-  "mipSoft",
-  "mcounteren",
-  "scounteren",
-  "fflags",
-  "frm",
-  "waiting",
-  "ecallHandled",
-] as const satisfies readonly NarrowField[];
 
 type Named<K extends string, T> = { readonly [name in K]: T };
 
@@ -62,8 +24,8 @@ export interface HartState {
   readonly version: 1;
   readonly x: readonly bigint[];
   readonly f: readonly bigint[];
-  readonly wide: Named<(typeof WIDE)[number], bigint>;
-  readonly narrow: Named<(typeof NARROW)[number], number>;
+  readonly wide: Named<(typeof WIDE_STATE)[number], bigint>;
+  readonly narrow: Named<(typeof NARROW_STATE)[number], number>;
   readonly pmpcfg: readonly number[];
   readonly pmpaddr: readonly bigint[];
   /** Where LR's bytes are, from the start of RAM on in the linear memory; -1 without a reservation. */
@@ -78,8 +40,8 @@ export function saveHart(data: DataView, executed: number): HartState {
     version: 1,
     x: range(REGISTERS, (i) => (i === 0 ? 0n : data.getBigUint64(X_BASE + i * 8, true))),
     f: range(REGISTERS, (i) => data.getBigUint64(F_BASE + i * 8, true)),
-    wide: named(WIDE, (name) => data.getBigUint64(FIELD[name], true)),
-    narrow: named(NARROW, (name) => data.getUint32(FIELD[name], true)),
+    wide: named(WIDE_STATE, (name) => data.getBigUint64(FIELD[name], true)),
+    narrow: named(NARROW_STATE, (name) => data.getUint32(FIELD[name], true)),
     pmpcfg: range(PMP_ENTRIES, (i) => data.getUint8(PMP.cfg + i)),
     pmpaddr: range(PMP_ENTRIES, (i) => data.getBigUint64(PMP.addr + i * 8, true)),
     reservation: host === 0 ? -1 : host - HART_MEMORY_BYTES,
@@ -104,8 +66,8 @@ export function loadHart(data: DataView, state: HartState): void {
   state.f.slice(0, REGISTERS).forEach((value, i) => {
     data.setBigUint64(F_BASE + i * 8, value, true);
   });
-  for (const name of WIDE) data.setBigUint64(FIELD[name], state.wide[name], true);
-  for (const name of NARROW) data.setUint32(FIELD[name], state.narrow[name], true);
+  for (const name of WIDE_STATE) data.setBigUint64(FIELD[name], state.wide[name], true);
+  for (const name of NARROW_STATE) data.setUint32(FIELD[name], state.narrow[name], true);
   for (let i = 0; i < PMP_ENTRIES; i++) {
     data.setUint8(PMP.cfg + i, state.pmpcfg[i]);
     data.setBigUint64(PMP.addr + i * 8, state.pmpaddr[i], true);

@@ -37,20 +37,16 @@ const FIELDS_BASE = F_BASE + 32 * 8;
 
 export const PMP_ENTRIES = 16;
 
-/** 64-bit fields, in address order. Architectural ones carry their CSR's name. */
-const WIDE = [
+/**
+ * 64-bit fields that are a hart's state as the specifications have it, in address order; most carry their
+ * CSR's name. A saved machine has these and no others.
+ */
+export const WIDE_STATE = [
   "pc",
-  /** Of the slot being executed: pc = codeBase + (address of the decoded entry >> 3). */
-  "codeBase",
   /** minstret = instretAnchor - budget left. */
   "instretAnchor",
   /** mcycle = minstret + cycleOffset. */
   "cycleOffset",
-  /** Value and tval of a trap being raised. */
-  "faultTval",
-  /** MMIO data and 64-bit arguments of host calls. */
-  "scratch",
-  "scratchHigh",
   /** Guest virtual address of the reservation, and what LR loaded. */
   "reservationAddress",
   "reservationValue",
@@ -72,6 +68,17 @@ const WIDE = [
   "satp",
   "senvcfg",
   "stimecmp",
+] as const;
+
+/** 64-bit fields that are derived from state, counted, or of one run alone. */
+const WIDE_OTHER = [
+  /** Of the slot being executed: pc = codeBase + (address of the decoded entry >> 3). */
+  "codeBase",
+  /** Value and tval of a trap being raised. */
+  "faultTval",
+  /** MMIO data and 64-bit arguments of host calls. */
+  "scratch",
+  "scratchHigh",
   /** Lowest and highest guest address whose cached translation came from a superpage. */
   "superpageLow",
   "superpageHigh",
@@ -93,15 +100,10 @@ const WIDE = [
   "mhartid",
 ] as const;
 
-/** 32-bit fields. */
-const NARROW = [
+/** As `WIDE_STATE`, of 32 bits. */
+export const NARROW_STATE = [
   /** 0 = U, 1 = S, 3 = M. */
   "mode",
-  /** Privilege that loads and stores are checked with (MPRV). */
-  "dataMode",
-  /** Address of the TLB tables for data, and of the execute table for fetches. */
-  "dataTlb",
-  "fetchTlb",
   /** Interrupt-pending bits driven by wires, and those that software wrote. */
   "mipLines",
   "mipSoft",
@@ -109,6 +111,18 @@ const NARROW = [
   "scounteren",
   "fflags",
   "frm",
+  "waiting",
+  /** Nonzero if an ECALL from S-mode is answered by the monitor. */
+  "ecallHandled",
+] as const;
+
+/** As `WIDE_OTHER`, of 32 bits. */
+const NARROW_OTHER = [
+  /** Privilege that loads and stores are checked with (MPRV). */
+  "dataMode",
+  /** Address of the TLB tables for data, and of the execute table for fetches. */
+  "dataTlb",
+  "fetchTlb",
   /** Bit 0: FS is off. Bit 1: frm holds a reserved mode. */
   "fpIllegal",
   "faultCause",
@@ -117,11 +131,8 @@ const NARROW = [
   /** Host address of the reserved bytes, or 0. */
   "reservationHost",
   "stopRequested",
-  "waiting",
   /** Instructions that may still run in this slice; kept here while leaving the main loop. */
   "budget",
-  /** Nonzero if an ECALL from S-mode is answered by the monitor. */
-  "ecallHandled",
   /** Set by a page walk whose page has one PMP permission and may be cached. */
   "cacheable",
   /** Entries of the PMP range table in use. */
@@ -140,6 +151,9 @@ const NARROW = [
   /** Nonzero while an instruction is stepped that no interrupt may come before. */
   "interruptsHeld",
 ] as const;
+
+const WIDE = [...WIDE_STATE, ...WIDE_OTHER] as const;
+const NARROW = [...NARROW_STATE, ...NARROW_OTHER] as const;
 
 export type WideField = (typeof WIDE)[number];
 export type NarrowField = (typeof NARROW)[number];

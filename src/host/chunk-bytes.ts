@@ -55,11 +55,3 @@ export function gather(parts: readonly Uint8Array[], piece: Piece, into: Uint8Ar
     skip = 0;
   }
 }
-
-/** Whether there is nothing but zeros; `bytes` begin at a multiple of 4 of their buffer. */
-export function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
-  for (let i = words.length * 4; i < bytes.length; i++) if (bytes[i] !== 0) return false;
-  return true;
-}

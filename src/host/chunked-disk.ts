@@ -5,19 +5,20 @@
  * the store for good. Chunks that could not be stored stay dirty, so nothing is lost silently: the
  * flush fails, and a later one tries again. Chunks that are all zeros take no storage.
  */
+import { isZero } from "../memory/guest-memory.ts";
 import { joined, totalLength } from "../packet/bytes.ts";
 import { SECTOR_SIZE } from "../virtio/devices/block-backend.ts";
 import {
   type Chunk,
   copyOut,
   gather,
-  isZero,
   lengthened,
   type Piece,
   type ReadTarget,
 } from "./chunk-bytes.ts";
 import { ChunkLoads } from "./chunk-loads.ts";
 import type { ChunkStore } from "./chunk-store.ts";
+import { DiskShape } from "./disk-shape.ts";
 import type { BaseImage, DiskFault, GuestDisk } from "./guest-disk.ts";
 
 export interface ChunkedDiskOptions {
@@ -61,7 +62,7 @@ interface Load {
 const ZERO_MARK = new Uint8Array(0);
 
 export class ChunkedDisk implements GuestDisk {
-  readonly chunkSize: number;
+  readonly #shape: DiskShape;
   readonly #store: ChunkStore;
   readonly #base: BaseImage | undefined;
   readonly #maxDirty: number;
@@ -80,7 +81,6 @@ export class ChunkedDisk implements GuestDisk {
   /** The last commit failed: the next is left to the timer and to those who wait for it. */
   #isFailing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #size: number;
 
   /** Reads which chunks the store has, and opens. */
   static async open(options: ChunkedDiskOptions): Promise<ChunkedDisk> {
@@ -88,8 +88,7 @@ export class ChunkedDisk implements GuestDisk {
   }
 
   private constructor(options: ChunkedDiskOptions, stored: readonly number[]) {
-    this.#size = options.size;
-    this.chunkSize = options.chunkSize;
+    this.#shape = new DiskShape(options.size, options.chunkSize);
     this.#store = options.store;
     this.#reads = new ChunkLoads(options.store);
     this.#base = options.base;
@@ -102,18 +101,17 @@ export class ChunkedDisk implements GuestDisk {
     this.#stored = new Set(stored);
   }
 
-  /** Capacity in bytes. */
-  get size(): number {
-    return this.#size;
+  get chunkSize(): number {
+    return this.#shape.chunkSize;
   }
 
-  /**
-   * Makes the disk larger: what is new reads as zeros, or as the base if that reaches so far.
-   * @throws RangeError for anything but a larger size.
-   */
+  /** Capacity in bytes. */
+  get size(): number {
+    return this.#shape.size;
+  }
+
   grow(size: number): void {
-    if (!(size >= this.#size)) throw new RangeError(`a disk of ${this.#size} bytes cannot shrink`);
-    this.#size = size;
+    this.#shape.grow(size);
   }
 
   /** Bytes written that are not in the store yet. */
@@ -208,7 +206,7 @@ export class ChunkedDisk implements GuestDisk {
 
   /** Puts a piece of `data` into its chunk, which is replaced as a whole if it is not given. */
   #put(piece: Piece, chunk: Chunk | undefined, data: readonly Uint8Array[]): void {
-    const bytes = lengthened(chunk?.bytes, this.#lengthOf(piece.index));
+    const bytes = lengthened(chunk?.bytes, this.#shape.lengthOf(piece.index));
     gather(data, piece, bytes);
     if (chunk !== undefined) chunk.bytes = bytes;
     this.#markDirty(piece.index, chunk ?? { bytes });
@@ -374,7 +372,7 @@ export class ChunkedDisk implements GuestDisk {
     record: Uint8Array<ArrayBuffer> | undefined,
   ): Uint8Array<ArrayBuffer> | undefined {
     if (record?.length === 0) return undefined;
-    const length = this.#lengthOf(index);
+    const length = this.#shape.lengthOf(index);
     if (record?.length === length) return record;
     // The last chunk of a disk that has grown since.
     const isOlder =
@@ -387,9 +385,9 @@ export class ChunkedDisk implements GuestDisk {
 
   async #fromBase(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const start = index * this.chunkSize;
-    const available = Math.min(this.#base!.size - start, this.#lengthOf(index));
+    const available = Math.min(this.#base!.size - start, this.#shape.lengthOf(index));
     const part = await this.#base!.read(start, available);
-    const bytes = new Uint8Array(this.#lengthOf(index));
+    const bytes = new Uint8Array(this.#shape.lengthOf(index));
     bytes.set(part);
     return bytes;
   }
@@ -398,22 +396,16 @@ export class ChunkedDisk implements GuestDisk {
     return this.#base !== undefined && index * this.chunkSize < this.#base.size;
   }
 
-  #lengthOf(index: number): number {
-    return Math.min(this.chunkSize, this.size - index * this.chunkSize);
-  }
-
   #isWhole(piece: Piece): boolean {
-    return piece.length === this.#lengthOf(piece.index);
+    return piece.length === this.#shape.lengthOf(piece.index);
   }
 
   /** @throws RangeError if the range is not wholly on the disk. */
   #pieces(offset: number, length: number): Piece[] {
-    if (offset < 0 || length < 0 || offset + length > this.size) {
-      throw new RangeError(`${length} bytes at ${offset} are not on a disk of ${this.size}`);
-    }
+    this.#shape.check(offset, length);
     const pieces: Piece[] = [];
     for (let at = 0; at < length; ) {
-      const index = Math.floor((offset + at) / this.chunkSize);
+      const index = this.#shape.chunkOf(offset + at);
       const start = offset + at - index * this.chunkSize;
       const part = Math.min(length - at, this.chunkSize - start);
       pieces.push({ index, start, length: part, at });

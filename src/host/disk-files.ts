@@ -1,5 +1,5 @@
 /** The files of disks in the origin's private file system, which only Workers can use in place. */
-
+import { hexOf } from "../packet/bytes.ts";
 import type { DirectoryHandle, FileHandle, SyncAccess } from "./handles/file-system-access.ts";
 import type { DiskFiles } from "./slot-disk.ts";
 
@@ -72,20 +72,20 @@ async function directoryOf(root: OpenPrivateRoot): Promise<DirectoryHandle> {
 
 /** Names of disks are ASCII, but not all of them are names of files everywhere, nor are their capitals. */
 function fileName(name: string, suffix: (typeof SUFFIXES)[number]): string {
-  const codes = Array.from(name, (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0"));
-  return `${codes.join("")}.${suffix}`;
+  return `${hexOf(new TextEncoder().encode(name))}.${suffix}`;
 }
 
 async function accessTo(file: FileHandle): Promise<SyncAccess> {
-  for (const wait of [...BUSY_MS, undefined]) {
+  if (file.createSyncAccessHandle === undefined) {
+    throw new DOMException("files cannot be written in place here", "NotSupportedError");
+  }
+  for (let attempt = 0; ; attempt++) {
     try {
-      if (file.createSyncAccessHandle === undefined) break;
       return await file.createSyncAccessHandle();
     } catch (error) {
       const isBusy = error instanceof DOMException && error.name === "NoModificationAllowedError";
-      if (!isBusy || wait === undefined) throw error;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (!isBusy || attempt === BUSY_MS.length) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS[attempt]));
     }
   }
-  throw new DOMException("files cannot be written in place here", "NotSupportedError");
 }

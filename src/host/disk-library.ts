@@ -1,5 +1,5 @@
 /** The disks in this browser's storage: which there are, as files and from files, and away with them. */
-import { isZero } from "./chunk-bytes.ts";
+import { isZero } from "../memory/guest-memory.ts";
 import { type ChunkChanges, DiskFormat, type DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import { diskFileBytes, type OpenPrivateRoot, removeDiskFiles } from "./disk-files.ts";
 import { type Locks, lockDisk, lockedDisks } from "./disk-lock.ts";
@@ -11,6 +11,7 @@ import {
   CHUNK_BYTES,
   DATABASE_PREFIX,
   DiskError,
+  type DiskRoom,
   isKnown,
   MAX_DISK_BYTES,
   makeFiles,
@@ -43,11 +44,10 @@ export interface StoredDisk {
   readonly problem?: string;
 }
 
-/** What a browser lends for its disks: see `DiskRoom` in `stored-disk.ts`. */
-export interface Library {
+/** A browser that does lend what disks need. */
+export interface Library extends DiskRoom {
   readonly factory: IDBFactory;
   readonly locks: Locks;
-  readonly files?: OpenPrivateRoot | undefined;
 }
 
 type Commit = (changes: ChunkChanges) => Promise<void>;
@@ -83,13 +83,14 @@ async function look(
     const store = await openDurableStore(DATABASE_PREFIX + name, factory, "find");
     try {
       const chunks = new KeyvalChunkStore(store.use);
-      const [meta, count] = await Promise.all([chunks.readMeta(), chunks.count()]);
+      const meta = await chunks.readMeta();
       if (meta === undefined) return undefined;
-      const isFile = meta.format === DiskFormat.FILES && files !== undefined;
-      const chunkCount = isFile
-        ? Math.ceil((await diskFileBytes(files, name)) / meta.chunkSize)
-        : count;
-      return { ...factsOf(meta), name, storedBytes: chunkCount * meta.chunkSize };
+      const { format, chunkSize } = meta;
+      const count =
+        format === DiskFormat.FILES && files !== undefined
+          ? Math.ceil((await diskFileBytes(files, name)) / chunkSize)
+          : await chunks.count();
+      return { ...factsOf(meta), name, storedBytes: count * chunkSize };
     } finally {
       store.close();
     }

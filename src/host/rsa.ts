@@ -1,4 +1,5 @@
 /** RSA with keys of a guest (RFC 8017): what WebCrypto has of it hashes by itself, and knows no raw form. */
+import { hexOf } from "../packet/bytes.ts";
 import type { RsaHashName, RsaKey } from "../virtio/devices/crypto-backend.ts";
 
 /**
@@ -209,8 +210,7 @@ function bitsOf(value: bigint): number {
 }
 
 function numberOf(bytes: Uint8Array): bigint {
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return BigInt(`0x${digits || "0"}`);
+  return BigInt(`0x${hexOf(bytes) || "0"}`);
 }
 
 /** In network order, with zeros in front. */

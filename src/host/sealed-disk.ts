@@ -2,7 +2,7 @@
  * A disk with its description, in which a seal names what is on the disk for a saved machine. The first
  * change waits until the seal is durably gone: whatever keeps the bytes may store them at once.
  */
-import { joined } from "../packet/bytes.ts";
+import { hexOf, joined } from "../packet/bytes.ts";
 import type { ReadTarget } from "./chunk-bytes.ts";
 import type { DiskMeta, KeyvalChunkStore } from "./chunk-store.ts";
 import { fillRandom } from "./entropy.ts";
@@ -17,7 +17,8 @@ export class SealedDisk implements GuestDisk {
   readonly stored: GuestDisk;
   readonly #chunks: KeyvalChunkStore;
   #meta: DiskMeta;
-  #breaking: Promise<void> | undefined;
+  /** The last change of the description; each begins with what the one before has left. */
+  #describing: Promise<void> = Promise.resolve();
 
   constructor(disk: GuestDisk, chunks: KeyvalChunkStore, meta: DiskMeta) {
     this.stored = disk;
@@ -48,8 +49,8 @@ export class SealedDisk implements GuestDisk {
     if (this.#meta.seal === undefined) {
       const bytes = new Uint8Array(SEAL_BYTES);
       fillRandom(bytes);
-      const seal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-      await this.#describe({ ...this.#meta, seal });
+      const seal = hexOf(bytes);
+      await this.#describe((meta) => ({ ...meta, seal }));
     }
     return this.#meta.seal!;
   }
@@ -60,7 +61,7 @@ export class SealedDisk implements GuestDisk {
 
   /** As `grow`, for good. */
   async resize(size: number): Promise<void> {
-    await this.#describe({ ...withoutSeal(this.#meta), size });
+    await this.#describe((meta) => ({ ...withoutSeal(meta), size }));
     this.stored.grow(size);
   }
 
@@ -98,19 +99,24 @@ export class SealedDisk implements GuestDisk {
 
   /** Does what changes the disk once it has no seal; that is not done if the seal cannot be broken. */
   async #break(change: () => void | Promise<void>): Promise<void> {
-    this.#breaking ??= this.#describe(withoutSeal(this.#meta)).finally(() => {
-      this.#breaking = undefined;
-    });
-    await this.#breaking;
+    await this.#describe(withoutSeal);
     await change();
   }
 
-  async #describe(meta: DiskMeta): Promise<void> {
-    await this.#chunks.writeMeta(meta);
-    this.#meta = meta;
+  #describe(change: (meta: DiskMeta) => DiskMeta): Promise<void> {
+    const describing = this.#describing.then(async () => {
+      const meta = change(this.#meta);
+      if (meta === this.#meta) return;
+      await this.#chunks.writeMeta(meta);
+      this.#meta = meta;
+    });
+    this.#describing = describing.catch(() => {});
+    return describing;
   }
 }
 
-function withoutSeal({ seal: _, ...meta }: DiskMeta): DiskMeta {
-  return meta;
+/** The same if it has none. */
+function withoutSeal(sealed: DiskMeta): DiskMeta {
+  const { seal, ...meta } = sealed;
+  return seal === undefined ? sealed : meta;
 }

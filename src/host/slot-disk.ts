@@ -10,6 +10,7 @@ import { joined, totalLength } from "../packet/bytes.ts";
 import { BaseChunks } from "./base-chunks.ts";
 import { gather, type ReadTarget } from "./chunk-bytes.ts";
 import { DiskScan } from "./disk-scan.ts";
+import { DiskShape } from "./disk-shape.ts";
 import type { BaseImage, DiskFault, GuestDisk, VisitChunk } from "./guest-disk.ts";
 import type { SyncAccess } from "./handles/file-system-access.ts";
 import { SlotTable, UNWRITTEN, writeAll, ZEROED } from "./slot-table.ts";
@@ -59,7 +60,7 @@ type Loaded = ReadonlyMap<number, Uint8Array>;
 const NOTHING_LOADED: Loaded = new Map();
 
 export class SlotDisk implements GuestDisk {
-  readonly chunkSize: number;
+  readonly #shape: DiskShape;
   readonly #data: SyncAccess;
   readonly #table: SlotTable;
   readonly #base: BaseChunks;
@@ -70,7 +71,6 @@ export class SlotDisk implements GuestDisk {
   /** Chunks to which the present write gave slots, and what they were before. */
   readonly #taken: number[] = [];
   readonly #takenFrom: number[] = [];
-  #size: number;
   /** Length of the data file: what is past it was never written. */
   #dataEnd: number;
   #dirtyBytes = 0;
@@ -87,8 +87,7 @@ export class SlotDisk implements GuestDisk {
   /** Closing the disk closes the files. @throws DamagedIndexError if they cannot be a disk */
   constructor(options: SlotDiskOptions) {
     const { files, size, chunkSize, base } = options;
-    this.#size = size;
-    this.chunkSize = chunkSize;
+    this.#shape = new DiskShape(size, chunkSize);
     this.#data = files.data;
     this.#dataEnd = files.data.getSize();
     this.#table = new SlotTable(files.index, Math.ceil(this.#dataEnd / chunkSize));
@@ -99,13 +98,16 @@ export class SlotDisk implements GuestDisk {
     this.#shorten();
   }
 
+  get chunkSize(): number {
+    return this.#shape.chunkSize;
+  }
+
   get size(): number {
-    return this.#size;
+    return this.#shape.size;
   }
 
   grow(size: number): void {
-    if (!(size >= this.#size)) throw new RangeError(`a disk of ${this.#size} bytes cannot shrink`);
-    this.#size = size;
+    this.#shape.grow(size);
   }
 
   get dirtyBytes(): number {
@@ -117,7 +119,7 @@ export class SlotDisk implements GuestDisk {
   }
 
   read(offset: number, target: ReadTarget): void | Promise<void> {
-    this.#check(offset, target.length);
+    this.#shape.check(offset, target.length);
     const { length } = target;
     if (!this.#lacksBase(offset, length, "read")) {
       return this.#readNow(offset, target, NOTHING_LOADED);
@@ -128,7 +130,7 @@ export class SlotDisk implements GuestDisk {
 
   write(offset: number, source: readonly Uint8Array[]): void | Promise<void> {
     const length = totalLength(source);
-    this.#check(offset, length);
+    this.#shape.check(offset, length);
     if (!this.#lacksBase(offset, length, "write")) {
       return this.#writeNow(offset, length, source, NOTHING_LOADED);
     }
@@ -138,7 +140,7 @@ export class SlotDisk implements GuestDisk {
   }
 
   writeZeroes(offset: number, length: number): void | Promise<void> {
-    this.#check(offset, length);
+    this.#shape.check(offset, length);
     if (!this.#lacksBase(offset, length, "write")) {
       return this.#zero(offset, length, NOTHING_LOADED);
     }
@@ -147,10 +149,10 @@ export class SlotDisk implements GuestDisk {
   }
 
   discard(offset: number, length: number): void {
-    this.#check(offset, length);
+    this.#shape.check(offset, length);
     const end = this.#writtenEnd(offset + length);
     for (let at = offset; at < end; ) {
-      const chunk = this.#chunkOf(at);
+      const chunk = this.#shape.chunkOf(at);
       if (this.#isWhole(chunk, offset, length)) this.#free(chunk);
       at = (chunk + 1) * this.chunkSize;
     }
@@ -197,7 +199,7 @@ export class SlotDisk implements GuestDisk {
   #own(chunk: number): Uint8Array<ArrayBuffer> | undefined {
     const slot = this.#table.slotOf(chunk);
     if (slot === UNWRITTEN) return undefined;
-    const bytes = new Uint8Array(slot === ZEROED ? 0 : this.#lengthOf(chunk));
+    const bytes = new Uint8Array(slot === ZEROED ? 0 : this.#shape.lengthOf(chunk));
     this.#fill(bytes, slot * this.chunkSize);
     return bytes;
   }
@@ -205,7 +207,7 @@ export class SlotDisk implements GuestDisk {
   /** Whether a range cannot be read or written before chunks of the base are in memory. */
   #lacksBase(offset: number, length: number, what: "read" | "write"): boolean {
     for (let at = offset; at < offset + length; ) {
-      const chunk = this.#chunkOf(at);
+      const chunk = this.#shape.chunkOf(at);
       at = (chunk + 1) * this.chunkSize;
       if (!this.#isOfBase(chunk)) continue;
       if (what === "write" && this.#isWhole(chunk, offset, length)) continue;
@@ -223,7 +225,7 @@ export class SlotDisk implements GuestDisk {
   ): Promise<void> {
     const loads: Promise<[number, Uint8Array]>[] = [];
     for (let at = offset; at < offset + length; ) {
-      const chunk = this.#chunkOf(at);
+      const chunk = this.#shape.chunkOf(at);
       at = (chunk + 1) * this.chunkSize;
       if (!this.#isOfBase(chunk)) continue;
       if (what === "write" && this.#isWhole(chunk, offset, length)) continue;
@@ -240,7 +242,7 @@ export class SlotDisk implements GuestDisk {
   #readNow(offset: number, target: ReadTarget, loaded: Loaded): void {
     const { length } = target;
     for (let at = 0; at < length; ) {
-      const chunk = this.#chunkOf(offset + at);
+      const chunk = this.#shape.chunkOf(offset + at);
       const start = offset + at - chunk * this.chunkSize;
       const slot = this.#table.slotOf(chunk);
       if (slot >= 0) {
@@ -285,7 +287,7 @@ export class SlotDisk implements GuestDisk {
   /** Gives a slot to each chunk of a range that has none, with what it is apart from the range. */
   #makeRoom(offset: number, length: number, loaded: Loaded): void {
     for (let at = offset; at < offset + length; ) {
-      const chunk = this.#chunkOf(at);
+      const chunk = this.#shape.chunkOf(at);
       at = (chunk + 1) * this.chunkSize;
       this.#scan?.show(chunk);
       const was = this.#table.slotOf(chunk);
@@ -306,7 +308,7 @@ export class SlotDisk implements GuestDisk {
   /** Writes bytes to chunks that have slots, those that lie together at once. */
   #put(bytes: Uint8Array, offset: number): void {
     for (let at = 0; at < bytes.length; ) {
-      const chunk = this.#chunkOf(offset + at);
+      const chunk = this.#shape.chunkOf(offset + at);
       const start = offset + at - chunk * this.chunkSize;
       const count = this.#run(chunk, start, bytes.length - at);
       const position = this.#table.slotOf(chunk) * this.chunkSize + start;
@@ -318,7 +320,7 @@ export class SlotDisk implements GuestDisk {
   #zero(offset: number, length: number, loaded: Loaded): void {
     const last = this.#writtenEnd(offset + length);
     for (let at = offset; at < last; ) {
-      const chunk = this.#chunkOf(at);
+      const chunk = this.#shape.chunkOf(at);
       const end = Math.min(offset + length, (chunk + 1) * this.chunkSize);
       if (this.#isWhole(chunk, offset, length)) this.#free(chunk);
       else if (this.#table.slotOf(chunk) >= 0 || this.#isOfBase(chunk)) {
@@ -456,28 +458,13 @@ export class SlotDisk implements GuestDisk {
     return Math.min(end, Math.max(this.#table.end * this.chunkSize, this.#base.size));
   }
 
-  #chunkOf(offset: number): number {
-    return Math.floor(offset / this.chunkSize);
-  }
-
-  /** Bytes of the disk in a chunk: fewer in its last. */
-  #lengthOf(chunk: number): number {
-    return Math.min(this.chunkSize, this.#size - chunk * this.chunkSize);
-  }
-
   #isFull(chunk: number): boolean {
-    return this.#lengthOf(chunk) === this.chunkSize;
+    return this.#shape.lengthOf(chunk) === this.chunkSize;
   }
 
   /** Whether a range has all of a chunk. */
   #isWhole(chunk: number, offset: number, length: number): boolean {
     const start = chunk * this.chunkSize;
-    return offset <= start && start + this.#lengthOf(chunk) <= offset + length;
-  }
-
-  /** @throws RangeError if the range is not wholly on the disk. */
-  #check(offset: number, length: number): void {
-    if (offset >= 0 && length >= 0 && offset + length <= this.#size) return;
-    throw new RangeError(`${length} bytes at ${offset} are not on a disk of ${this.#size}`);
+    return offset <= start && start + this.#shape.lengthOf(chunk) <= offset + length;
   }
 }

@@ -160,6 +160,20 @@ describe.each(PLACES)("openDisk in %s", (place) => {
     expect(await (await open()).disk.sealed()).toBeUndefined();
   });
 
+  it("grows for good also while its seal is broken", async () => {
+    const first = await open({ size: 65_536 });
+    await first.disk.seal();
+    await Promise.all([
+      first.grow(131_072),
+      first.disk.write(0, [Uint8Array.of(1)]),
+      first.disk.writeZeroes(512, 512),
+    ]);
+    await first.close();
+    const second = await open();
+    expect(second.disk.size).toBe(131_072);
+    expect(await second.disk.sealed()).toBeUndefined();
+  });
+
   it("neither shrinks nor grows beyond all bounds nor by half a sector", async () => {
     const { disk, grow } = await open({ size: 4096 });
     for (const size of [-512, 0, 512, 4096, 4097, 2 * MAX_DISK_BYTES, Number.NaN, 2 ** 60]) {
@@ -255,6 +269,8 @@ describe("openDisk where there are private files", () => {
     index.write(Uint8Array.of(99), { at: 0 });
     for (const file of [data, index]) file.close();
     await expect(open({ name: "a" })).rejects.toThrow("is damaged: the data of chunk 0 is missing");
+    await eraseDisk("a", room);
+    await write();
   });
 
   it("waits for files that the browser has not closed yet", async () => {

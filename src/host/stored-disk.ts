@@ -237,9 +237,13 @@ export async function openSlotDisk(
       `This browser offers no files to this page for disk “${name}”.`,
     );
   }
+  let files: DiskFiles | undefined;
   try {
-    return new SlotDisk({ ...shape, files: await openDiskFiles(root, name, "find") });
+    files = await openDiskFiles(root, name, "find");
+    return new SlotDisk({ ...shape, files });
   } catch (error) {
+    files?.data.close();
+    files?.index.close();
     if (error instanceof DamagedIndexError) {
       throw new DiskError("mismatch", `Disk “${name}” is damaged: ${error.message}.`);
     }

@@ -11,7 +11,7 @@ import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-sessio
 
 const MIB = 1 << 20;
 /** The guest mounts what is shared with it while its shell starts. */
-const MOUNTED = "while ! grep -q /mnt/work /proc/mounts; do sleep 0.05; done";
+const MOUNTED = "while ! grep -q /mnt/lent /proc/mounts; do sleep 0.05; done";
 const PLUGGED = 128 * MIB;
 
 describe.skipIf(!hasGuest)("a saved Linux", () => {
@@ -93,30 +93,30 @@ describe.skipIf(!hasGuest)("a saved Linux", () => {
     const make = (protocol: "virtiofs" | "9p") => {
       const tree = new MemoryTree({ nowMs: () => Date.now() });
       return (machine: Machine): void => {
-        machine.attach(shareDevice("fs0", { protocol, tag: "work" }, tree, machine));
+        machine.attach(shareDevice("fs0", { protocol, tag: "lent" }, tree, machine));
       };
     };
     const append = "console=hvc0 quiet tabvisor.disk=none";
     const first = new LinuxSession({ attach: make("virtiofs"), append });
     await first.until(PROMPT);
     await first.command(MOUNTED);
-    await first.command("echo hello > /mnt/work/file; exec 3< /mnt/work/file");
+    await first.command("echo hello > /mnt/lent/file; exec 3< /mnt/lent/file");
     await expect(first.save()).rejects.toThrow(/fs0 has files open in the guest/);
     await first.command("exec 3<&-");
     await expect(first.save()).rejects.toThrow(/fs0 has files that the guest remembers/);
-    await first.command("umount /mnt/work; mount -t virtiofs work /mnt/work");
+    await first.command("umount /mnt/lent; mount -t virtiofs lent /mnt/lent");
     const second = await LinuxSession.restore(await first.save(), {
       attach: make("virtiofs"),
       append,
     });
     // Another tree is behind it now.
-    expect(await second.output("echo new > /mnt/work/other; ls /mnt/work")).toBe("other");
+    expect(await second.output("echo new > /mnt/lent/other; ls /mnt/lent")).toBe("other");
 
     const third = new LinuxSession({ attach: make("9p"), append });
     await third.until(PROMPT);
     await third.command(MOUNTED);
     await expect(third.save()).rejects.toThrow(/fs0 is mounted in the guest/);
-    await third.command("umount /mnt/work");
+    await third.command("umount /mnt/lent");
     expect(await third.save()).not.toHaveLength(0);
   });
 });

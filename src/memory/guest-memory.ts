@@ -227,6 +227,7 @@ export class GuestMemory {
   }
 }
 
+/** Whether there is nothing but zeros. */
 export function isZero(bytes: Uint8Array): boolean {
   const isWhole = ((bytes.byteOffset | bytes.length) & 3) === 0;
   const words = isWhole ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : bytes;

@@ -1,4 +1,5 @@
 /** Guesses from a file's first bytes what it is for. */
+import { SAVED_MAGIC } from "../worker/protocol.ts";
 
 export type Role = "kernel" | "initrd" | "firmware" | "disk" | "saved";
 
@@ -20,8 +21,7 @@ export async function sniffFile(file: File): Promise<Role> {
 export function sniff(head: Uint8Array, name: string): Role {
   const textAt = (at: number, length: number) =>
     String.fromCharCode(...head.subarray(at, at + length));
-  // See `machine/saved/saved-file.ts`.
-  if (textAt(0, 8) === "tabvisor") return "saved";
+  if (textAt(0, SAVED_MAGIC.length) === SAVED_MAGIC) return "saved";
   // Linux, Documentation/arch/riscv/boot-image-header.rst: magic2.
   if (textAt(0x38, 4) === "RSC\x05") return "kernel";
   if (/^07070[127]$/.test(textAt(0, 6))) return "initrd";

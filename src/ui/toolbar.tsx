@@ -1,6 +1,6 @@
 /** The bar above the terminal: what the machine does, and the buttons. */
 import type { JSX } from "preact";
-import type { MachineState } from "../worker/protocol.ts";
+import { canBeSaved, type MachineState } from "../worker/protocol.ts";
 import { formatMips } from "./format.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import type { Session } from "./session.ts";
@@ -31,7 +31,6 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
   const hasDisk = session.config.value?.disk !== undefined;
   const state = session.state.value;
   const isOn = state !== "stopped" && state !== "failed";
-  const canSave = state === "running" || state === "idle" || state === "held";
   return (
     <header class="toolbar">
       <h1 class="brand">tabvisor</h1>
@@ -50,7 +49,7 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
           icon="save"
           label="Save machine"
           onClick={() => session.save()}
-          disabled={!canSave}
+          disabled={!canBeSaved(state)}
         />
         <Action icon="files" label="Open…" onClick={onOpen} />
         <Action icon="erase" label="Reset disk" onClick={onResetDisk} disabled={!hasDisk} />

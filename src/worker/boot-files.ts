@@ -1,5 +1,4 @@
 /** Fetches the files that a machine boots from, at once and with progress. */
-
 import { type DiskSeed, parseSeed } from "../host/disk-seed.ts";
 import type { BaseImage } from "../host/guest-disk.ts";
 import { type BaseImageError, blobBase, openHttpBase } from "../host/http-base.ts";

@@ -1,5 +1,4 @@
 /** Works on the disks in this browser's storage for the page, in jobs that tell how far they are. */
-
 import {
   deleteDisk,
   exportDisk,

@@ -9,15 +9,16 @@ import type { DisksInUse } from "./disk-manager.ts";
 import { Guest } from "./guest.ts";
 import { MessageStreams } from "./message-streams.ts";
 import { baseNotice, problemOf, storageNotice, textOf } from "./problems.ts";
-import type {
-  BootConfig,
-  DiskConfig,
-  ExitReason,
-  ImageSource,
-  MachineState,
-  Problem,
-  SharedFile,
-  ToWorker,
+import {
+  type BootConfig,
+  canBeSaved,
+  type DiskConfig,
+  type ExitReason,
+  type ImageSource,
+  type MachineState,
+  type Problem,
+  type SharedFile,
+  type ToWorker,
 } from "./protocol.ts";
 import type { SavedFile } from "./saved-machine.ts";
 import type { Services } from "./services.ts";
@@ -255,8 +256,7 @@ export class MachineHost {
 
   async #save(): Promise<void> {
     const [guest, config, state] = [this.#guest, this.#config, this.#state];
-    const isOn = state === "running" || state === "idle" || state === "held";
-    if (guest === undefined || config === undefined || !isOn) return;
+    if (guest === undefined || config === undefined || !canBeSaved(state)) return;
     this.#enter("saving");
     try {
       const { noteOf } = await import("./saved-machine.ts");

@@ -5,6 +5,7 @@ import type { MemoryOptions } from "../machine/memory-devices.ts";
 import type { LogLevel } from "../virtio/report.ts";
 
 export { DISK_NAME_PATTERN } from "../host/disk-name.ts";
+export { SAVED_MAGIC } from "../machine/saved/magic.ts";
 export type { LogEntry, LogLevel };
 
 /** A file to boot from: an absolute address to fetch, or one that a person picked. */
@@ -221,6 +222,10 @@ export type MachineState =
   | "stopped"
   | "panic"
   | "failed";
+
+/** Whether there is a machine whose state can be saved. */
+export const canBeSaved = (state: MachineState): boolean =>
+  state === "running" || state === "idle" || state === "held";
 
 export type ImageName = "kernel" | "initramfs" | "firmware" | "disk image" | "saved machine";
 

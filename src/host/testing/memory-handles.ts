@@ -162,6 +162,7 @@ export class MemoryDirectoryHandle implements DirectoryHandle {
   async removeEntry(name: string): Promise<void> {
     const known = this.children.get(name);
     if (known === undefined) throw failure("NotFoundError");
+    if (known.kind === "file" && known.isLocked) throw failure("NoModificationAllowedError");
     if (known.kind === "directory" && known.children.size > 0) {
       throw failure("InvalidModificationError");
     }

@@ -14,9 +14,9 @@
 import { PAGE_BYTES } from "../../memory/guest-memory.ts";
 import { LoadError } from "../load-error.ts";
 import { type Bytes, gunzip, gzip, type Pieces } from "./gzip.ts";
+import { SAVED_MAGIC } from "./magic.ts";
 import { decodeValue, type EncodedValue, encodeValue } from "./values.ts";
 
-const MAGIC = "tabvisor";
 const VERSION = 1;
 const PREFIX_BYTES = 16;
 
@@ -55,7 +55,7 @@ export function encodeHead({ machine, note, state, runs }: SavedHead): EncodedVa
 export async function* writeSavedFile(head: EncodedValue, pages: Pieces): AsyncGenerator<Bytes> {
   const packed = await all(gzip(headPieces(head)), HEAD_MAX);
   const prefix = new DataView(new ArrayBuffer(PREFIX_BYTES));
-  new Uint8Array(prefix.buffer).set(new TextEncoder().encode(MAGIC));
+  new Uint8Array(prefix.buffer).set(new TextEncoder().encode(SAVED_MAGIC));
   prefix.setUint32(8, VERSION, true);
   prefix.setUint32(12, packed.length, true);
   yield new Uint8Array(prefix.buffer);
@@ -75,7 +75,10 @@ export async function openSavedFile(pieces: Pieces): Promise<OpenedFile> {
   const source = new Source(pieces);
   const prefix = await source.take(PREFIX_BYTES);
   const view = new DataView(prefix.buffer, prefix.byteOffset);
-  if (prefix.length < PREFIX_BYTES || new TextDecoder().decode(prefix.subarray(0, 8)) !== MAGIC) {
+  if (
+    prefix.length < PREFIX_BYTES ||
+    new TextDecoder().decode(prefix.subarray(0, 8)) !== SAVED_MAGIC
+  ) {
     throw new LoadError("The file is not a saved machine.", "Choose one that tabvisor has saved.");
   }
   const version = view.getUint32(8, true);

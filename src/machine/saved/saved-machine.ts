@@ -6,7 +6,6 @@
  * left is taken in one go, so that it is of one moment: devices first, since they may have something to
  * show the guest yet, then interrupt controllers and hart, then memory.
  */
-
 import type { HartPort } from "../../cpu/hart-port.ts";
 import type { HartState } from "../../cpu/hart-state.ts";
 import type { AdjustableTimebase } from "../../irq/adjustable-timebase.ts";

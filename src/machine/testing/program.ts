@@ -35,5 +35,17 @@ export function print(uart: number, text: string): Instruction[] {
   return [...text].flatMap((char) => store("sb", uart, char.charCodeAt(0)));
 }
 
+/** Waits for "data ready" of a UART, and sends the byte back that has come. */
+export function echo(uart: number): Instruction[] {
+  return [
+    ...li(T0, uart),
+    ["lbu", { rd: T1, rs1: T0, imm: 5 }],
+    ["andi", { rd: T1, rs1: T1, imm: 1 }],
+    ["beq", { rs1: T1, rs2: 0, imm: -8 }],
+    ["lbu", { rd: T1, rs1: T0, imm: 0 }],
+    ["sb", { rs1: T0, rs2: T1, imm: 0 }],
+  ];
+}
+
 /** Jumps to itself. */
 export const HANG: Instruction = ["jal", { rd: 0, imm: 0 }];

@@ -284,6 +284,7 @@ export class DaxWindow {
       this.#viewOf(block).fill(0, from, to);
       this.#memory.written(this.#gpaOf(block) + from, to - from);
     });
+    this.#host.spend(to - from);
   }
 
   *#write({ file, offset }: Mapping, at: number, view: Uint8Array): Steps<void> {
