@@ -9,7 +9,7 @@
  * - `closed`: the inspector was closed again after all of it had been shown, against never opened. These cannot
  *   take turns: all runs of the one come first.
  * - `nothing`: closed against closed, which is how far the figures can be trusted.
- * - `background`: all panels have been shown, and the page is hidden.
+ * - `background`: all panels have been shown, and the page has been hidden for a while.
  * - `all`: every panel a moment, in turn, so that all that panels leave running behind them runs at once.
  *
  * A look costs the same whenever it comes, but on a computer that does other work more of them come in the
@@ -36,7 +36,7 @@ const PAIRS = 16;
 const WARM_UP_RUNS = 4;
 /** From then on a panel has loaded its code and asked its first questions. */
 const SETTLE_MS = 500;
-/** Who has not looked for so long has left, for all that ends by itself when nobody looks, but the timeline. */
+/** Who has not looked for so long does not look any more, for all that ends or does less when nobody looks. */
 const LEFT_MS = 3500;
 const RUN_MS = 120_000;
 /** Through all panels in less than the time after which what nobody looks at ends by itself. */
@@ -44,7 +44,7 @@ const TURN_MS = 230;
 
 const LOADS = {
   compute: "lua -e 'local s = 0 for i = 1, 1e7 do s = s + i % 7 end'",
-  disk: "dd if=/dev/vda of=/dev/null bs=4k count=8192 iflag=direct 2>/dev/null",
+  disk: "dd if=/dev/vda of=/dev/null bs=4k count=32768 iflag=direct 2>/dev/null",
 } as const;
 type Load = keyof typeof LOADS;
 const LOAD_NAMES = Object.keys(LOADS) as Load[];
@@ -121,6 +121,7 @@ function sceneOf(page: Page, name: string, panels: readonly string[]): Scene {
         enter: async () => {
           await visit(page, panels);
           await hide(page, true);
+          await page.waitForTimeout(LEFT_MS);
         },
         leave: async () => {
           await hide(page, false);

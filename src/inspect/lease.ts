@@ -28,6 +28,11 @@ export class Lease {
   /** Somebody looks. */
   renew(now: number): void {
     this.#endsAt = now + this.#time;
+    this.resume();
+  }
+
+  /** What has been ended goes on, for no longer than it would have. */
+  resume(): void {
     this.#end ??= this.#observe(this.#observer);
   }
 

@@ -5,6 +5,8 @@ import type { Tracked } from "./tracked.ts";
 import type { Waiting } from "./waiting.ts";
 
 export class Digest {
+  /** Before this request others were not recorded. */
+  seqAfterGap: number | undefined;
   readonly #journal: Journal;
   readonly #log: RequestLog;
   readonly #bySlot: readonly (Tracked | undefined)[];
@@ -79,6 +81,7 @@ export class Digest {
       journal.writableLength(event),
       outcome,
     );
+    if (seq === this.seqAfterGap) this.#log.mark(seq, Mark.AFTER_GAP);
     this.#setSample(event, seq, Part.READABLE);
     return seq;
   }

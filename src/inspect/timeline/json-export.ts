@@ -46,6 +46,7 @@ function requestOf(reader: RequestReader, seq: number) {
     chain: reader.chain(seq),
     outcome: reader.outcome(seq),
     suppressed: reader.isSuppressed(seq),
+    afterGap: reader.isAfterGap(seq),
     readable: reader.readable(seq),
     writable: reader.writable(seq),
     written: reader.written(seq),

@@ -147,6 +147,11 @@ export class RequestReader {
     return this.recorder.log.isMarked(seq, Mark.SUPPRESSED);
   }
 
+  /** Whether requests before it were left out. */
+  isAfterGap(seq: number): boolean {
+    return this.recorder.log.isMarked(seq, Mark.AFTER_GAP);
+  }
+
   /** Whether nothing more will be recorded of it that a filter could ask for. */
   isSettled(seq: number): boolean {
     const outcome = this.recorder.log.outcome(seq);

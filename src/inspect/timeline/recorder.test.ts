@@ -7,6 +7,7 @@ import { MemoryBlockBackend } from "../../virtio/devices/memory-block-backend.ts
 import { bit, Feature, Register } from "../../virtio/spec.ts";
 import { header } from "../../virtio/testing/block-driver.ts";
 import { ManualDevice, taken } from "../../virtio/testing/manual-device.ts";
+import { REQUESTS_PER_WINDOW, UNWATCHED_US } from "./allowance.ts";
 import { LEASE_US } from "./recorder.ts";
 import { Moment, Part } from "./request-log.ts";
 import { type RecordedOptions, recordedDriver } from "./testing/recorded-driver.ts";
@@ -207,6 +208,50 @@ describe("a recorder", () => {
     expect([recorder.isRecording, recorder.log.end]).toEqual([true, 1]);
     recorder.stop();
     recorder.rest();
+    recorder.touch();
+    expect(recorder.isRecording).toBe(false);
+  });
+
+  it("leaves out what is too much while nobody looks, and says where", () => {
+    const { recorder, reader, clock, queue, serve } = create();
+    const several = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        clock.us += 10;
+        queue.kick();
+        serve([1]);
+      }
+    };
+    several(2 * REQUESTS_PER_WINDOW);
+    expect(recorder.log.end).toBe(2 * REQUESTS_PER_WINDOW);
+    clock.us = UNWATCHED_US + 1;
+    several(2 * REQUESTS_PER_WINDOW);
+    expect(recorder.log.end).toBe(3 * REQUESTS_PER_WINDOW);
+    expect(recorder.isRecording).toBe(true);
+    clock.us += 1_000_000;
+    several(REQUESTS_PER_WINDOW);
+    const { end } = recorder.log;
+    expect(end).toBe(4 * REQUESTS_PER_WINDOW);
+    const gaps = Array.from({ length: end }, (_, seq) => seq).filter((seq) =>
+      reader.isAfterGap(seq),
+    );
+    expect(gaps).toEqual([3 * REQUESTS_PER_WINDOW]);
+    several(1);
+    recorder.touch();
+    several(2);
+    expect(recorder.log.end).toBe(end + 2);
+    expect(reader.isAfterGap(end)).toBe(true);
+    expect(reader.outcome(end + 1)).toBe("done");
+  });
+
+  it("sees a reset also while it leaves requests out", () => {
+    const { recorder, driver, clock, serve } = create();
+    clock.us = UNWATCHED_US + 1;
+    for (let i = 0; i <= REQUESTS_PER_WINDOW; i++) serve([1]);
+    expect(recorder.log.end).toBe(REQUESTS_PER_WINDOW);
+    driver.write(Register.Status, 0);
+    expect(recorder.events.at(-1)).toMatchObject({ what: 0, source: { name: "manual" } });
+    recorder.stop();
+    expect(recorder.isRecording).toBe(false);
     recorder.touch();
     expect(recorder.isRecording).toBe(false);
   });

@@ -7,6 +7,7 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
 import { Lease, type Observe } from "../lease.ts";
+import { Allowance } from "./allowance.ts";
 import { Digest } from "./digest.ts";
 import { EventKind, Journal } from "./journal.ts";
 import { Outcome, RequestLog } from "./request-log.ts";
@@ -59,8 +60,11 @@ export class Recorder implements MachineObserver {
   readonly #bySlot: (Tracked | undefined)[] = [];
   readonly #flaws = new Map<number, string>();
   readonly #lease: Lease;
+  readonly #allowance = new Allowance();
   /** It was stopped because nobody looked. */
   #isResting = false;
+  /** Ends the wait for more to be allowed; undefined while there is none. */
+  #endPause: (() => void) | undefined;
   /** Of the next request; the log has it too when the journal has been read. */
   #nextSeq = 0;
   /** When the last chain was given back. */
@@ -88,7 +92,7 @@ export class Recorder implements MachineObserver {
   }
 
   get isRecording(): boolean {
-    return this.#lease.isHeld;
+    return this.#lease.isHeld || this.#endPause !== undefined;
   }
 
   /** µs since the record's beginning. */
@@ -98,11 +102,15 @@ export class Recorder implements MachineObserver {
 
   start(): void {
     this.#isResting = false;
-    this.#lease.renew(this.now());
+    const now = this.now();
+    this.#endPause?.();
+    this.#allowance.look(now);
+    this.#lease.renew(now);
   }
 
   stop(): void {
     this.#isResting = false;
+    this.#endPause?.();
     this.#lease.end();
     for (const tracked of this.#bySlot) {
       if (tracked === undefined) continue;
@@ -152,6 +160,10 @@ export class Recorder implements MachineObserver {
     const now = isAtOnce ? this.#queueOf(source, queue).kickedAt : this.now();
     if (this.#lease.hasExpired(now)) {
       this.stop();
+      return;
+    }
+    if (!this.#allowance.allows(now)) {
+      this.#pause();
       return;
     }
     if (flaw === undefined) {
@@ -222,6 +234,26 @@ export class Recorder implements MachineObserver {
   completed(_target: number, intid: number): void {
     const slot = this.#slotOf(intid);
     if (slot !== NONE) this.#note(EventKind.COMPLETED, slot, 0, this.now());
+  }
+
+  /** Nobody looks and too much happens: requests are left out until others are allowed. */
+  #pause(): void {
+    this.stop();
+    this.#digest.seqAfterGap = this.#nextSeq;
+    const end = this.#recorded.observe({
+      kicked: (source, queue) => {
+        if (this.now() < this.#allowance.renewedAt) return;
+        this.#endPause?.();
+        this.#lease.resume();
+        this.kicked(source, queue);
+      },
+      configChanged: (source) => this.#keepEvent(source, "config"),
+      statusChanged: (source, status) => this.#keepEvent(source, status),
+    });
+    this.#endPause = () => {
+      this.#endPause = undefined;
+      end();
+    };
   }
 
   #flush(): void {

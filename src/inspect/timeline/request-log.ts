@@ -45,6 +45,8 @@ export const Mark = {
   SUPPRESSED: 1,
   /** The device answered with an error. */
   FAILED: 2,
+  /** Requests before it were left out, since nobody looked and there were too many. */
+  AFTER_GAP: 4,
 } as const;
 
 /** Where the sample of a part of a request is in its byte ring. */

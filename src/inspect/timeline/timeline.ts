@@ -47,6 +47,8 @@ export interface TimelineRow {
   readonly written: number;
   readonly outcome: OutcomeName;
   readonly isSuppressed: boolean;
+  /** Requests before it were left out, since nobody looked and there were too many. */
+  readonly isAfterGap: boolean;
   /** Nothing of this changes any more. */
   readonly isSettled: boolean;
   /** When the device took it and when its first moment was, in µs since the record's beginning. */
@@ -239,6 +241,7 @@ export class Timeline {
       written: reader.written(seq),
       outcome: reader.outcome(seq),
       isSuppressed: reader.isSuppressed(seq),
+      isAfterGap: reader.isAfterGap(seq),
       isSettled: reader.isSettled(seq) && isServed,
       at: reader.taken(seq),
       start: reader.start(seq),

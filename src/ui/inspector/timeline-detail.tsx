@@ -47,6 +47,8 @@ export function RequestDetail({ detail, onStep, onClose }: RequestDetailProps): 
         slot {row.slot}, queue {row.queue}, chain {detail.chain} · {detail.readableLength} bytes to
         the device, room for {detail.writableLength}, {row.written} written · {row.outcome}
         {row.isSuppressed && " · the driver wanted no interrupt"}
+        {row.isAfterGap &&
+          " · others before it were left out: nobody looked, and there were too many"}
       </p>
       <Moments row={row} />
       {detail.readable === undefined || detail.written === undefined ? (

@@ -122,6 +122,7 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
       aria-setsize={count}
       aria-selected={isSelected}
       data-outcome={row?.outcome}
+      data-gap={row?.isAfterGap || undefined}
       style={{ transform: `translateY(${(index - first) * ROW_PX}px)` }}
       onClick={select}
     >
