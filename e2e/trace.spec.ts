@@ -1,6 +1,6 @@
 /**
  * Requests saved as Chrome's trace, read by another program: the trace engine of Chromium's own developer tools,
- * which its Performance panel uses. Perfetto reads the same format.
+ * which its Performance panel uses. Perfetto itself is asked in src/inspect/timeline/perfetto.test.ts.
  */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
