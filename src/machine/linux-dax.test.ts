@@ -7,15 +7,17 @@ import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-sessio
 
 const MIB = 1024 * 1024;
 
+const MAPPED_FILE = new URL("./testing/mapped-file.c", import.meta.url);
+
 /** Smaller than the files, so that Linux has to give blocks back. */
 const WINDOW_BYTES = 4 * MIB;
 
-async function boot(tree: MemoryTree) {
+async function boot(tree: MemoryTree, windowBytes: number) {
   let device!: FsDevice;
   const session = new LinuxSession({
-    windowBytes: WINDOW_BYTES,
+    windowBytes,
     attach: (machine) => {
-      const dax = { memory: machine.memory, window: machine.openWindow(WINDOW_BYTES) };
+      const dax = { memory: machine.memory, window: machine.openWindow(windowBytes) };
       device = new FsDevice("fs0", "box", tree, dax);
       machine.attach(device);
     },
@@ -34,7 +36,7 @@ function hostText(tree: MemoryTree, name: string, offset: number, length: number
 describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
   it("reads and writes files in the window", { timeout: 3 * LIMIT_MS }, async () => {
     const tree = new MemoryTree({ nowMs: Date.now });
-    const { session, device } = await boot(tree);
+    const { session, device } = await boot(tree, WINDOW_BYTES);
     const run = (command: string) => session.output(command);
     expect(
       await run(
@@ -73,5 +75,24 @@ describe.skipIf(!hasGuest)("virtio-fs with DAX in Linux", () => {
     await run("cd /; umount /mnt/box");
     expect(device.counters()).toMatchObject({ mappedBlocks: 0, nodes: 0, handles: 0 });
     expect(await run("dmesg | grep -iE 'warn|bug|error|oops'")).toBe("");
+  });
+
+  it("runs programs that are mapped in the window", { timeout: 3 * LIMIT_MS }, async () => {
+    const { session, device } = await boot(new MemoryTree({ nowMs: Date.now }), 16 * MIB);
+    const run = (command: string) => session.output(command);
+    await session.compile(MAPPED_FILE, "/tmp/mapped-file");
+    const enter =
+      "mount -t virtiofs -o dax=always box /mnt/box && cd /mnt/box && mkdir -p bin lib && " +
+      "cp $(which busybox) /tmp/mapped-file bin && " +
+      "cp /lib/ld-linux-riscv64-lp64d.so.1 /lib/riscv64-linux-gnu/libc.so.6 lib";
+    expect(await run(`${enter} && echo there`)).toBe("there");
+    expect(await run("for i in 1 2 3; do chroot . /bin/mapped-file /map; done")).toBe(
+      "mapped ok\nmapped ok\nmapped ok",
+    );
+    expect(await run("chroot . /bin/busybox head -c 12 /map")).toBe("by a request");
+    expect(device.counters().bytesRead).toBe(0);
+    await run("cd /; umount /mnt/box");
+    expect(device.counters()).toMatchObject({ mappedBlocks: 0, nodes: 0, handles: 0 });
+    expect(await run("dmesg | grep -iE 'bad page|warn|bug|error|oops'")).toBe("");
   });
 });

@@ -8,6 +8,8 @@ import { guestAppend, hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing
 
 const MIB = 1024 * 1024;
 
+const MAPPED_FILE = new URL("./testing/mapped-file.c", import.meta.url);
+
 /** A line of /proc/meminfo, in bytes. */
 async function memory(session: LinuxSession, name: string): Promise<number> {
   const text = await session.command(`grep ${name}: /proc/meminfo`);
@@ -119,21 +121,23 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     expect(await again.session.command(check)).toContain("=0=");
   });
 
-  it("pmem: Linux's root, which has after a power cut what was synced", {
+  it("pmem: Linux's root with DAX, which has after a power cut what was synced", {
     timeout: 4 * LIMIT_MS,
   }, async () => {
     const backend = new MemoryBlockBackend({ sectors: (32 * MIB) / 512 });
     const maker = await bootWithPmem(backend);
+    await maker.session.compile(MAPPED_FILE, "/tmp/mapped-file");
+    // A program that is mapped privately and one that shares libraries, which are mapped too.
     const made = await maker.session.command(
       "mkfs.ext4 -q -b 4096 /dev/pmem0 && mkdir -p /mnt/p && mount /dev/pmem0 /mnt/p && cd /mnt/p && " +
-        "mkdir bin dev proc old && cp $(which busybox) bin/ && ln -s busybox bin/sh && cd / && " +
+        "mkdir bin dev lib proc old && cp $(which busybox) /tmp/mapped-file bin/ && ln -s busybox bin/sh && " +
+        "cp /lib/ld-linux-riscv64-lp64d.so.1 /lib/riscv64-linux-gnu/libc.so.6 lib/ && cd / && " +
         "umount /mnt/p && echo ma''de",
     );
     expect(made).toContain("made");
 
-    // Without -o dax: Linux 6.12 complains about programs that are mapped from memory above RAM.
     const enter =
-      "mkdir -p /mnt/p; mount /dev/pmem0 /mnt/p; cd /mnt/p; mount --move /dev dev; " +
+      "mkdir -p /mnt/p; mount -o dax /dev/pmem0 /mnt/p; cd /mnt/p; mount --move /dev dev; " +
       "mount -t proc proc proc; pivot_root . old; umount -l old; exec chroot . bin/sh";
     const boot = async () => {
       const booted = await bootWithPmem(backend, "console=hvc0 quiet init=/bin/sh");
@@ -143,11 +147,17 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
     };
     const { session, device } = await boot();
     expect(await session.command("grep ' / ' /proc/mounts; echo pid $$")).toMatch(
-      /^\/dev\/pmem0 \/ ext4 rw[\s\S]*pid 1\r/m,
+      /^\/dev\/pmem0 \/ ext4 rw.*dax=always[\s\S]*pid 1\r/m,
     );
     await session.command("head -c 3000000 /dev/urandom > /data; mkdir /kept; sync");
     const sum = /[0-9a-f]{64}/.exec(await session.command("sha256sum < /data"))?.[0];
+    // Programs end, and what they have mapped is unmapped, one that another one runs meanwhile included.
+    expect(await session.command("for i in 1 2 3; do mapped-file /kept/map; done")).toMatch(
+      /(mapped ok\r\n){3}/,
+    );
+    expect(await session.command("head -c 12 /kept/map; sync")).toContain("by a request");
     expect(device.counters()).toMatchObject({ failedFlushes: 0, unsavedPages: 0 });
+    expect(await session.output("dmesg | grep -E 'Bad page|BUG|WARNING|Oops'")).toBe("");
     await session.command("echo lost > /not-synced");
 
     // Nothing of the first machine is left but its disk.
@@ -156,8 +166,10 @@ describe.skipIf(!hasGuest)("memory devices in Linux", () => {
       new RegExp(`${sum}[^]*/kept`),
     );
     expect(await again.session.command("ls /not-synced")).toContain("No such file");
+    expect(await again.session.command("head -c 12 /kept/map")).toContain("by a request");
     await again.session.command("echo again > /kept/note; sync");
     expect(again.device.counters()).toMatchObject({ failedFlushes: 0, unsavedPages: 0 });
+    expect(await again.session.output("dmesg | grep -E 'Bad page|BUG|WARNING|Oops'")).toBe("");
   });
 
   it("mem: memory comes while Linux runs and is used", {
