@@ -12,6 +12,11 @@
 
 #include "nolibc.h"
 
+// Linux 7 has another name for it.
+#ifndef my_syscall3
+#define my_syscall3 __nolibc_syscall3
+#endif
+
 #include <asm/unistd.h>
 #include <linux/fs.h>
 #include <linux/loop.h>

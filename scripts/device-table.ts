@@ -3,7 +3,7 @@
  * themselves. With `--check` it writes nothing, and fails if the document is not what it would write.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { DEBIAN_DRIVERS, driverOf } from "../src/machine/testing/guest-drivers.ts";
+import { DEBIAN_DRIVERS, driverOf, newerDriverOf } from "../src/machine/testing/guest-drivers.ts";
 import type { VirtioDevice } from "../src/virtio/device.ts";
 import { offeredFeatures } from "../src/virtio/features.ts";
 import { bit, Feature } from "../src/virtio/spec.ts";
@@ -36,9 +36,14 @@ function kindOf(devices: readonly VirtioDevice[]): Kind {
   const id = type < SPECIFIED_TYPES ? String(type) : `0x${type.toString(16)}`;
   const offered = devices.reduce((all, device) => all | device.features, 0n);
   const driver = driverOf.get(type) ?? "none";
+  const newer = newerDriverOf.get(type) ?? "none";
   const others = namesIn(~offered, known);
   return {
-    cells: [title, id, chapter, String(queues), driver, driver in DEBIAN_DRIVERS ? driver : "none"],
+    cells: [
+      ...[title, id, chapter, String(queues)],
+      driver === newer ? driver : `${newer} (newer)`,
+      driver in DEBIAN_DRIVERS ? driver : "none",
+    ],
     features: namesIn(offered, known) + (others === "none" ? "" : ` (or ${others})`),
   };
 }
@@ -67,8 +72,10 @@ ${table([HEAD, ...kinds.map(({ cells }) => cells)])}
 
 Sections are those of the specification, version 1.4. The driver is the one that the embedded Linux
 (${kernel.version}) was seen to drive the device with, by \`src/machine/linux-drivers.test.ts\`; where it says none,
-only the tests' own driver (\`src/virtio/testing\`) has used the device. The last column is the driver of Debian's own
-riscv64 kernel that was seen to find and use the device, by \`npm run test:debian\`.
+only the tests' own driver (\`src/virtio/testing\`) has used the device. Where it says newer, that Linux has no driver,
+and a newer one (7.2 as of this writing) was seen to use the device, by \`npm run test:newer\`. The last column is the
+driver of Debian's own riscv64 kernel that was seen to find and use the device, by \`npm run test:debian\`; but for the
+input device, that of Debian's next release was seen too.
 
 ## Features
 

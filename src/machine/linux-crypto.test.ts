@@ -12,7 +12,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { cryptoAlgorithms } from "../host/crypto-algorithms.ts";
 import { CryptoDevice } from "../virtio/devices/crypto.ts";
 import { steadyEntropy } from "./testing/linux-devices.ts";
-import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+import { hasGuest, isNewerGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
 
 const USER = new URL("testing/crypto-user.c", import.meta.url);
 
@@ -58,7 +58,8 @@ describe.skipIf(!hasGuest)("the crypto device in Linux", () => {
     expect(list).toContain("virtio-crypto-rsa");
   });
 
-  it.each([128, 192, 256])(
+  // A newer Linux has programs use ciphers that answer at once only; the kernel itself uses others.
+  it.skipIf(isNewerGuest).each([128, 192, 256])(
     "encrypts and decrypts as OpenSSL does: AES-%i-CBC",
     { timeout: LIMIT_MS },
     async (bits) => {

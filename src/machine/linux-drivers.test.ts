@@ -5,8 +5,10 @@ import { MemoryBlockBackend } from "../virtio/devices/memory-block-backend.ts";
 import { PmemDevice } from "../virtio/devices/pmem.ts";
 import { DeviceType, Status } from "../virtio/spec.ts";
 import { SPECIMENS } from "../virtio/testing/specimens.ts";
-import { driverOf } from "./testing/guest-drivers.ts";
-import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+import { driverOf as embeddedDriverOf, newerDriverOf } from "./testing/guest-drivers.ts";
+import { hasGuest, isNewerGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+
+const driverOf = isNewerGuest ? newerDriverOf : embeddedDriverOf;
 
 const PMEM_BYTES = 4 * 1024 * 1024;
 

@@ -32,6 +32,12 @@ export const driverOf: ReadonlyMap<number, string | undefined> = new Map(
   ]),
 );
 
+/** What a newer Linux drives besides, as `guest/newer/build` makes it. */
+export const newerDriverOf: ReadonlyMap<number, string | undefined> = new Map([
+  ...driverOf,
+  [DeviceType.RTC, "virtio_rtc"],
+]);
+
 /**
  * Drivers of Debian's own kernel, each with the word by which `guest/debian/rootfs/root/devices` says that it was
  * used: `npm run test:debian` looks, and `docs/devices.md` tells it. It has the names of the embedded Linux.

@@ -8,15 +8,19 @@ import type { BootRequest, MachineExit, MachineOptions } from "../machine-types.
 import { openMachineFile } from "../saved/saved-machine.ts";
 import { attachDevices, steadyEntropy } from "./linux-devices.ts";
 
-const GUEST = new URL("../../../public/guest/", import.meta.url);
+/** The committed guest, or the one of a folder below the project's that the environment names. */
+const GUEST = new URL(`../../../${process.env.TABVISOR_GUEST ?? "public/guest"}/`, import.meta.url);
 const guestFile = (name: string) => gunzipSync(readFileSync(new URL(name, GUEST)));
+const manifest = () => JSON.parse(readFileSync(new URL("manifest.json", GUEST), "utf8"));
 
 /** The command line that the guest comes with. */
-export const guestAppend = (): string =>
-  JSON.parse(readFileSync(new URL("manifest.json", GUEST), "utf8")).append;
+export const guestAppend = (): string => manifest().append;
 
 /** Whether the guest has been built. */
 export const hasGuest = existsSync(new URL("Image.gz", GUEST));
+
+/** Whether the guest's Linux is not the one that is committed. */
+export const isNewerGuest = hasGuest && !manifest().kernel.version.startsWith("6.12.");
 
 /** The longest that a test may wait for anything, in ms. */
 export const LIMIT_MS = 60_000;

@@ -12,7 +12,7 @@ import {
 } from "./rtc.ts";
 
 const { OK, EOPNOTSUPP, ENODEV, EINVAL } = RtcStatus;
-const [UTC, MONOTONIC] = [0, 1];
+const [UTC, MONOTONIC, SMEARED] = [0, 1, 2];
 const MS = 1_000_000n;
 
 /** Clocks that a test moves, and what sleeps by the monotonic one. */
@@ -83,15 +83,19 @@ describe.each([false, true])("the RTC device, packed rings %s", (packed) => {
   };
   const told = () => driver.queues[1].poll().length;
 
-  it("has two clocks and says what they are", () => {
+  it("has three clocks and says what they are", () => {
     const cfg = ask(RtcMessage.CFG, []);
-    expect([cfg.status, cfg.length, cfg.view.getUint16(8, true)]).toEqual([OK, 16, 2]);
-    const types = [UTC, MONOTONIC].map((clock) => ask(RtcMessage.CLOCK_CAP, clockArgs(clock)));
+    expect([cfg.status, cfg.length, cfg.view.getUint16(8, true)]).toEqual([OK, 16, 3]);
+    const types = [UTC, MONOTONIC, SMEARED].map((clock) =>
+      ask(RtcMessage.CLOCK_CAP, clockArgs(clock)),
+    );
     expect(types.map(({ view }) => view.getUint8(8))).toEqual([
       RtcClock.UTC_MAYBE_SMEARED,
       RtcClock.MONOTONIC,
+      RtcClock.UTC_SMEARED,
     ]);
     expect(types.map(({ view }) => [view.getUint8(9), view.getUint8(10)])).toEqual([
+      [0, 1],
       [0, 1],
       [0, 1],
     ]);
@@ -100,8 +104,17 @@ describe.each([false, true])("the RTC device, packed rings %s", (packed) => {
   it("tells the time in nanoseconds", () => {
     expect(read(UTC)).toBe(1_700_000_000_005n * MS);
     expect(read(MONOTONIC)).toBe(5_250_000n);
+    expect(read(SMEARED)).toBe(1_700_000_000_005_250n * 1000n);
     host.pass(2.5);
     expect(read(MONOTONIC)).toBe(7_750_000n);
+  });
+
+  it("has a clock that does not step with a leap second", () => {
+    host.offsetMs -= 1000;
+    const before = read(SMEARED);
+    expect(before).toBe(read(UTC) + 1_000_250_000n);
+    host.pass(1000);
+    expect(read(SMEARED) - before).toBe(999_500_000n);
   });
 
   it("has no counter to cross its time with", () => {
@@ -115,7 +128,7 @@ describe.each([false, true])("the RTC device, packed rings %s", (packed) => {
 
   it("refuses what is none of its requests", () => {
     expect(ask(0x1006, clockArgs(0)).status).toBe(EOPNOTSUPP);
-    expect(ask(RtcMessage.READ, clockArgs(2)).status).toBe(ENODEV);
+    expect(ask(RtcMessage.READ, clockArgs(3)).status).toBe(ENODEV);
     expect(ask(RtcMessage.READ_ALARM, [0, 1, 0, 0, 0, 0, 0, 0]).status).toBe(ENODEV);
     expect(ask(RtcMessage.READ, [0, 0, 0, 0, 0, 0, 0]).status).toBe(EINVAL);
     expect(ask(RtcMessage.READ, [0, 0, 0, 0, 0, 0, 0, 1]).status).toBe(EINVAL);

@@ -4,6 +4,7 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
+import { SmearedClock } from "./smeared-clock.ts";
 
 export interface RtcHost {
   /** Milliseconds with fractions from any origin; never decreases. */
@@ -87,6 +88,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
 ]);
 
 const NS_PER_MS = 1_000_000n;
+const NS_PER_US = 1000n;
 
 /** The longest time between two looks at a clock with an alarm: clocks are set, and computers sleep. */
 export const RTC_LOOK_MS = 1000;
@@ -130,6 +132,7 @@ export class RtcDevice implements VirtioDevice {
   constructor(name: string, host: RtcHost) {
     this.name = name;
     this.#host = host;
+    const smeared = new SmearedClock(host);
     this.#clocks = [
       {
         type: RtcClock.UTC_MAYBE_SMEARED,
@@ -138,6 +141,10 @@ export class RtcDevice implements VirtioDevice {
       {
         type: RtcClock.MONOTONIC,
         now: () => this.#hostMonotonic() + this.#monotonicOffset,
+      },
+      {
+        type: RtcClock.UTC_SMEARED,
+        now: () => BigInt(Math.floor(smeared.nowMs() * 1e3)) * NS_PER_US,
       },
     ];
     this.#alarms = this.#clocks.map(noAlarm);
@@ -185,7 +192,9 @@ export class RtcDevice implements VirtioDevice {
 
   load(state: State): void {
     this.#monotonicOffset = (state.monotonic as bigint) - this.#hostMonotonic();
-    this.#alarms = (state.alarms as readonly Alarm[]).map((alarm) => ({ ...alarm }));
+    // What was saved before there were three clocks has two alarms.
+    const alarms = state.alarms as readonly Alarm[];
+    this.#alarms = this.#clocks.map((_, id) => ({ ...(alarms[id] ?? noAlarm()) }));
     this.#look();
   }
 
