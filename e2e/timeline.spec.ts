@@ -143,7 +143,7 @@ test("is never empty while its scroll bar is dragged", async ({ vm, site }) => {
   const list = vm.page.getByRole("listbox", { name: "Requests" });
   await expect(list).toBeVisible();
   await fill(vm, 2000);
-  await expect(list.getByRole("option").last()).toContainText("read");
+  await expect(vm.page.getByLabel("Requests shown")).toHaveText(/^2,\d{3} /);
   const gaps = await list.evaluate(async (element) => {
     const found: number[] = [];
     const head = element.firstElementChild!.getBoundingClientRect();

@@ -193,7 +193,8 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
       <span>{row.device}</span>
       <span>{row.queue}</span>
       <span title={row.summary}>
-        <b>{row.op}</b> {row.summary}
+        <b>{row.op}</b>
+        {` ${row.summary}`}
         <em>{note}</em>
       </span>
       <span>{row.length}</span>
