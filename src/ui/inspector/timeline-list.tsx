@@ -53,9 +53,10 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
     if (cursor.index !== undefined) bringIntoView(list.current, cursor.index - first);
   }, [selected, cursor.index === undefined, height]);
   // Only what is drawn anew needs other rows, and most of scrolling is not that.
+  const { slots, isMoving, isFollowing } = view;
   const rows = useMemo(
-    () => inPlaces(picture, view.slots, view.isMoving),
-    [picture, view.slots, view.isMoving],
+    () => inPlaces(picture, isFollowing ? undefined : slots, isMoving),
+    [picture, slots, isMoving, isFollowing],
   );
   return (
     <div
@@ -72,9 +73,9 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       <Head />
       <div class="timeline-space" style={{ height: `${(end - first) * ROW_PX}px` }}>
         <Lens picture={picture} state={state} height={height}>
-          {rows.map(({ index, row, slot }) => (
+          {rows.map(({ index, row, element }) => (
             <Row
-              key={slot}
+              key={element}
               index={index}
               first={first}
               count={end - first}
@@ -92,17 +93,25 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
 interface Placed {
   readonly index: number;
   readonly row: IndexedRow | undefined;
-  readonly slot: number;
+  readonly element: number;
 }
 
 /**
- * The rows of a picture in the order of their elements. One that has gone out of sight is used for one that comes
- * in: to make its elements costs most. To move a row within its parent costs as much, so they are in the order
- * of their indices only while nobody scrolls.
+ * The rows of a picture in the order of their elements. Where there are `slots`, a row that has gone out of sight is
+ * used for one that comes in: to make its elements costs most. To move a row within its parent costs as much, so
+ * they are in the order of their indices only while nobody scrolls. Where the newest are followed each has its own,
+ * as one that is used again is to the browser something that has moved by itself.
  */
-function inPlaces({ from, rows }: Picture, slots: number, isMoving: boolean): readonly Placed[] {
-  const placed = rows.map((row, i) => ({ index: from + i, row, slot: (from + i) % slots }));
-  return isMoving ? placed.sort((a, b) => a.slot - b.slot) : placed;
+function inPlaces(
+  { from, rows }: Picture,
+  slots: number | undefined,
+  isMoving: boolean,
+): readonly Placed[] {
+  const placed = rows.map((row, i) => {
+    const index = from + i;
+    return { index, row, element: slots === undefined ? index : index % slots };
+  });
+  return isMoving ? placed.sort((a, b) => a.element - b.element) : placed;
 }
 
 interface LensProps {
@@ -221,13 +230,18 @@ function useWindow(
   const scrolledAt = useRef(Number.NEGATIVE_INFINITY);
   const lastTop = useRef(0);
   const lastFirst = useRef(first);
-  const moved = (): void => setAbove(Math.floor(list.current!.scrollTop / ROW_PX));
+  const moved = (): void => {
+    lastTop.current = list.current!.scrollTop;
+    setAbove(Math.floor(lastTop.current / ROW_PX));
+  };
   const onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
     isAtEnd.current = scrollTop + clientHeight >= scrollHeight - ROW_PX;
-    isUpward.current = scrollTop < lastTop.current;
-    lastTop.current = scrollTop;
-    scrolledAt.current = performance.now();
+    // Where the list went by itself nobody scrolls.
+    if (scrollTop !== lastTop.current) {
+      isUpward.current = scrollTop < lastTop.current;
+      scrolledAt.current = performance.now();
+    }
     moved();
   };
   useEffect(() => {
@@ -244,7 +258,7 @@ function useWindow(
     if (isFollowing) element.scrollTop = element.scrollHeight;
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
     moved();
-  }, [first, end]);
+  }, [first, end, height]);
   const rows = Math.ceil(height / ROW_PX);
   const slots = rows + AHEAD + BEHIND;
   const top = first + above;
