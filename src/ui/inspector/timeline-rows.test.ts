@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { IndexedRow, TimelineState } from "../../inspect/calls.ts";
-import { forget, missing } from "./timeline-rows.ts";
+import { forget, knownAround, missing } from "./timeline-rows.ts";
 
 const state: TimelineState = {
   isRecording: true,
@@ -50,6 +50,14 @@ describe("what the list asks for", () => {
       to: 1072,
     });
   });
+});
+
+it("draws nothing beyond what is in sight that has a gap before it", () => {
+  const cache = cacheOf(495, 523);
+  const { seen, drawn } = at(500);
+  expect(knownAround(cache, seen, drawn)).toEqual({ from: 498, to: 523 });
+  cache.delete(499);
+  expect(knownAround(cache, seen, drawn)).toEqual({ from: 500, to: 523 });
 });
 
 it("forgets what it has had longest, but nothing that is drawn", () => {

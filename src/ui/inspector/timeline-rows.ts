@@ -53,7 +53,7 @@ export function useRows(wanted: Wanted): Rows {
   }, [machine, state.revision]);
   const isThere = lacking(seen, (index) => cache.current.has(index)) === undefined;
   const last = useRef(NOTHING);
-  const shown = isThere ? drawn : answered.current;
+  const shown = isThere ? knownAround(cache.current, seen, drawn) : answered.current;
   last.current = useMemo(
     () => (shown === undefined ? last.current : pictureOf(cache.current, shown)),
     [shown?.from, shown?.to, answers, state.revision],
@@ -84,6 +84,18 @@ export function useRows(wanted: Wanted): Rows {
     if (!isAsking.current) void ask();
   }, [machine, state, seen.from, seen.to]);
   return { picture: last.current, known: cache.current };
+}
+
+/** What is in sight, and beyond it what is to be drawn as far as it is known without a gap. */
+export function knownAround(
+  cache: ReadonlyMap<number, IndexedRow>,
+  seen: Range,
+  drawn: Range,
+): Range {
+  let { from, to } = seen;
+  while (from > drawn.from && cache.has(from - 1)) from--;
+  while (to < drawn.to && cache.has(to)) to++;
+  return { from, to };
 }
 
 function pictureOf(cache: ReadonlyMap<number, IndexedRow>, { from, to }: Range): Picture {
