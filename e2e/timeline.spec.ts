@@ -4,6 +4,7 @@ import type { Page } from "@playwright/test";
 import { CHUNK_BYTES, DATABASE_PREFIX } from "../src/host/stored-disk.ts";
 import { isExpected } from "../src/machine/testing/programs.ts";
 import { expect, RAW_DISK, test } from "./fixtures.ts";
+import type { Vm } from "./vm.ts";
 
 test("follows a write of dd to the end of its interrupt", async ({ vm, site }) => {
   await vm.boot(`${site}#inspect=timeline`);
@@ -132,6 +133,90 @@ for (const { place, query, stored } of PLACES) {
     expect(vm.errors).toEqual([]);
   });
 }
+
+/** Fills the record with `count` reads, one request each. */
+const fill = (vm: Vm, count: number) =>
+  vm.run(`dd if=/dev/vda of=/dev/null bs=4k count=${count} iflag=direct`, 60_000);
+
+test("is never empty while its scroll bar is dragged", async ({ vm, site }) => {
+  await vm.boot(`${site}#inspect=timeline`);
+  const list = vm.page.getByRole("listbox", { name: "Requests" });
+  await expect(list).toBeVisible();
+  await fill(vm, 2000);
+  await expect(vm.page.getByLabel("Requests shown")).toHaveText(/^2,\d{3} /);
+  const gaps = await list.evaluate(async (element) => {
+    const found: number[] = [];
+    const head = element.firstElementChild!.getBoundingClientRect();
+    const { bottom } = element.getBoundingClientRect();
+    let step = -7000;
+    for (let frame = 0; frame < 40; frame++) {
+      const before = element.scrollTop;
+      element.scrollTop += step;
+      if (element.scrollTop === before) step = -step;
+      // What is painted, before and after the page has heard of it.
+      for (const isHeard of [false, true]) {
+        if (isHeard) await new Promise((resolve) => requestAnimationFrame(resolve));
+        let gap = bottom - head.bottom;
+        for (const row of element.querySelectorAll("[role=option]:not(:empty)")) {
+          const box = row.getBoundingClientRect();
+          gap -= Math.max(0, Math.min(box.bottom, bottom) - Math.max(box.y, head.bottom));
+        }
+        found.push(gap);
+      }
+    }
+    return found;
+  });
+  expect(Math.max(...gaps)).toBeLessThan(2);
+  expect(vm.errors).toEqual([]);
+});
+
+test("keys go from request to request as fast as they come, and the list keeps them", async ({
+  vm,
+  site,
+}) => {
+  await vm.boot(`${site}#inspect=timeline`);
+  const { page } = vm;
+  const list = page.getByRole("listbox", { name: "Requests" });
+  await expect(list).toBeVisible();
+  await fill(vm, 500);
+  await vm.button("Pause").click();
+  await expect(vm.button("Record")).toBeVisible();
+  const selected = list.getByRole("option", { selected: true });
+  const expectPlace = (place: number) =>
+    expect(selected).toHaveAttribute("aria-posinset", `${place}`);
+  await list.focus();
+  await page.keyboard.press("Home");
+  await expectPlace(1);
+  for (const key of ["ArrowDown", "j", "j", "ArrowDown", "j", "ArrowUp", "k"]) {
+    await page.keyboard.press(key);
+  }
+  await expectPlace(4);
+  // Pages whose requests have to be fetched add up too.
+  for (let i = 0; i < 5; i++) await page.keyboard.press("PageDown");
+  await expect(selected).toHaveCount(1);
+  const rows = await list.evaluate(({ clientHeight }) => Math.floor(clientHeight / 24) - 2);
+  await expect(async () => {
+    const place = Number(await selected.getAttribute("aria-posinset"));
+    expect((place - 4) % 5).toBe(0);
+    expect(place).toBeGreaterThanOrEqual(4 + 5 * rows);
+  }).toPass();
+  await page.keyboard.press("End");
+  await expect(selected).toHaveAttribute(
+    "aria-posinset",
+    (await selected.getAttribute("aria-setsize"))!,
+  );
+  await expect(list).toBeFocused();
+  await selected.click();
+  await expect(list).toBeFocused();
+  await detailOf(page).getByRole("button", { name: "Close" }).click();
+  await expect(list).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await expect(detailOf(page)).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(detailOf(page)).toHaveCount(0);
+  await expect(list).toBeFocused();
+  expect(vm.errors).toEqual([]);
+});
 
 test("says what is wrong with a filter", async ({ vm, site }) => {
   await vm.boot(`${site}?disk=none#inspect=timeline/dev%3Ablock%20size%3E3`);

@@ -42,6 +42,7 @@ export type { DeviceQueues } from "./queues.ts";
 export type { SymbolFile } from "./symbols.ts";
 export type {
   ExportKind,
+  IndexedRow,
   TimelineDetail,
   TimelineLatencies,
   TimelineRow,

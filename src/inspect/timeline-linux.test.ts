@@ -23,7 +23,13 @@ describe.skipIf(!hasGuest)("the timeline of Linux (skipped until the guest is bu
     expect(mistake).toBeUndefined();
     expect(end).toBeGreaterThan(first);
     const [row] = calls.timelineRows(first, 1, revision);
-    expect(row).toMatchObject({ device: "blk0", slot: 1, outcome: "done", written: 1 });
+    expect(row).toMatchObject({
+      index: first,
+      device: "blk0",
+      slot: 1,
+      outcome: "done",
+      written: 1,
+    });
     const { kick, pop, push, used, pulse, claim, complete } = row.times;
     const moments = [kick, pop, push, used, pulse, claim, complete];
     expect(moments).not.toContain(undefined);

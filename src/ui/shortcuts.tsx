@@ -16,6 +16,9 @@ const SHORTCUTS: readonly Shortcut[] = [
   },
   { keys: "Ctrl Shift C", what: "Copy what is selected in the terminal" },
   { keys: "← →", what: "Between the inspector's tabs, or to move the line beside the terminal" },
+  { keys: "↑ ↓ j k", what: "From request to request in the timeline" },
+  { keys: "PgUp PgDn Home End", what: "By a page of requests, and to the first and the last" },
+  { keys: "Esc", what: "Close the request" },
   { keys: "?", what: "This list, unless the keyboard is the guest's" },
 ];
 

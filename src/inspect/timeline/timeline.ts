@@ -59,6 +59,11 @@ export interface TimelineRow {
   readonly latency: number | undefined;
 }
 
+/** A row with its index among the matches. */
+export interface IndexedRow extends TimelineRow {
+  readonly index: number;
+}
+
 export interface TimelineState {
   readonly isRecording: boolean;
   /** Requests that are kept. */
@@ -133,14 +138,15 @@ export class Timeline {
   }
 
   /** Matches from index `from` on; none if indices are not those of `revision` any more. */
-  rows(from: number, count: number, revision: number): TimelineRow[] {
+  rows(from: number, count: number, revision: number): IndexedRow[] {
     if (revision !== this.#revision) return [];
     const first = Math.max(from, this.#view.first);
     const end = Math.min(from + Math.min(count, MAX_ROWS), this.#view.end);
-    const rows: TimelineRow[] = [];
+    const rows: IndexedRow[] = [];
     for (let index = first; index < end; index++) {
       const seq = this.#view.at(index);
-      if (this.recorder.log.has(seq)) rows.push(this.#row(seq));
+      // Since the last look some may have had to make room: the others keep their indices.
+      if (this.recorder.log.has(seq)) rows.push({ ...this.#row(seq), index });
     }
     return rows;
   }

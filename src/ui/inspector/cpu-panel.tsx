@@ -82,7 +82,9 @@ function Now({ machine, place, go }: PanelProps): JSX.Element {
           {hex64(cpu.pc)}
         </code>
         <span class="cpu-where">{cpu.symbol ?? "no symbol"}</span>
-        <span class="cpu-task">{cpu.task === undefined ? "" : `task ${cpu.task}`}</span>
+        <span class="cpu-task" title={cpu.task}>
+          {cpu.task === undefined ? "" : `task ${cpu.task}`}
+        </span>
         <label class="cpu-live">
           <input
             type="checkbox"

@@ -1,58 +1,63 @@
 /** The list of requests. Only the rows that can be seen exist, and only they are fetched. */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
+import type { IndexedRow, Remote, TimelineRow, TimelineState } from "../../inspect/calls.ts";
 import { formatDuration, formatMoment } from "./time-format.ts";
+import { useCursor } from "./timeline-cursor.ts";
+import { type Picture, type Range, useRows } from "./timeline-rows.ts";
 import { Waterfall, WaterfallAxis } from "./timeline-waterfall.tsx";
 
-/** Height of a row in CSS pixels. */
+/** Height of a row, and of the head above them, in CSS pixels. */
 const ROW_PX = 24;
 
 /**
- * Rows fetched beyond what is seen, above and below: half a second of fast scrolling. Hardly any while the
- * newest are followed, where other rows are seen at each look.
+ * Rows fetched beyond what is seen, above and below: half a second of fast scrolling. None while the newest
+ * are followed, where other rows are seen at each look.
  */
 const MARGIN = 160;
 
-/** Rows drawn beyond what is seen, so that none is missing while the next are drawn. */
-const OVERDRAW = 4;
+/** Rows drawn beyond what is seen: where somebody scrolls to, and where they come from. */
+const AHEAD = 6;
+const BEHIND = 2;
 
 /** Who has not scrolled for so long, in ms, does not scroll. */
 const SCROLL_MS = 150;
 
-/** Rows that are kept after they were seen. */
-const MAX_CACHED = 4000;
-
 export interface TimelineListProps {
   readonly machine: Remote;
   readonly state: TimelineState;
+  readonly list: { current: HTMLDivElement | null };
   readonly selected: number | undefined;
-  /** Of the selected request among the matches. */
+  /** Of the selected request among the matches, once that is known. */
   readonly selectedIndex: number | undefined;
-  readonly onSelect: (seq: number) => void;
+  readonly onSelect: (seq: number, how: "click" | "key") => void;
+  readonly onClose: () => void;
 }
 
 export function TimelineList(props: TimelineListProps): JSX.Element {
-  const { state, selected, selectedIndex } = props;
+  const { machine, state, list, selected } = props;
   const { first, end } = state;
-  const { list, top, height, isFollowing, isMoving, onScroll } = useWindow(
+  const view = useWindow(list, state, selected === undefined);
+  const { height } = view;
+  const { picture, known } = useRows({
+    machine,
     state,
-    selected === undefined,
-  );
-  const seen = Math.ceil(height / ROW_PX);
-  const rows = useRows(props, top, top + seen, isFollowing ? 2 * OVERDRAW : MARGIN);
-  const step = useStep(props, list);
+    seen: view.seen,
+    drawn: view.drawn,
+    margin: view.isFollowing ? 0 : MARGIN,
+  });
+  const pageRows = Math.max(1, Math.floor(height / ROW_PX) - 2);
+  const cursor = useCursor({ ...props, known, pageRows });
   // What is selected stays in sight, also when its details take some of the list's room.
   useLayoutEffect(() => {
-    if (selectedIndex !== undefined) bringIntoView(list.current, selectedIndex - first);
-  }, [selected, selectedIndex === undefined, height]);
-  const from = Math.max(first, top - OVERDRAW);
-  const to = Math.min(end, top + seen + OVERDRAW);
-  // A row that has gone out of sight is used for one that comes in: to make its elements costs most.
-  const slots = seen + 2 * OVERDRAW;
-  const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-  // To move a row within its parent costs as much, so they are in order only while nobody scrolls.
-  if (isMoving) indices.sort((a, b) => (a % slots) - (b % slots));
+    if (cursor.index !== undefined) bringIntoView(list.current, cursor.index - first);
+  }, [selected, cursor.index === undefined, height]);
+  // Only what is drawn anew needs other rows, and most of scrolling is not that.
+  const { slots, isMoving, isFollowing } = view;
+  const rows = useMemo(
+    () => inPlaces(picture, isFollowing ? undefined : slots, isMoving),
+    [picture, slots, isMoving, isFollowing],
+  );
   return (
     <div
       class="timeline-list"
@@ -60,26 +65,84 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       role="listbox"
       tabIndex={0}
       aria-label="Requests"
-      aria-activedescendant={selectedIndex === undefined ? undefined : rowId(selectedIndex)}
+      aria-activedescendant={cursor.index === undefined ? undefined : rowId(cursor.index)}
       style={{ "--row": `${ROW_PX}px` }}
-      onScroll={onScroll}
-      onKeyDown={step}
+      onScroll={view.onScroll}
+      onKeyDown={cursor.onKeyDown}
     >
       <Head />
       <div class="timeline-space" style={{ height: `${(end - first) * ROW_PX}px` }}>
-        {indices.map((index) => (
-          <Row
-            key={index % slots}
-            index={index}
-            first={first}
-            count={end - first}
-            row={rows.get(index)}
-            isSelected={rows.get(index)?.seq === selected && selected !== undefined}
-            onSelect={props.onSelect}
-          />
-        ))}
+        <Lens picture={picture} state={state} height={height}>
+          {rows.map(({ index, row, element }) => (
+            <Row
+              key={element}
+              index={index}
+              first={first}
+              count={end - first}
+              row={row}
+              isSelected={row !== undefined && row.seq === selected}
+              onSelect={cursor.select}
+            />
+          ))}
+        </Lens>
       </div>
     </div>
+  );
+}
+
+interface Placed {
+  readonly index: number;
+  readonly row: IndexedRow | undefined;
+  readonly element: number;
+}
+
+/**
+ * The rows of a picture in the order of their elements. Where there are `slots`, a row that has gone out of sight is
+ * used for one that comes in: to make its elements costs most. To move a row within its parent costs as much, so
+ * they are in the order of their indices only while nobody scrolls. Where the newest are followed each has its own,
+ * as one that is used again is to the browser something that has moved by itself.
+ */
+function inPlaces(
+  { from, rows }: Picture,
+  slots: number | undefined,
+  isMoving: boolean,
+): readonly Placed[] {
+  const placed = rows.map((row, i) => {
+    const index = from + i;
+    return { index, row, element: slots === undefined ? index : index % slots };
+  });
+  return isMoving ? placed.sort((a, b) => a.element - b.element) : placed;
+}
+
+interface LensProps {
+  readonly picture: Picture;
+  readonly state: TimelineState;
+  readonly height: number;
+  readonly children: JSX.Element[];
+}
+
+/**
+ * The rows that are drawn, where they belong in the list. The browser scrolls before the page can draw: as far
+ * as the rows reach they go along, and beyond that they stick to the edge, so that the list is never empty.
+ */
+function Lens({ picture, state: { first, end }, height, children }: LensProps): JSX.Element {
+  const count = Math.min(picture.to - picture.from, end - first);
+  const before = Math.min(Math.max(0, picture.from - first), end - first - count) * ROW_PX;
+  const lens = count * ROW_PX;
+  const edges = {
+    top: `${Math.min(ROW_PX, height - lens)}px`,
+    bottom: `${Math.min(0, height - ROW_PX - lens)}px`,
+  };
+  return (
+    <>
+      {/* Not a margin, which would go along with what sticks. */}
+      <div style={{ height: `${before}px` }} />
+      <div class="timeline-lens" style={{ height: `${lens}px`, ...edges }}>
+        <div style={{ transform: `translateY(${(first - picture.from) * ROW_PX}px)` }}>
+          {children}
+        </div>
+      </div>
+    </>
   );
 }
 
@@ -102,22 +165,22 @@ interface RowProps {
   readonly count: number;
   readonly row: TimelineRow | undefined;
   readonly isSelected: boolean;
-  readonly onSelect: (seq: number) => void;
+  readonly onSelect: (seq: number, index: number) => void;
 }
 
 function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.Element {
   const select = (): void => {
-    if (row !== undefined) onSelect(row.seq);
+    if (row !== undefined) onSelect(row.seq, index);
   };
   // Most rows that are drawn while somebody scrolls are the same as in the picture before.
   const cells = useMemo(() => row !== undefined && <Cells row={row} />, [row]);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: The keys are the list's, which has the focus.
+    // biome-ignore lint/a11y/useFocusableInteractive: A row that had it would lose it out of sight.
     <div
       id={rowId(index)}
       class="timeline-row"
       role="option"
-      tabIndex={-1}
       aria-posinset={index - first + 1}
       aria-setsize={count}
       aria-selected={isSelected}
@@ -140,7 +203,8 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
       <span>{row.device}</span>
       <span>{row.queue}</span>
       <span title={row.summary}>
-        <b>{row.op}</b> {row.summary}
+        <b>{row.op}</b>
+        {` ${row.summary}`}
         <em>{note}</em>
       </span>
       <span>{row.length}</span>
@@ -154,18 +218,32 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
  * Which part of the list is seen. It stays at the end if it was there and nothing is being read, and
  * else where it is.
  */
-function useWindow({ first, end }: TimelineState, follows: boolean) {
-  const list = useRef<HTMLDivElement>(null);
-  const [scroll, setScroll] = useState(0);
+function useWindow(
+  list: TimelineListProps["list"],
+  { first, end }: TimelineState,
+  follows: boolean,
+) {
+  /** Rows that have been scrolled away. */
+  const [above, setAbove] = useState(0);
   const [height, setHeight] = useState(0);
   const isAtEnd = useRef(true);
+  const isUpward = useRef(false);
   const scrolledAt = useRef(Number.NEGATIVE_INFINITY);
+  const lastTop = useRef(0);
   const lastFirst = useRef(first);
+  const moved = (): void => {
+    lastTop.current = list.current!.scrollTop;
+    setAbove(Math.floor(lastTop.current / ROW_PX));
+  };
   const onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
     isAtEnd.current = scrollTop + clientHeight >= scrollHeight - ROW_PX;
-    scrolledAt.current = performance.now();
-    setScroll(scrollTop);
+    // Where the list went by itself nobody scrolls.
+    if (scrollTop !== lastTop.current) {
+      isUpward.current = scrollTop < lastTop.current;
+      scrolledAt.current = performance.now();
+    }
+    moved();
   };
   useEffect(() => {
     const observer = new ResizeObserver(() => setHeight(list.current?.clientHeight ?? 0));
@@ -180,138 +258,22 @@ function useWindow({ first, end }: TimelineState, follows: boolean) {
     lastFirst.current = first;
     if (isFollowing) element.scrollTop = element.scrollHeight;
     else if (gone > 0) element.scrollTop -= gone * ROW_PX;
-    setScroll(element.scrollTop);
-  }, [first, end]);
-  const isMoving = performance.now() - scrolledAt.current < SCROLL_MS;
+    moved();
+  }, [first, end, height]);
+  const rows = Math.ceil(height / ROW_PX);
+  const slots = rows + AHEAD + BEHIND;
+  const top = first + above;
+  const seen: Range = { from: Math.min(top, end), to: Math.min(end, top + rows) };
+  // As many everywhere, so that no element has to be made for scrolling.
+  const from = Math.max(first, Math.min(top - (isUpward.current ? AHEAD : BEHIND), end - slots));
   return {
-    list,
-    top: first + Math.floor(scroll / ROW_PX),
+    seen,
+    drawn: { from, to: Math.min(end, from + slots) } satisfies Range,
+    slots,
     height,
     isFollowing,
-    isMoving,
+    isMoving: performance.now() - scrolledAt.current < SCROLL_MS,
     onScroll,
-  };
-}
-
-/** The rows of the window by their index, as far as they have come. */
-function useRows(
-  { machine, state }: TimelineListProps,
-  top: number,
-  bottom: number,
-  margin: number,
-) {
-  const cache = useRef(new Map<number, TimelineRow>());
-  const [, redraw] = useState(0);
-  const isAsking = useRef(false);
-  const wanted = useRef<Range | undefined>(undefined);
-  const revision = useRef(state.revision);
-  useLayoutEffect(() => {
-    cache.current.clear();
-    revision.current = state.revision;
-  }, [machine, state.revision]);
-  useEffect(() => {
-    const seen = { from: Math.max(state.first, top), to: Math.min(state.end, bottom) };
-    wanted.current = missing(cache.current, seen, state, margin);
-    const ask = async (): Promise<void> => {
-      isAsking.current = true;
-      // Meanwhile the person may scroll on, and ask for others.
-      for (let next = wanted.current; next !== undefined; next = wanted.current) {
-        wanted.current = undefined;
-        const from = Math.max(state.first, next.from);
-        const asked = revision.current;
-        const rows = await machine.timelineRows(from, next.to - from, asked).catch(() => []);
-        // Of another list, in which others have these indices.
-        if (asked !== revision.current) continue;
-        if (cache.current.size > MAX_CACHED) cache.current.clear();
-        for (const [i, row] of rows.entries()) cache.current.set(from + i, row);
-        redraw((count) => count + 1);
-      }
-      isAsking.current = false;
-    };
-    if (!isAsking.current && wanted.current !== undefined) void ask();
-  }, [machine, state, top, bottom]);
-  return cache.current;
-}
-
-/** Indices from `from` to before `to`. */
-interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
-/**
- * What to fetch: what is seen and may have changed or is not there, and little more, since somebody who scrolls
- * fast sees other rows soon; then up to `margin` rows beyond it, if these will soon be missing.
- */
-function missing(
-  cache: ReadonlyMap<number, TimelineRow>,
-  seen: Range,
-  { first, end }: TimelineState,
-  margin: number,
-): Range | undefined {
-  const isThere = (index: number): boolean => cache.has(index);
-  const isSeen = (index: number): boolean => index >= seen.from && index < seen.to;
-  const isKnown = (index: number): boolean => {
-    const row = cache.get(index);
-    return row !== undefined && (row.isSettled || !isSeen(index));
-  };
-  const lacking = (beyond: number, isGood: (index: number) => boolean): Range | undefined => {
-    let from = Math.max(first, seen.from - beyond);
-    let to = Math.min(end, seen.to + beyond);
-    while (from < to && isGood(from)) from++;
-    while (from < to && isGood(to - 1)) to--;
-    return from < to ? { from, to } : undefined;
-  };
-  if (lacking(0, isThere) !== undefined) return lacking(2 * OVERDRAW, isKnown);
-  return lacking(lacking(margin / 2, isThere) === undefined ? 0 : margin, isKnown);
-}
-
-/** Keys that go from request to request. */
-function useStep(
-  { machine, state, selectedIndex, onSelect }: TimelineListProps,
-  list: { readonly current: HTMLDivElement | null },
-) {
-  const page = (): number =>
-    Math.max(1, Math.floor((list.current?.clientHeight ?? 0) / ROW_PX) - 2);
-  const targetOf = (key: string): number | undefined => {
-    const { first, end } = state;
-    const here = selectedIndex ?? end - 1;
-    switch (key) {
-      case "ArrowDown":
-        return selectedIndex === undefined ? first : here + 1;
-      case "ArrowUp":
-        return selectedIndex === undefined ? end - 1 : here - 1;
-      case "PageDown":
-        return here + page();
-      case "PageUp":
-        return here - page();
-      case "Home":
-        return first;
-      case "End":
-        return end - 1;
-      default:
-        return undefined;
-    }
-  };
-  const missed = useRef<string | undefined>(undefined);
-  const step = (key: string): boolean => {
-    const target = targetOf(key);
-    if (target === undefined || state.end === state.first) return false;
-    const index = Math.min(state.end - 1, Math.max(state.first, target));
-    void machine.timelineRows(index, 1, state.revision).then(([row]) => {
-      if (row !== undefined) onSelect(row.seq);
-      else missed.current = key;
-    });
-    return true;
-  };
-  // A key that came when the list was another one already goes where it leads in that.
-  useEffect(() => {
-    const key = missed.current;
-    missed.current = undefined;
-    if (key !== undefined) step(key);
-  }, [state.revision]);
-  return (event: KeyboardEvent): void => {
-    if (step(event.key)) event.preventDefault();
   };
 }
 

@@ -2,7 +2,9 @@
 import "./timeline.css";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useRef } from "preact/hooks";
 import type { TimelineState } from "../../inspect/calls.ts";
+import { pass } from "./address.ts";
 import { countText } from "./address-text.ts";
 import { Empty } from "./kit.tsx";
 import { type PanelProps, useLook } from "./panel.ts";
@@ -15,18 +17,27 @@ import { parsePlace, placeOf } from "./timeline-place.ts";
 
 export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
   const { seq, filter } = parsePlace(place);
+  const list = useRef<HTMLDivElement>(null);
   const hasLatencies = useSignal(false);
   const { value: state, error } = useLook(() => machine.timeline(filter), [machine, filter]).value;
   const ask = seq === undefined ? undefined : () => machine.timelineRequest(seq);
   const detail = useLook(ask, [machine, seq, filter]).value.value;
   if (state === undefined) return <Empty>{error ?? ""}</Empty>;
   const open = (next: number | undefined): void => go(placeOf({ seq: next, filter }));
+  // Who goes through a hundred of them wants one step back, not a hundred.
+  const visit = (next: number): void => pass(placeOf({ seq: next, filter }), "timeline");
+  const close = (): void => {
+    open(undefined);
+    // The button that had the focus goes away.
+    list.current?.focus();
+  };
   const step = async (by: number): Promise<void> => {
     if (detail?.index === undefined) return;
     const [row] = await machine.timelineRows(detail.index + by, 1, state.revision);
-    if (row !== undefined) open(row.seq);
+    if (row !== undefined) visit(row.seq);
   };
-  const shown = seq !== undefined && detail?.row.seq === seq ? detail : undefined;
+  // From request to request the last one stays until the next has come, so that nothing jumps between them.
+  const shown = seq === undefined ? undefined : detail;
   return (
     <div class="timeline">
       <div class="timeline-bar">
@@ -54,18 +65,16 @@ export function TimelinePanel({ machine, place, go }: PanelProps): JSX.Element {
         <TimelineList
           machine={machine}
           state={state}
+          list={list}
           selected={seq}
-          selectedIndex={shown?.index}
-          onSelect={open}
+          selectedIndex={shown?.row.seq === seq ? shown?.index : undefined}
+          onSelect={(next, how) => (how === "key" && seq !== undefined ? visit : open)(next)}
+          onClose={close}
         />
         {state.end === state.first && <NoRows state={state} />}
       </div>
       {shown !== undefined && (
-        <RequestDetail
-          detail={shown}
-          onStep={(by) => void step(by)}
-          onClose={() => open(undefined)}
-        />
+        <RequestDetail detail={shown} onStep={(by) => void step(by)} onClose={close} />
       )}
       {seq !== undefined && detail === undefined && (
         <p class="timeline-gone">Request {seq} is not in the record, or no longer.</p>
