@@ -90,6 +90,27 @@ describe("hart", () => {
     expect(counted()).toEqual([0n, 0n]);
   });
 
+  test("an access that is not aligned is looked up in the TLB, and walks no tables again", () => {
+    const { hart, program } = bareMachine();
+    program(RAM, [
+      encode("auipc", { rd: 5, imm: 0x1000 }),
+      encode("addi", { rd: 5, rs1: 5, imm: 0x7f9 }),
+      encode("addi", { rd: 6, imm: 100 }),
+      encode("ld", { rd: 7, rs1: 5, imm: 0 }),
+      encode("addi", { rd: 7, rs1: 7, imm: 1 }),
+      encode("sd", { rs1: 5, rs2: 7, imm: 0 }),
+      encode("addi", { rd: 6, rs1: 6, imm: -1 }),
+      encode("bne", { rs1: 6, rs2: 0, imm: -16 }),
+      encode("jal", { imm: 0 }),
+    ]);
+    hart.step(10);
+    const { fills } = hart.tlb();
+    hart.run(1000);
+    expect(hart.getX(6)).toBe(0n);
+    expect(hart.tlb().fills).toBe(fills);
+    expect(hart.getX(7)).toBe(100n);
+  });
+
   test.each([5, 2048, 3000])("a flush forgets all of %i pages, and the count goes on", (pages) => {
     const { hart, program } = bareMachine({ ramBytes: 16 << 20 });
     program(RAM, [

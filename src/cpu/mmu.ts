@@ -47,9 +47,11 @@ import { Access, type PmpFunctions } from "./pmp.ts";
 import { Cause, DEBUG_FLAG, get, get32, put, put32, recordFault } from "./state.ts";
 import {
   codeBaseOf,
+  covers,
   defineFlush,
   entryInSlot,
   type FlushFunctions,
+  hostOf,
   logFill,
   PAGE_MASK,
   pageOf,
@@ -118,6 +120,20 @@ export function defineMmu(
       ]),
     ]);
 
+  /**
+   * What is done with the host address of an access that is in the TLB after all: one that is not aligned, which
+   * the tags that fast paths compare leave out.
+   */
+  const ifKnown = (
+    table: number,
+    va: I64,
+    size: Arg<"i32">,
+    then: (address: I32) => readonly Stmt[],
+  ): Stmt[] =>
+    bind(tlbEntry(get32("dataTlb"), va), (entry) => [
+      when(covers(entry, va, size, table), bind(hostOf(entry, va, table), then)),
+    ]);
+
   const invalidate = defineInvalidate(module, host, slotOf);
 
   const fault = (cause: Arg<"i32">, va: I64, zero: Expr): Stmt[] => [
@@ -134,6 +150,7 @@ export function defineMmu(
   const loadSlow = module.define("load_slow", ["i64", "i32"], "i32", (va, size) => {
     const [pa, address] = [i64.local(), i32.local()];
     return [
+      ...ifKnown(TLB.read, va, size, (known) => [ret(known)]),
       when(i32.gt_u(i32.add(pageOffset(va), size), 4096), [ret(call(loadCrossing, va, size))]),
       set(pa, call(translate, va, size, Access.read, get32("dataMode"))),
       when(i64.eq(pa, -1), [ret(zero)]),
@@ -173,6 +190,10 @@ export function defineMmu(
   const storeSlow = module.define("store_slow", ["i64", "i32", "i64"], "i32", (va, size, value) => {
     const [pa, address] = [i64.local(), i32.local()];
     return [
+      ...ifKnown(TLB.write, va, size, (known) => [
+        ...storeBytes(known, size, value),
+        ret(i32.const(1)),
+      ]),
       when(i32.gt_u(i32.add(pageOffset(va), size), 4096), [
         ret(call(storeCrossing, va, size, value)),
       ]),
