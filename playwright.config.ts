@@ -14,7 +14,8 @@ const projects: Project[] = [
 if (firefox !== undefined && existsSync(firefox)) {
   projects.push({
     name: "firefox",
-    testMatch: "boot.spec.ts",
+    // What differs between browsers; the rest of the page is the same in both.
+    grep: /boot\.spec|@firefox/,
     use: {
       browserName: "firefox",
       channel: "moz-firefox",

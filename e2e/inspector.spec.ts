@@ -41,8 +41,8 @@ async function tooWide(page: Page): Promise<string[]> {
   return page.evaluate(
     (bars) =>
       bars.filter((bar) => {
-        const element = document.querySelector(bar)!;
-        return element.scrollWidth > element.clientWidth;
+        const element = document.querySelector(bar);
+        return element !== null && element.scrollWidth > element.clientWidth;
       }),
     BARS,
   );
@@ -91,6 +91,17 @@ for (const { colorScheme, viewport } of LOOKS) {
     expect(vm.errors).toEqual([]);
   });
 }
+
+test("the bar of buttons is one line high at any width", async ({ vm, site }) => {
+  const { page } = vm;
+  await vm.boot(site);
+  for (const width of [1600, 1221, 1220, 1000, 641, 640, 501, 500, 360]) {
+    await page.setViewportSize({ width, height: 640 });
+    const { height } = (await page.locator(".toolbar").boundingBox())!;
+    expect.soft(height, `${width} pixels wide`).toBeLessThan(50);
+    expect.soft(await tooWide(page), `${width} pixels wide`).toEqual([]);
+  }
+});
 
 /** Of the cumulative layout shift (CLS), 0.1 is called good; this is a number that gets a digit more. */
 const MAX_SHIFT = 0.005;

@@ -1,12 +1,13 @@
 import type { Page } from "@playwright/test";
-import { expect, test } from "./fixtures.ts";
+import type { Downloads } from "./downloads.ts";
+import { expect, FIREFOX_TOO, test } from "./fixtures.ts";
 import type { Vm } from "./vm.ts";
 
 /** Saves the machine; where its file is. */
-async function save({ page }: Vm): Promise<string> {
-  const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Save machine" }).click();
-  const path = await (await download).path();
+async function save({ page }: Vm, downloads: Downloads): Promise<string> {
+  const { path } = await downloads.take(page, () =>
+    page.getByRole("button", { name: "Save machine" }).click(),
+  );
   await expect(page.getByRole("alert").first()).toContainText("The machine is saved");
   return path;
 }
@@ -18,12 +19,16 @@ async function open(page: Page, path: string): Promise<void> {
   await form.getByRole("button", { name: "Boot" }).click();
 }
 
-test("goes on after a reload where it was saved", async ({ kept: vm, site }) => {
+test("goes on after a reload where it was saved", { tag: FIREFOX_TOO }, async ({
+  kept: vm,
+  site,
+  downloads,
+}) => {
   await vm.boot(site);
   await vm.run("x=41; echo before > /root/note");
   const seconds = async () => Number(await vm.run("cut -d. -f1 /proc/uptime"));
   const uptime = await seconds();
-  const path = await save(vm);
+  const path = await save(vm, downloads);
 
   // The page does not boot the machine anew, which would spoil its disk.
   await vm.page.reload();
@@ -48,19 +53,23 @@ test("goes on after a reload where it was saved", async ({ kept: vm, site }) => 
   expect(await vm.run("cat /root/note")).toBe("before\nafter");
 });
 
-test("starts anew after it was saved, if that is wanted", async ({ vm, site }) => {
+test("starts anew after it was saved, if that is wanted", async ({ vm, site, downloads }) => {
   await vm.boot(`${site}?disk=none`);
-  await save(vm);
+  await save(vm, downloads);
   await vm.button("Start again").click();
   await expect.poll(() => vm.state()).not.toBe("stopped");
   await vm.prompt();
   expect(vm.page.url()).toBe(`${site}?disk=none`);
 });
 
-test("is fetched from an address, by a machine of its description", async ({ vm, site }) => {
+test("is fetched from an address, by a machine of its description", async ({
+  vm,
+  site,
+  downloads,
+}) => {
   await vm.boot(`${site}?disk=none&ram=64&rtc=1`);
   await vm.run("y=5");
-  const path = await save(vm);
+  const path = await save(vm, downloads);
   await vm.page.route("**/machine.tabvisor", (route) => route.fulfill({ path }));
   await vm.page.goto(`${site}?restore=machine.tabvisor`);
   await vm.prompt();

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, test } from "./fixtures.ts";
+import { expect, FIREFOX_TOO, test } from "./fixtures.ts";
 
 async function drop(page: Page, files: Record<string, string>): Promise<void> {
   const transfer = await page.evaluateHandle((contents) => {
@@ -79,7 +79,9 @@ async function lend(page: Page, button: string): Promise<void> {
   await page.keyboard.press("Escape");
 }
 
-test("lends a directory that is picked, in place, and offers it again", async ({ vm, site }) => {
+test("lends a directory that is picked, in place, and offers it again", {
+  tag: FIREFOX_TOO,
+}, async ({ vm, site }) => {
   const { page } = vm;
   await pickPrivate(page);
   await vm.boot(site);

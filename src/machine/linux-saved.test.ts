@@ -4,15 +4,61 @@ import { MemoryTree } from "../virtio/devices/host-tree/memory-tree.ts";
 import { MEM_REGION_ALIGNMENT, MemDevice } from "../virtio/devices/mem.ts";
 import { NetDevice } from "../virtio/devices/net.ts";
 import { VsockDevice } from "../virtio/devices/vsock.ts";
+import type { VsockConnection } from "../virtio/devices/vsock-connection.ts";
+import { VsockType } from "../virtio/devices/vsock-packet.ts";
 import type { Machine } from "./machine.ts";
 import { shareDevice } from "./share.ts";
 import { smallDisk } from "./testing/linux-devices.ts";
 import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "./testing/linux-session.ts";
+import { VsockLinux } from "./testing/vsock-linux.ts";
 
 const MIB = 1 << 20;
 /** The guest mounts what is shared with it while its shell starts. */
 const MOUNTED = "while ! grep -q /mnt/lent /proc/mounts; do sleep 0.05; done";
 const PLUGGED = 128 * MIB;
+
+/** The host's end of a socket: keeps what arrives, and says good-bye when the guest does. */
+class Listener {
+  connection: VsockConnection | undefined;
+  isConnected = false;
+  isClosed = false;
+  received = 0;
+
+  connected(): void {
+    this.isConnected = true;
+  }
+
+  readable(): void {
+    const { connection } = this;
+    let part = connection?.read();
+    for (; part !== undefined; part = connection?.read()) this.received += part.length;
+    if (connection?.ended && !connection.isClosed) connection.close();
+  }
+
+  writable(): void {}
+
+  closed(): void {
+    this.readable();
+    this.isClosed = true;
+  }
+}
+
+/** Takes what the guest connects to a port. */
+function listen({ device }: VsockLinux, port: number, type: VsockType): Listener {
+  const listener = new Listener();
+  device.listen(port, type, (connection) => {
+    listener.connection = connection;
+    return listener;
+  });
+  return listener;
+}
+
+/** Connects to a port that the guest listens at already. */
+function dial({ device }: VsockLinux, port: number, type: VsockType): Listener {
+  const listener = new Listener();
+  listener.connection = device.connect(port, type, listener);
+  return listener;
+}
 
 describe.skipIf(!hasGuest)("a saved Linux", () => {
   it("goes on with its shell, its disk and its clock", { timeout: LIMIT_MS }, async () => {
@@ -87,6 +133,50 @@ describe.skipIf(!hasGuest)("a saved Linux", () => {
     ).toBe(`${total}\n02:00:00:00:00:01`);
     await second.command("head -c 20m /dev/zero | md5sum; arping -c 1 -w 1 -I eth0 10.0.0.1");
     expect(sent.length).toBeGreaterThan(0);
+  });
+
+  it("learns that its sockets lead nowhere any more, and opens others", {
+    timeout: 2 * LIMIT_MS,
+  }, async () => {
+    const first = new VsockLinux();
+    await first.start();
+    const { STREAM, SEQPACKET } = VsockType;
+    const accepted = [listen(first, 1234, STREAM), listen(first, 1234, SEQPACKET)];
+    const begin = (n: number, what: string) => `./vs ${what} > out${n} 2>&1 & `;
+    await first.session.command(
+      begin(1, "connect stream 1234 sink") +
+        begin(2, "connect seq 1234 sink") +
+        begin(3, "listen stream 80 sink") +
+        // Nobody has connected to this one, which listens on.
+        begin(4, "listen stream 81 sink") +
+        "until grep -q listening out3 && grep -q listening out4; do usleep 10000; done",
+    );
+    const dialled = dial(first, 80, STREAM);
+    const isConnected = () =>
+      dialled.isConnected && accepted.every(({ connection }) => connection !== undefined);
+    await first.session.runUntil(isConnected, "connections");
+    const file = await first.session.save();
+    expect([...accepted, dialled].map(({ isClosed }) => isClosed)).toEqual([false, false, false]);
+
+    const second = await VsockLinux.restore(file);
+    const { session } = second;
+    // It takes milliseconds; five seconds are the longest that this looks for it.
+    const ended = "[ $(cat out? | grep -c 'read\\|sunk') = 3 ]";
+    const outs = await session.output(
+      `i=0; until ${ended} || [ $((i += 1)) = 50 ]; do usleep 100000; done; cat out?`,
+    );
+    const reset = "read: Connection reset by peer";
+    // Linux has the readers of messages see an end instead.
+    expect(outs).toBe([reset, "sunk 0 wrong 0", "listening", reset, "listening"].join("\n"));
+
+    const sender = dial(second, 81, STREAM);
+    sender.connection?.send(new Uint8Array(1));
+    sender.connection?.end();
+    await session.command("until grep -q sunk out4; do usleep 10000; done");
+    expect(await session.output("cat out4")).toBe("listening\nsunk 1 wrong 0");
+    const taker = listen(second, 1234, STREAM);
+    expect(await session.command("./vs connect stream 1234 source 100000")).toContain("sourced");
+    expect([sender.isClosed, taker.isClosed, taker.received]).toEqual([true, true, 100_000]);
   });
 
   it("is refused with files of a share in use, and goes on", { timeout: LIMIT_MS }, async () => {
