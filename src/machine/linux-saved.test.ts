@@ -143,18 +143,18 @@ describe.skipIf(!hasGuest)("a saved Linux", () => {
     const { STREAM, SEQPACKET } = VsockType;
     const accepted = [listen(first, 1234, STREAM), listen(first, 1234, SEQPACKET)];
     const begin = (n: number, what: string) => `./vs ${what} > out${n} 2>&1 & `;
+    const untilAll = (line: string, n: number) =>
+      `until [ $(cat out? | grep -c ${line}) = ${n} ]; do usleep 10000; done`;
     await first.session.command(
       begin(1, "connect stream 1234 sink") +
         begin(2, "connect seq 1234 sink") +
         begin(3, "listen stream 80 sink") +
         // Nobody has connected to this one, which listens on.
         begin(4, "listen stream 81 sink") +
-        "until grep -q listening out3 && grep -q listening out4; do usleep 10000; done",
+        untilAll("listening", 2),
     );
     const dialled = dial(first, 80, STREAM);
-    const isConnected = () =>
-      dialled.isConnected && accepted.every(({ connection }) => connection !== undefined);
-    await first.session.runUntil(isConnected, "connections");
+    await first.session.command(untilAll("connected", 3));
     const file = await first.session.save();
     expect([...accepted, dialled].map(({ isClosed }) => isClosed)).toEqual([false, false, false]);
 
@@ -167,13 +167,14 @@ describe.skipIf(!hasGuest)("a saved Linux", () => {
     );
     const reset = "read: Connection reset by peer";
     // Linux has the readers of messages see an end instead.
-    expect(outs).toBe([reset, "sunk 0 wrong 0", "listening", reset, "listening"].join("\n"));
+    const ends = [reset, "sunk 0 wrong 0", reset].map((end) => `connected\n${end}\n`);
+    expect(`${outs}\n`).toBe(`${ends[0]}${ends[1]}listening\n${ends[2]}listening\n`);
 
     const sender = dial(second, 81, STREAM);
     sender.connection?.send(new Uint8Array(1));
     sender.connection?.end();
     await session.command("until grep -q sunk out4; do usleep 10000; done");
-    expect(await session.output("cat out4")).toBe("listening\nsunk 1 wrong 0");
+    expect(await session.output("cat out4")).toBe("listening\nconnected\nsunk 1 wrong 0");
     const taker = listen(second, 1234, STREAM);
     expect(await session.command("./vs connect stream 1234 source 100000")).toContain("sourced");
     expect([sender.isClosed, taker.isClosed, taker.received]).toEqual([true, true, 100_000]);

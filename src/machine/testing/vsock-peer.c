@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 	} else if (connect(s, (void *)&a, sizeof a)) {
 		fail("connect");
 	}
+	printf("connected\n");
+	fflush(stdout);
 	if (!strcmp(argv[4], "sleep")) sleep(atoi(argv[5])), sink(s);
 	if (!strcmp(argv[4], "sink")) sink(s);
 	if (!strcmp(argv[4], "source")) source(s, strtoul(argv[5], 0, 10));
