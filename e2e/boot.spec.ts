@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildInterpreter } from "../src/cpu/interpreter.ts";
 import { DIST, expect, test } from "./fixtures.ts";
+import { tasksDuring } from "./main-thread.ts";
 import { startPlainHost } from "./plain-host.ts";
 import { Vm } from "./vm.ts";
 
@@ -15,36 +16,14 @@ test("boots to a prompt and runs commands typed by hand", async ({ vm, site }) =
   expect(vm.errors).toEqual([]);
 });
 
-/** One event of a trace of Chromium; times in µs, those of `tdur` on the processor. */
-interface TraceEvent {
-  readonly name: string;
-  readonly pid: number;
-  readonly tid: number;
-  /** Beginning, and time of the processor, in µs. */
-  readonly ts: number;
-  readonly tdur?: number;
-  readonly args: { readonly beginData?: { readonly url?: string } };
-}
-
-const TASKS = ["devtools.timeline", "disabled-by-default-devtools.timeline"];
-
 /** Tasks of 50 ms are noticed. Of the processor, since on the clock others count too, and with room for that. */
 const MAX_TASK_MS = 30;
 
 test("leaves the page's thread free while the machine starts", async ({ vm, site, browser }) => {
   test.skip(browser.browserType().name() !== "chromium", "Chromium alone tells");
-  await browser.startTracing(vm.page, { categories: TASKS });
-  await vm.boot(site);
-  const { traceEvents } = JSON.parse(`${await browser.stopTracing()}`);
-  const events = traceEvents as TraceEvent[];
-  const page = events.find(
-    ({ name, args }) => name === "ParseHTML" && args.beginData?.url === site,
-  );
-  const end = Math.max(...events.map(({ ts }) => ts));
-  const tasks = events
-    .filter(({ name, pid, tid }) => name === "RunTask" && pid === page?.pid && tid === page.tid)
-    // One that goes on when the trace ends has taken until then at most.
-    .map(({ ts, tdur = end - ts }) => tdur / 1000);
+  const tasks = await tasksDuring(vm.page, async () => {
+    await vm.boot(site);
+  });
   expect(tasks.length).toBeGreaterThan(10);
   expect(Math.max(...tasks)).toBeLessThan(MAX_TASK_MS);
 });
