@@ -25,7 +25,7 @@ const WARM_UP_REQUESTS = 320_000;
  */
 const SCENES = {
   "looked at": { requests: 256, pairs: 601, isWatched: true },
-  "not looked at": { requests: 65_536, pairs: 16, isWatched: false },
+  "not looked at": { requests: 65_536, pairs: 32, isWatched: false },
 } as const;
 /** More than are read. */
 const SECTORS = 2 ** 31;
