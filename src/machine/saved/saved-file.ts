@@ -77,7 +77,7 @@ export async function openSavedFile(pieces: Pieces): Promise<OpenedFile> {
   const view = new DataView(prefix.buffer, prefix.byteOffset);
   if (
     prefix.length < PREFIX_BYTES ||
-    new TextDecoder().decode(prefix.subarray(0, 8)) !== SAVED_MAGIC
+    new TextDecoder().decode(prefix.subarray(0, SAVED_MAGIC.length)) !== SAVED_MAGIC
   ) {
     throw new LoadError("The file is not a saved machine.", "Choose one that tabvisor has saved.");
   }

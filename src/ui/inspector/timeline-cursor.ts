@@ -33,9 +33,6 @@ const STEPS: Readonly<Record<string, (here: number, pageRows: number) => number>
   End: () => Number.POSITIVE_INFINITY,
 };
 
-/** Keys that go up begin at the end while nothing is selected. */
-const UPWARD = ["ArrowUp", "k", "PageUp"];
-
 export function useCursor(props: CursorProps) {
   const { machine, state, selected, selectedIndex, known, pageRows, onSelect, onClose } = props;
   const { first, end, revision } = state;
@@ -67,8 +64,10 @@ export function useCursor(props: CursorProps) {
   const step = (key: string): boolean => {
     if (!Object.hasOwn(STEPS, key) || end === first) return false;
     // From the last one that was selected, if there is none now.
-    const here = index ?? last?.index ?? (UPWARD.includes(key) ? end : first - 1);
-    const next = STEPS[key](here, pageRows);
+    const to = STEPS[key];
+    // With none at all, keys that go up begin at the end.
+    const here = index ?? last?.index ?? (to(0, pageRows) < 0 ? end : first - 1);
+    const next = to(here, pageRows);
     void goTo(Math.min(end - 1, Math.max(first, next)), key);
     return true;
   };

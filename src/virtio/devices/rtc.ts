@@ -4,13 +4,9 @@ import { ConfigFields } from "../config.ts";
 import type { Counters, DeviceIo, State, VirtioDevice } from "../device.ts";
 import { drain } from "../queue.ts";
 import { bit, DeviceType } from "../spec.ts";
-import { SmearedClock } from "./smeared-clock.ts";
+import { type HostClocks, SmearedClock } from "./smeared-clock.ts";
 
-export interface RtcHost {
-  /** Milliseconds with fractions from any origin; never decreases. */
-  nowMs(): number;
-  /** Milliseconds since 1970. */
-  wallClockMs(): number;
+export interface RtcHost extends HostClocks {
   /** Calls back after `ms`; gives what cancels it. */
   sleep(ms: number, callback: () => void): () => void;
 }

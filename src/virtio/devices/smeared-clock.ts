@@ -6,7 +6,7 @@ const SET_MS = 1500;
 /** By how much faster or slower it runs meanwhile: a second takes 2000. */
 const SLEW = 0.0005;
 
-interface HostClocks {
+export interface HostClocks {
   /** Milliseconds with fractions from any origin; never decreases. */
   nowMs(): number;
   /** Milliseconds since 1970. */
