@@ -54,10 +54,25 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
   }, [selected, cursor.index === undefined, height]);
   // Only what is drawn anew needs other rows, and most of scrolling is not that.
   const { slots, isMoving, isFollowing } = view;
-  const rows = useMemo(
-    () => inPlaces(picture, isFollowing ? undefined : slots, isMoving),
-    [picture, slots, isMoving, isFollowing],
+  const lens = useMemo(
+    () => (
+      <Lens
+        picture={picture}
+        placed={inPlaces(picture, isFollowing ? undefined : slots, isMoving)}
+        state={state}
+        height={height}
+        selected={selected}
+      />
+    ),
+    [picture, slots, isMoving, isFollowing, first, end, height, selected],
   );
+  const onClick = ({ target }: MouseEvent): void => {
+    const option = target instanceof Element ? target.closest("[role=option]") : null;
+    if (option === null) return;
+    const index = Number(option.id.slice(ROW_ID.length));
+    const row = picture.rows[index - picture.from];
+    if (row !== undefined) cursor.select(row.seq, index);
+  };
   return (
     <div
       class="timeline-list"
@@ -69,22 +84,11 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       style={{ "--row": `${ROW_PX}px` }}
       onScroll={view.onScroll}
       onKeyDown={cursor.onKeyDown}
+      onClick={onClick}
     >
       <Head />
       <div class="timeline-space" style={{ height: `${(end - first) * ROW_PX}px` }}>
-        <Lens picture={picture} state={state} height={height}>
-          {rows.map(({ index, row, element }) => (
-            <Row
-              key={element}
-              index={index}
-              first={first}
-              count={end - first}
-              row={row}
-              isSelected={row !== undefined && row.seq === selected}
-              onSelect={cursor.select}
-            />
-          ))}
-        </Lens>
+        {lens}
       </div>
     </div>
   );
@@ -116,16 +120,18 @@ function inPlaces(
 
 interface LensProps {
   readonly picture: Picture;
+  readonly placed: readonly Placed[];
   readonly state: TimelineState;
   readonly height: number;
-  readonly children: JSX.Element[];
+  readonly selected: number | undefined;
 }
 
 /**
  * The rows that are drawn, where they belong in the list. The browser scrolls before the page can draw: as far
  * as the rows reach they go along, and beyond that they stick to the edge, so that the list is never empty.
  */
-function Lens({ picture, state: { first, end }, height, children }: LensProps): JSX.Element {
+function Lens({ picture, placed, state, height, selected }: LensProps): JSX.Element {
+  const { first, end } = state;
   const count = Math.min(picture.to - picture.from, end - first);
   const before = Math.min(Math.max(0, picture.from - first), end - first - count) * ROW_PX;
   const lens = count * ROW_PX;
@@ -139,14 +145,24 @@ function Lens({ picture, state: { first, end }, height, children }: LensProps): 
       <div style={{ height: `${before}px` }} />
       <div class="timeline-lens" style={{ height: `${lens}px`, ...edges }}>
         <div style={{ transform: `translateY(${(first - picture.from) * ROW_PX}px)` }}>
-          {children}
+          {placed.map(({ index, row, element }) => (
+            <Row
+              key={element}
+              index={index}
+              place={index - first}
+              count={end - first}
+              row={row}
+              isSelected={row !== undefined && row.seq === selected}
+            />
+          ))}
         </div>
       </div>
     </>
   );
 }
 
-const rowId = (index: number): string => `timeline-row-${index}`;
+const ROW_ID = "timeline-row-";
+const rowId = (index: number): string => `${ROW_ID}${index}`;
 
 function Head(): JSX.Element {
   return (
@@ -161,33 +177,28 @@ function Head(): JSX.Element {
 
 interface RowProps {
   readonly index: number;
-  readonly first: number;
+  /** In the whole list, from its top. */
+  readonly place: number;
   readonly count: number;
   readonly row: TimelineRow | undefined;
   readonly isSelected: boolean;
-  readonly onSelect: (seq: number, index: number) => void;
 }
 
-function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.Element {
-  const select = (): void => {
-    if (row !== undefined) onSelect(row.seq, index);
-  };
+function Row({ index, place, count, row, isSelected }: RowProps): JSX.Element {
   // Most rows that are drawn while somebody scrolls are the same as in the picture before.
   const cells = useMemo(() => row !== undefined && <Cells row={row} />, [row]);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: The keys are the list's, which has the focus.
     // biome-ignore lint/a11y/useFocusableInteractive: A row that had it would lose it out of sight.
     <div
       id={rowId(index)}
       class="timeline-row"
       role="option"
-      aria-posinset={index - first + 1}
+      aria-posinset={place + 1}
       aria-setsize={count}
       aria-selected={isSelected}
       data-outcome={row?.outcome}
       data-gap={row?.isAfterGap || undefined}
-      style={{ transform: `translateY(${(index - first) * ROW_PX}px)` }}
-      onClick={select}
+      style={{ transform: `translateY(${place * ROW_PX}px)` }}
     >
       {cells}
     </div>
@@ -195,7 +206,6 @@ function Row({ index, first, count, row, isSelected, onSelect }: RowProps): JSX.
 }
 
 function Cells({ row }: { row: TimelineRow }): JSX.Element {
-  const note = row.outcome === "done" ? "" : ` · ${row.outcome}`;
   return (
     <>
       <span>{row.seq}</span>
@@ -205,7 +215,7 @@ function Cells({ row }: { row: TimelineRow }): JSX.Element {
       <span title={row.summary}>
         <b>{row.op}</b>
         {` ${row.summary}`}
-        <em>{note}</em>
+        {row.outcome !== "done" && <em>{` · ${row.outcome}`}</em>}
       </span>
       <span>{row.length}</span>
       <span>{row.latency === undefined ? "…" : formatDuration(row.latency)}</span>
