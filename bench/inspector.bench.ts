@@ -1,23 +1,21 @@
 /**
- * `npm run bench:inspector [-- PANEL…]`: what it costs the guest that somebody looks. In one page, after one boot,
- * the guest does the same short work again and again: it computes, or it reads its disk past the page cache.
- * Runs with a panel and with the inspector closed take turns, A B B A, and what counts is how long the Worker's
- * thread is busy, so that what becomes slower with time does not count, and what others do on the computer only as
- * far as they take of its caches and cores.
+ * `npm run bench:inspector [-- PANEL…]`: what it costs the guest that somebody looks. In one page the guest does the
+ * same work all the time: it computes, or it reads its disk past the page cache, and tells how far it is through a port
+ * of its console. Spells with a panel and with the inspector closed take turns, A B B A, and what counts is how long the
+ * Worker's thread is busy for so much work: what becomes slower with time does not count, nor where a program's
+ * pages lie, and what others do on the computer only as far as they take of its caches and cores.
  * Besides the panels there are
  *
  * - `closed`: the inspector was closed again after all of it had been shown, against never opened. These cannot
- *   take turns: all runs of the one come first.
+ *   take turns: all spells of the one come first.
  * - `nothing`: closed against closed, which is how far the figures can be trusted.
  * - `background`: all panels have been shown, and the page has been hidden for a while.
  * - `all`: every panel a moment, in turn, so that all that panels leave running behind them runs at once.
  *
- * A look costs the same whenever it comes, but on a computer that does other work more of them come in the
- * guest's time: the figures are then too high, never too low. The last column is the share of a processor
- * that drawing takes in the page's own thread.
+ * The last column is the share of a processor that drawing takes in the page's own thread.
  */
 import type { Page } from "@playwright/test";
-import { prompt, renderers, see, send } from "./guest-page.ts";
+import { prompt, renderers, send } from "./guest-page.ts";
 import { median } from "./median.ts";
 import { buildSite } from "./site.ts";
 import { launch } from "./systems.ts";
@@ -32,19 +30,28 @@ import {
   timeOf,
 } from "./thread-time.ts";
 
-const PAIRS = 16;
-const WARM_UP_RUNS = 4;
+const PAIRS = 32;
+/** Some seconds, as what is done now and then is done once a second. */
+const SPELL_MS = 3000;
+const WARM_UP_MS = 10_000;
 /** From then on a panel has loaded its code and asked its first questions. */
 const SETTLE_MS = 500;
 /** Who has not looked for so long does not look any more, for all that ends or does less when nobody looks. */
 const LEFT_MS = 3500;
-const RUN_MS = 120_000;
 /** Through all panels in less than the time after which what nobody looks at ends by itself. */
 const TURN_MS = 230;
 
+/** A disk that is not read to its end, and that nothing is made on. */
+const GUEST = "?ports=count&disksize=1048576&append=console=hvc0%20quiet%20tabvisor.disk=none";
+const PORT = "/dev/virtio-ports/count";
+
+/** Several times a second each tells how often it has done something: to the third file. */
 const LOADS = {
-  compute: "lua -e 'local s = 0 for i = 1, 1e7 do s = s + i % 7 end'",
-  disk: "dd if=/dev/vda of=/dev/null bs=4k count=32768 iflag=direct 2>/dev/null",
+  compute:
+    "lua -e 'local n, s = 0, 0 while true do for i = 1, 1e6 do s = s + i % 7 end n = n + 1 print(n) end' >&3",
+  disk:
+    "dd if=/dev/vda of=/dev/null bs=4k iflag=direct & " +
+    "while usleep 100000; do read n rest < /sys/block/vda/stat; echo $n >&3; done",
 } as const;
 type Load = keyof typeof LOADS;
 const LOAD_NAMES = Object.keys(LOADS) as Load[];
@@ -62,29 +69,93 @@ interface Scene {
   readonly leave: () => Promise<void>;
 }
 
-/** A page whose guest works, the thread of its machine, and the one that draws. */
-interface Bench {
-  readonly page: Page;
-  readonly worker: Thread;
-  readonly drawer: Thread;
+/** How far the guest was, and how long the machine's thread had been busy. */
+interface Mark {
+  readonly count: number;
+  readonly ns: number;
 }
 
-let runs = 0;
+/** A page whose guest works. */
+class Bench {
+  readonly page: Page;
+  readonly load: Load;
+  /** The thread that draws. */
+  drawer!: Thread;
+  #worker!: Thread;
+  #waiting: ((mark: Mark) => void)[] = [];
 
-/** The guest does its work, while the panels of `turns` are shown in turn. */
-async function work(page: Page, load: Load, turns: readonly string[] = []): Promise<void> {
-  runs++;
-  // The line's echo has the quotes in it.
-  await send(page, `clear; ${LOADS[load]}; echo do''ne.${runs}\r`);
-  let isDone = false;
-  const done = see(page, `done.${runs}`, RUN_MS).finally(() => {
-    isDone = true;
-  });
-  for (let turn = 0; turns.length > 0 && !isDone; turn++) {
-    await open(page, turns[turn % turns.length]);
-    await Promise.race([done, page.waitForTimeout(TURN_MS)]);
+  private constructor(page: Page, load: Load) {
+    this.page = page;
+    this.load = load;
   }
-  await done;
+
+  static async start(page: Page, load: Load): Promise<Bench> {
+    const bench = new Bench(page, load);
+    await page.exposeFunction("count", (count: number) => bench.#counted(count));
+    await page.goto(site.url + GUEST);
+    await prompt(page);
+    await page.evaluate(async () => {
+      const { readable } = await window.tabvisor!.port("count");
+      const { count } = window as unknown as { count(value: number): Promise<void> };
+      let rest = "";
+      const lines = new WritableStream<string>({
+        write(text) {
+          const parts = (rest + text).split("\n");
+          rest = parts.pop()!;
+          for (const line of parts) void count(Number(line));
+        },
+      });
+      void readable
+        .pipeThrough(
+          new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>,
+        )
+        .pipeTo(lines);
+    });
+    await send(
+      page,
+      `until [ -e ${PORT} ]; do usleep 10000; done; exec 3>${PORT}; ${LOADS[load]}\r`,
+    );
+    await page.waitForTimeout(WARM_UP_MS / 2);
+    await bench.#findThreads();
+    return bench;
+  }
+
+  /** Nanoseconds of the machine's thread for so much work, and the share of a processor that drawing took. */
+  async spell(turns: readonly string[] = []): Promise<{ ns: number; drawing: number }> {
+    const first = await this.#next();
+    const [startMs, startDrawing] = [performance.now(), timeOf(this.drawer)];
+    for (let turn = 0; performance.now() < startMs + SPELL_MS; turn++) {
+      if (turns.length > 0) await open(this.page, turns[turn % turns.length]);
+      await this.page.waitForTimeout(turns.length > 0 ? TURN_MS : SPELL_MS);
+    }
+    const last = await this.#next();
+    const drawing = (timeOf(this.drawer) - startDrawing) / 1e6 / (performance.now() - startMs);
+    return { ns: (last.ns - first.ns) / (last.count - first.count), drawing };
+  }
+
+  #next(): Promise<Mark> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #counted(count: number): void {
+    if (this.#waiting.length === 0) return;
+    const mark = { count, ns: timeOf(this.#worker) };
+    for (const resolve of this.#waiting.splice(0)) resolve(mark);
+  }
+
+  /** The Worker that is the busiest while the guest works, and the first thread of its process. */
+  async #findThreads(): Promise<void> {
+    const pids = await renderers(this.page.context().browser()!);
+    const found = pids.flatMap((pid) =>
+      threadsOf(pid, "DedicatedWorker").map((worker) => ({ worker, drawer: threadOf(pid, pid) })),
+    );
+    const before = found.map(({ worker }) => timeOf(worker));
+    await this.page.waitForTimeout(WARM_UP_MS / 2);
+    const times = found.map(({ worker }, i) => timeOf(worker) - before[i]);
+    const { worker, drawer } = found[times.indexOf(Math.max(...times))];
+    this.#worker = worker;
+    this.drawer = drawer;
+  }
 }
 
 /** Closes the inspector if there is no panel to open. */
@@ -150,93 +221,65 @@ function panelScene(page: Page, panel: string): Scene {
   };
 }
 
-/** Nanoseconds of the machine's thread, and the share of a processor that drawing took. */
-async function run({ page, worker, drawer }: Bench, load: Load, turns?: readonly string[]) {
-  const [startMs, start, startDrawing] = [performance.now(), timeOf(worker), timeOf(drawer)];
-  await work(page, load, turns);
-  const drawing = (timeOf(drawer) - startDrawing) / 1e6 / (performance.now() - startMs);
-  return { ns: timeOf(worker) - start, drawing };
-}
-
-/** The Worker that is the busiest while the guest works, and the first thread of its process. */
-async function findThreads(page: Page): Promise<Bench> {
-  const pids = await renderers(page.context().browser()!);
-  const found = pids.flatMap((pid) =>
-    threadsOf(pid, "DedicatedWorker").map((worker) => ({ worker, drawer: threadOf(pid, pid) })),
-  );
-  const before = found.map(({ worker }) => timeOf(worker));
-  await work(page, "compute");
-  const times = found.map(({ worker }, i) => timeOf(worker) - before[i]);
-  return { page, ...found[times.indexOf(Math.max(...times))] };
-}
-
 function print(name: string, load: Load, cost: Cost, drawing?: number): void {
   const drawn = drawing === undefined ? "" : `${(100 * drawing).toFixed(0)} %`;
   const line = `${name.padEnd(11)} ${load.padEnd(8)} ${formatCost(cost)}  ${drawn.padStart(5)}`;
   process.stdout.write(`${line}\n`);
 }
 
-/** Runs of each load, one behind the other. */
-async function series(bench: Bench): Promise<Map<Load, number[]>> {
-  const times = new Map<Load, number[]>();
-  for (let i = 0; i < PAIRS; i++) {
-    for (const load of LOAD_NAMES) {
-      times.set(load, [...(times.get(load) ?? []), (await run(bench, load)).ns]);
-    }
-  }
+/** Spells one behind the other, with the inspector as it is. */
+async function series(bench: Bench): Promise<number[]> {
+  const times: number[] = [];
+  while (times.length < PAIRS) times.push((await bench.spell()).ns);
   return times;
 }
 
-async function measure(bench: Bench, name: string, load: Load, scene: Scene): Promise<void> {
+async function measure(bench: Bench, name: string, scene: Scene): Promise<void> {
   const drawn: number[] = [];
   const cost = await costOf(PAIRS, async (isWith) => {
     if (isWith) await scene.enter();
     await bench.page.waitForTimeout(SETTLE_MS);
-    const { ns, drawing } = await run(bench, load, isWith ? scene.turns : undefined);
+    const { ns, drawing } = await bench.spell(isWith ? scene.turns : undefined);
     if (isWith) {
       drawn.push(drawing);
       await scene.leave();
     }
     return ns;
   });
-  print(name, load, cost, median(drawn));
+  print(name, bench.load, cost, median(drawn));
 }
 
-const site = await buildSite();
-const browser = await launch("chromium");
-const page = await (await browser.newContext()).newPage();
-await page.goto(site.url);
-await prompt(page);
-for (let i = 0; i < WARM_UP_RUNS; i++) for (const load of LOAD_NAMES) await work(page, load);
-const bench = await findThreads(page);
+/** The panels there are, by the tabs of an inspector that is left open. */
+async function panelsOf(page: Page): Promise<string[]> {
+  await open(page, "devices");
+  const tabs = page.getByRole("tab");
+  await tabs.first().waitFor();
+  return tabs.evaluateAll((all) => all.map((tab) => tab.id.replace(/^inspector-tab-/, "")));
+}
+
 const asked = process.argv.slice(2);
 const isAsked = (name: string): boolean => asked.length === 0 || asked.includes(name);
-
-const never = isAsked("closed") ? await series(bench) : undefined;
-await open(page, "devices");
-const tabs = page.getByRole("tab");
-await tabs.first().waitFor();
-const panels = await tabs.evaluateAll((all) =>
-  all.map((tab) => tab.id.replace(/^inspector-tab-/, "")),
-);
-const names = [...panels, "nothing", "background", "all"];
-const unknown = asked.filter((name) => name !== "closed" && !names.includes(name));
-if (unknown.length > 0)
-  throw new Error(`no ${unknown.join(", ")}; there are ${names.join(", ")}, closed`);
-
-if (never !== undefined) {
-  await visit(page, panels);
-  await open(page);
-  await page.waitForTimeout(LEFT_MS);
-  const again = await series(bench);
-  for (const load of LOAD_NAMES) {
-    const before = never.get(load)!;
-    print("closed", load, costOfPairs(again.get(load)!.map((ns, i) => [ns, before[i]])));
+const site = await buildSite();
+const browser = await launch("chromium");
+for (const load of LOAD_NAMES) {
+  const page = await (await browser.newContext()).newPage();
+  const bench = await Bench.start(page, load);
+  const never = isAsked("closed") ? await series(bench) : undefined;
+  const panels = await panelsOf(page);
+  const names = [...panels, "nothing", "background", "all"];
+  const unknown = asked.filter((name) => name !== "closed" && !names.includes(name));
+  if (unknown.length > 0)
+    throw new Error(`no ${unknown.join(", ")}; there are ${names.join(", ")}, closed`);
+  if (never !== undefined) {
+    await visit(page, panels);
+    await open(page);
+    await page.waitForTimeout(LEFT_MS);
+    const again = await series(bench);
+    print("closed", load, costOfPairs(again.map((ns, i) => [ns, never[i]])));
   }
-}
-await open(page);
-for (const name of names.filter(isAsked)) {
-  for (const load of LOAD_NAMES) await measure(bench, name, load, sceneOf(page, name, panels));
+  await open(page);
+  for (const name of names.filter(isAsked)) await measure(bench, name, sceneOf(page, name, panels));
+  await page.context().close();
 }
 await browser.close();
 await site.close();

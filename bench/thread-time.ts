@@ -34,8 +34,8 @@ export function ownTime(): number {
 export interface Cost {
   /** By how much the runs with it take longer than those without, as a share of these. */
   readonly median: number;
-  /** Half of all pairs are between these. */
-  readonly quartiles: readonly [number, number];
+  /** Where the median of more and more such pairs would be, at 95%, if they were independent. */
+  readonly interval: readonly [number, number];
   /** As the median, of the fastest quarter of runs with and that of runs without: others disturbed these least. */
   readonly fastest: number;
 }
@@ -61,23 +61,24 @@ export async function costOf(
 /** As `costOf`, of what has been measured: how long it takes with and without. */
 export function costOfPairs(pairs: readonly (readonly [number, number])[]): Cost {
   const sorted = pairs.map(([withIt, without]) => withIt / without - 1).sort((a, b) => a - b);
-  const half = Math.ceil(sorted.length / 2);
+  // By the binomial distribution of how many pairs lie below it, as if that were normal.
+  const below = Math.max(0, Math.floor((sorted.length - 1.96 * Math.sqrt(sorted.length)) / 2));
   return {
     median: median(sorted),
-    quartiles: [median(sorted.slice(0, half)), median(sorted.slice(-half))],
+    interval: [sorted[below], sorted[sorted.length - 1 - below]],
     fastest:
       fastest(pairs.map(([withIt]) => withIt)) / fastest(pairs.map(([, without]) => without)) - 1,
   };
 }
 
 /** The median of the fastest quarter. */
-export function fastest(times: readonly number[]): number {
+function fastest(times: readonly number[]): number {
   const sorted = times.toSorted((a, b) => a - b);
   return median(sorted.slice(0, Math.ceil(sorted.length / 4)));
 }
 
-export function formatCost({ median: middle, quartiles, fastest: least }: Cost): string {
+export function formatCost({ median: middle, interval, fastest: least }: Cost): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const [from, to] = quartiles.map(percent);
-  return `${percent(least).padStart(7)} of the fastest, ${percent(middle)} of all (half from ${from} to ${to})`;
+  const [from, to] = interval.map(percent);
+  return `${percent(middle).padStart(7)} (from ${from} to ${to}), ${percent(least)} of the fastest`;
 }

@@ -10,7 +10,7 @@ import { interruptCalls } from "./interrupts.ts";
 import { memoryCalls } from "./memory.ts";
 import { profilerCalls } from "./profiler.ts";
 import { queueCalls } from "./queues.ts";
-import type { Subject } from "./subject.ts";
+import type { TimedSubject } from "./subject.ts";
 import { symbolCalls } from "./symbols.ts";
 import { timelineCalls } from "./timeline.ts";
 
@@ -49,7 +49,7 @@ export type {
   TimelineState,
 } from "./timeline/timeline.ts";
 
-export const createCalls = (subject: Subject) => ({
+export const createCalls = (subject: TimedSubject) => ({
   ...deviceCalls(subject),
   ...interruptCalls(subject),
   ...timelineCalls(subject),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { sleep } from "../host/sleep.ts";
 import { Machine } from "../machine/machine.ts";
 import { assemble, HANG } from "../machine/testing/program.ts";
 import { createCalls } from "./calls.ts";
@@ -10,7 +11,7 @@ function create() {
   const clock = { nowMs: () => (now += 0.05), wallClockMs: () => 0 };
   const machine = new Machine({ clock, entropy: () => {}, ramBytes: 32 << 20 });
   machine.boot({ firmware: assemble([["addi", { rd: 10, rs1: 0, imm: 42 }], HANG]) });
-  const calls = createCalls({ machine, clock });
+  const calls = createCalls({ machine, clock, sleep });
   machine.runSlice(20);
   return { machine, calls };
 }

@@ -48,10 +48,10 @@ function create() {
     backends: {
       disks: new Map([["blk0", point]]),
       wires: new Map([["net0", wire]]),
-      sleep: (ms: number, wake: () => void) => {
-        sleeping.push({ ms, wake });
-        return () => {};
-      },
+    },
+    sleep: (ms: number, wake: () => void) => {
+      sleeping.push({ ms, wake });
+      return () => {};
     },
   };
   return { machine, told, sleeping, point, network, sent, wire, card, subject };

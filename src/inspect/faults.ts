@@ -5,7 +5,7 @@ import { type ArmedFault, ArmedFaults } from "./armed-faults.ts";
 import { type DiskFault, FaultyDisk } from "./faulty-disk.ts";
 import { FaultyWire, type WireFault } from "./faulty-wire.ts";
 import { onePerMachine } from "./one-per-machine.ts";
-import type { Subject } from "./subject.ts";
+import type { TimedSubject } from "./subject.ts";
 
 export type { DiskFault } from "./faulty-disk.ts";
 export type { WireFault } from "./faulty-wire.ts";
@@ -62,11 +62,11 @@ interface Armed {
 class Faults {
   readonly armed: Armed[] = [];
   readonly unplugged: Unplugged[] = [];
-  readonly #subject: Subject;
+  readonly #subject: TimedSubject;
   #count = 0;
   #seed = 1;
 
-  constructor(subject: Subject) {
+  constructor(subject: TimedSubject) {
     this.#subject = subject;
   }
 
@@ -99,7 +99,7 @@ class Faults {
     const point = this.#subject.backends?.disks.get(name);
     if (point === undefined) throw new Error(`there is no disk ${name}`);
     checkDiskFault(fault);
-    const { sleep } = this.#subject.backends!;
+    const { sleep } = this.#subject;
     const disk =
       point.via instanceof FaultyDisk
         ? point.via
@@ -221,9 +221,9 @@ class Faults {
   }
 }
 
-const faultsOf = onePerMachine((subject) => new Faults(subject));
+const faultsOf = onePerMachine((subject: TimedSubject) => new Faults(subject));
 
-export function faultCalls(subject: Subject) {
+export function faultCalls(subject: TimedSubject) {
   const faults = faultsOf(subject);
   return {
     faults: (): FaultsView => faults.view(),

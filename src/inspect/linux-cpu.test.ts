@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
+import { sleep } from "../host/sleep.ts";
 import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "../machine/testing/linux-session.ts";
 import { type Calls, createCalls } from "./calls.ts";
 
@@ -14,7 +15,7 @@ describe.skipIf(!hasGuest)("a Linux at its prompt", () => {
 
   beforeAll(async () => {
     session = new LinuxSession();
-    calls = createCalls({ machine: session.machine, clock });
+    calls = createCalls({ machine: session.machine, clock, sleep });
     calls.addSymbols("System.map", gunzipSync(readFileSync(MAP)));
     await session.until(PROMPT);
     await session.runUntil(() => session.machine.inspect().state === "idle", "rest");

@@ -3,9 +3,9 @@ import type { Machine } from "../machine/machine.ts";
 import type { Subject } from "./subject.ts";
 
 /** `make` for the first look at a machine; later ones get the same. It goes with the machine. */
-export function onePerMachine<T extends object>(
-  make: (subject: Subject) => T,
-): (subject: Subject) => T {
+export function onePerMachine<T extends object, S extends Subject = Subject>(
+  make: (subject: S) => T,
+): (subject: S) => T {
   const made = new WeakMap<Machine, T>();
   return (subject) => {
     const one = made.get(subject.machine) ?? make(subject);

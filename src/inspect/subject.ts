@@ -13,7 +13,6 @@ export type Sleep = (ms: number, callback: () => void) => () => void;
 interface Backends {
   readonly disks: ReadonlyMap<string, BlockSwitch>;
   readonly wires: ReadonlyMap<string, NetWire>;
-  readonly sleep: Sleep;
 }
 
 export interface Subject {
@@ -25,4 +24,9 @@ export interface Subject {
   readonly report?: Report;
   /** A relay through which GDB may come; absent where there is none. */
   readonly gdbRelay?: GdbRelay;
+}
+
+/** One for those too that do something later. */
+export interface TimedSubject extends Subject {
+  readonly sleep: Sleep;
 }

@@ -1,5 +1,6 @@
 /** A disk write of the embedded Linux, followed from its kick to the end of its interrupt. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sleep } from "../host/sleep.ts";
 import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "../machine/testing/linux-session.ts";
 import { createCalls } from "./calls.ts";
 
@@ -11,7 +12,7 @@ describe.skipIf(!hasGuest)("the timeline of Linux (skipped until the guest is bu
     session = new LinuxSession({ append: "console=hvc0 quiet tabvisor.disk=none" });
     await session.until(PROMPT);
     const clock = { nowMs: () => performance.now(), wallClockMs: () => Date.now() };
-    calls = createCalls({ machine: session.machine, clock });
+    calls = createCalls({ machine: session.machine, clock, sleep });
     calls.timeline("");
   }, LIMIT_MS);
 

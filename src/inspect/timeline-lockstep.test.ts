@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { sleep } from "../host/sleep.ts";
 import { Machine } from "../machine/machine.ts";
 import { attachDevices, steadyEntropy } from "../machine/testing/linux-devices.ts";
 import { createCalls } from "./calls.ts";
@@ -62,7 +63,7 @@ describe.skipIf(!hasGuest)("a watched Linux (skipped until the guest is built)",
     const clock = { nowMs: () => nowMs, wallClockMs: () => 1_700_000_000_000 };
     const watched = new Twin(clock);
     const alone = new Twin(clock);
-    const calls = createCalls({ machine: watched.machine, clock });
+    const calls = createCalls({ machine: watched.machine, clock, sleep });
     let slices = 0;
     let seen = 0;
     const look = (): void => {

@@ -1,15 +1,15 @@
 /** The record of a machine's requests, and what can be asked of it. */
 import { onePerMachine } from "./one-per-machine.ts";
-import type { Subject } from "./subject.ts";
+import type { TimedSubject } from "./subject.ts";
 import { type ExportKind, FILTER_FIELDS, Timeline } from "./timeline/timeline.ts";
 
-const timelineOf = onePerMachine((subject) => {
+const timelineOf = onePerMachine((subject: TimedSubject) => {
   const timeline = new Timeline(subject);
   timeline.recorder.start();
   return timeline;
 });
 
-export const timelineCalls = (subject: Subject) => {
+export const timelineCalls = (subject: TimedSubject) => {
   let used: Timeline | undefined;
   const timeline = (): Timeline => {
     used = timelineOf(subject);

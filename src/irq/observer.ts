@@ -9,3 +9,9 @@ export interface IrqObserver {
   /** Not with the `claim` handshake, in which a claim is all there is. */
   completed?(target: number, intid: number): void;
 }
+
+const EVENTS = ["pulsed", "claimed", "completed"] as const;
+
+/** Whether there is anything that it is told of. */
+export const isOfInterrupts = (observer: IrqObserver): boolean =>
+  EVENTS.some((event) => observer[event]);

@@ -5,6 +5,7 @@
 import { Bus } from "../bus/bus.ts";
 import type { HartPort, Interrupt } from "../cpu/hart-port.ts";
 import { AdjustableTimebase } from "../irq/adjustable-timebase.ts";
+import { isOfInterrupts } from "../irq/observer.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { MemoryWindow } from "../memory/memory-window.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -79,7 +80,7 @@ export class Machine {
   readonly #harts: HartPort[] = [];
   readonly #observers = new Observers((all) => {
     this.slots.tap.observers = all;
-    this.interrupts.distributor.observers = all;
+    this.interrupts.distributor.observers = all.filter(isOfInterrupts);
   });
   readonly #budget = new SliceBudget();
   /** When the slice under way ends, and when its present run began, in ms of the host's clock. */

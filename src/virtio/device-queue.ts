@@ -102,7 +102,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   /** Never touches the areas again; every chain taken is dead. */
   disable(): void {
     this.generation++;
-    for (const observer of this.#host.tap.observers) {
+    for (const observer of this.#host.tap.ofRequests) {
       observer.stopped?.(this.#host.source, this.index);
     }
     this.#ring = undefined;
@@ -118,7 +118,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   kick(tell: () => void): void {
     this.#counters.kicks++;
     const { tap, source } = this.#host;
-    for (const observer of tap.observers) observer.kicked?.(source, this.index);
+    for (const observer of tap.ofRequests) observer.kicked?.(source, this.index);
     this.#isKicked = true;
     tell();
     this.#isKicked = false;
@@ -167,7 +167,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
   stage(chain: DescriptorChain, bytesWritten: number): void {
     if (this.#ring === undefined || !chain.complete(bytesWritten)) return;
     const { tap, source } = this.#host;
-    for (const observer of tap.observers) {
+    for (const observer of tap.ofRequests) {
       observer.pushed?.(source, this.index, this.#features, chain, bytesWritten);
     }
     if (!this.#inOrder) {
@@ -184,7 +184,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
     if (this.#ring === undefined || this.#slotsStaged === 0) return;
     this.#slotsStaged = 0;
     const isNotified = this.#ring.publish();
-    for (const observer of this.#host.tap.observers) {
+    for (const observer of this.#host.tap.ofRequests) {
       observer.published?.(this.#host.source, this.index, isNotified);
     }
     if (isNotified) {
@@ -261,7 +261,7 @@ export class DeviceQueue implements Virtqueue, ChainOwner {
 
   #tellTaken(chain: DescriptorChain, flaw: string | undefined): void {
     const { tap, source } = this.#host;
-    for (const observer of tap.observers) {
+    for (const observer of tap.ofRequests) {
       observer.popped?.(source, this.index, this.#features, chain, flaw, this.#isKicked);
     }
     this.#isKicked = false;

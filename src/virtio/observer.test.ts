@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { VirtioObserver, VirtioTap } from "./observer.ts";
+import { type VirtioObserver, VirtioTap } from "./observer.ts";
 import { bit, Feature, Register, Status } from "./spec.ts";
 import { TestDriver } from "./testing/driver.ts";
 import { ManualDevice, taken } from "./testing/manual-device.ts";
@@ -27,7 +27,7 @@ function logger(): { log: string[]; observer: VirtioObserver } {
 describe.each(["split", "packed"] as const)("whoever watches a transport (%s)", (layout) => {
   function create() {
     const { log, observer } = logger();
-    const tap: VirtioTap = { observers: [{}, observer] };
+    const tap = new VirtioTap([{}, observer]);
     const device = new ManualDevice();
     const driver = new TestDriver(device, { packed: layout === "packed", slot: 3, tap });
     driver.start({ accept: ~bit(Feature.EVENT_IDX) });
@@ -87,7 +87,7 @@ describe("whoever watches a split queue", () => {
   it("sees a malformed chain come and go, and why it is", () => {
     const { log, observer } = logger();
     const device = new ManualDevice();
-    const driver = new TestDriver(device, { tap: { observers: [observer] } });
+    const driver = new TestDriver(device, { tap: new VirtioTap([observer]) });
     driver.start({ accept: bit(Feature.VERSION_1) });
     const [queue] = driver.splitQueues;
     const { id } = queue.add([Uint8Array.of(1)], [1]);

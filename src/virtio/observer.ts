@@ -46,7 +46,24 @@ export interface VirtioObserver {
   statusChanged?(source: RequestSource, status: number): void;
 }
 
+const OF_REQUESTS = ["kicked", "popped", "pushed", "published", "stopped"] as const;
+
 /** Where the transports of a machine look for observers, usually in vain. */
-export interface VirtioTap {
-  observers: readonly VirtioObserver[];
+export class VirtioTap {
+  /** Those who are told of requests: for each, nobody else is even asked. */
+  ofRequests!: readonly VirtioObserver[];
+  #observers!: readonly VirtioObserver[];
+
+  constructor(observers: readonly VirtioObserver[] = []) {
+    this.observers = observers;
+  }
+
+  get observers(): readonly VirtioObserver[] {
+    return this.#observers;
+  }
+
+  set observers(observers) {
+    this.#observers = observers;
+    this.ofRequests = observers.filter((one) => OF_REQUESTS.some((event) => one[event]));
+  }
 }

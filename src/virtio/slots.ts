@@ -4,7 +4,7 @@ import type { IrqLine } from "../irq/irq-line.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { VirtioDevice } from "./device.ts";
 import type { FeatureChoice } from "./features.ts";
-import type { VirtioTap } from "./observer.ts";
+import { VirtioTap } from "./observer.ts";
 import type { Report } from "./report.ts";
 import { MAGIC, Register, VENDOR_ID, VERSION } from "./spec.ts";
 import { VirtioTransport } from "./transport.ts";
@@ -45,7 +45,7 @@ export class VirtioSlots implements MmioHandler {
   readonly profile: SlotProfile;
   readonly work: WorkBudget;
   /** Of all devices, those too that are attached later. */
-  readonly tap: VirtioTap = { observers: [] };
+  readonly tap = new VirtioTap();
   readonly #memory: GuestMemory;
   readonly #lineOf: (spi: number) => IrqLine;
   readonly #report: Report | undefined;

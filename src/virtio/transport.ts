@@ -14,7 +14,7 @@ import type { DeviceIo, State, VirtioDevice } from "./device.ts";
 import { DeviceQueue } from "./device-queue.ts";
 import { type FeatureChoice, FeatureNegotiation, offeredFeatures } from "./features.ts";
 import { DeviceInterrupt } from "./interrupt.ts";
-import type { RequestSource, VirtioTap } from "./observer.ts";
+import { type RequestSource, VirtioTap } from "./observer.ts";
 import { QueueSetup } from "./queue-setup.ts";
 import type { LogLevel, Report } from "./report.ts";
 import { readSharedMemory } from "./shared-memory.ts";
@@ -85,7 +85,7 @@ export class VirtioTransport implements MmioHandler {
     this.#memory = options.memory;
     this.#report = options.report;
     this.#work = options.work ?? new WorkBudget(() => {}, Infinity);
-    this.#tap = options.tap ?? { observers: [] };
+    this.#tap = options.tap ?? new VirtioTap();
     this.#source = { slot: options.slot ?? 0, type: device.type, name: device.name };
     this.#interrupt = new DeviceInterrupt(options.irq, options.trigger);
     const offered = offeredFeatures(device.features, device.dependencies, options);

@@ -3,7 +3,7 @@ import { DiskBackend } from "../host/disk-backend.ts";
 import type { GuestDisk } from "../host/guest-disk.ts";
 import { createNetworkCard, type NetworkCard } from "../host/network-card.ts";
 import type { OpenedDisk } from "../host/stored-disk.ts";
-import type { Subject } from "../inspect/subject.ts";
+import type { TimedSubject } from "../inspect/subject.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineExit } from "../machine/machine-types.ts";
 import { RunLoop } from "../machine/run-loop.ts";
@@ -44,7 +44,7 @@ export class Guest {
   readonly links: GuestLinks;
   readonly media: MediaDevices;
   /** For an inspector. */
-  readonly subject: Subject;
+  readonly subject: TimedSubject;
   readonly #services: Services;
   readonly #config: BootConfig;
   /** The files that the person shares with the guest. */
@@ -105,7 +105,8 @@ export class Guest {
     this.subject = {
       machine: this.#machine,
       clock: services.clock,
-      backends: { disks: this.#disks, wires: this.#wires, sleep: services.sleep },
+      sleep: services.sleep,
+      backends: { disks: this.#disks, wires: this.#wires },
       report,
       ...(this.#gdbRelay && { gdbRelay: this.#gdbRelay }),
     };

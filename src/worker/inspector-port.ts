@@ -1,11 +1,11 @@
 /** Answers the calls that come on a channel from the page's inspector. */
 import { type Calls, createCalls } from "../inspect/calls.ts";
-import type { Subject } from "../inspect/subject.ts";
+import type { TimedSubject } from "../inspect/subject.ts";
 import { serveCalls } from "./calls-port.ts";
 
 /** `subject` gives what there is to inspect now; undefined while there is no machine. */
-export function serveInspector(port: MessagePort, subject: () => Subject | undefined): void {
-  let current: { readonly subject: Subject; readonly calls: Calls } | undefined;
+export function serveInspector(port: MessagePort, subject: () => TimedSubject | undefined): void {
+  let current: { readonly subject: TimedSubject; readonly calls: Calls } | undefined;
   serveCalls(port, (name) => {
     const now = subject();
     if (now === undefined) throw new Error("the machine has not started");

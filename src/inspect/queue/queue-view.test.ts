@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { VirtioTap } from "../../virtio/observer.ts";
+import { VirtioTap } from "../../virtio/observer.ts";
 import { DescriptorFlag, DeviceType } from "../../virtio/spec.ts";
 import { header } from "../../virtio/testing/block-driver.ts";
 import { TestDriver } from "../../virtio/testing/driver.ts";
@@ -13,7 +13,7 @@ const SECTOR = 512;
 
 /** A queue that a person looks at, whose requests are decoded as those of a disk. */
 function create(layout: "split" | "packed", ramSize = 0x1_0000) {
-  const tap: VirtioTap = { observers: [] };
+  const tap = new VirtioTap();
   const device = new ManualDevice();
   const driver = new TestDriver(device, {
     ...{ packed: layout === "packed", slot: SLOT, tap },

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sleep } from "../../host/sleep.ts";
 import { hasGuest, LIMIT_MS, LinuxSession, PROMPT } from "../../machine/testing/linux-session.ts";
 import { createCalls } from "../calls.ts";
 
@@ -43,7 +44,7 @@ describe.skipIf(!isThere || !hasGuest)("a trace in Perfetto", () => {
     session = new LinuxSession({ append: "console=hvc0 quiet tabvisor.disk=none" });
     await session.until(PROMPT);
     const clock = { nowMs: () => performance.now(), wallClockMs: () => Date.now() };
-    calls = createCalls({ machine: session.machine, clock });
+    calls = createCalls({ machine: session.machine, clock, sleep });
     calls.timeline("");
     await session.command("dd if=/dev/zero of=/dev/vda bs=64k count=64 conv=fsync,notrunc");
     await session.command("head -c 4096 /dev/hwrng | wc -c");

@@ -213,7 +213,7 @@ describe("a recorder", () => {
   });
 
   it("leaves out what is too much while nobody looks, and says where", () => {
-    const { recorder, reader, clock, queue, serve } = create();
+    const { recorder, reader, tap, clock, elapse, queue, serve } = create();
     const several = (count: number): void => {
       for (let i = 0; i < count; i++) {
         clock.us += 10;
@@ -227,7 +227,12 @@ describe("a recorder", () => {
     several(2 * REQUESTS_PER_WINDOW);
     expect(recorder.log.end).toBe(3 * REQUESTS_PER_WINDOW);
     expect(recorder.isRecording).toBe(true);
-    clock.us += 1_000_000;
+    // What becomes of requests, nobody asks for.
+    expect([tap.observers.length, tap.ofRequests]).toEqual([1, []]);
+    elapse(1_000_000 - 10 * 2 * REQUESTS_PER_WINDOW);
+    several(1);
+    expect(recorder.log.end).toBe(3 * REQUESTS_PER_WINDOW);
+    elapse(0);
     several(REQUESTS_PER_WINDOW);
     const { end } = recorder.log;
     expect(end).toBe(4 * REQUESTS_PER_WINDOW);

@@ -7,6 +7,7 @@ import type { MachineObserver } from "../../machine/observers.ts";
 import type { DescriptorChain } from "../../virtio/chain.ts";
 import type { RequestSource } from "../../virtio/observer.ts";
 import { Lease, type Observe } from "../lease.ts";
+import type { Sleep } from "../subject.ts";
 import { Allowance } from "./allowance.ts";
 import { Digest } from "./digest.ts";
 import { EventKind, Journal } from "./journal.ts";
@@ -21,6 +22,7 @@ export interface Recorded {
   nowUs(): number;
   /** Milliseconds since 1970. */
   wallClockMs(): number;
+  readonly sleep: Sleep;
   /** SPI of slot 0; the others follow. */
   readonly firstSpi: number;
 }
@@ -163,7 +165,7 @@ export class Recorder implements MachineObserver {
       return;
     }
     if (!this.#allowance.allows(now)) {
-      this.#pause();
+      this.#pause(now);
       return;
     }
     if (flaw === undefined) {
@@ -237,21 +239,21 @@ export class Recorder implements MachineObserver {
   }
 
   /** Nobody looks and too much happens: requests are left out until others are allowed. */
-  #pause(): void {
+  #pause(now: number): void {
     this.stop();
     this.#digest.seqAfterGap = this.#nextSeq;
+    // A timer, as there is nobody then who would look at the clock whenever something is asked.
+    const cancel = this.#recorded.sleep((this.#allowance.renewedAt - now) / 1000, () => {
+      this.#endPause?.();
+      this.#lease.resume();
+    });
     const end = this.#recorded.observe({
-      kicked: (source, queue) => {
-        if (this.now() < this.#allowance.renewedAt) return;
-        this.#endPause?.();
-        this.#lease.resume();
-        this.kicked(source, queue);
-      },
       configChanged: (source) => this.#keepEvent(source, "config"),
       statusChanged: (source, status) => this.#keepEvent(source, status),
     });
     this.#endPause = () => {
       this.#endPause = undefined;
+      cancel();
       end();
     };
   }

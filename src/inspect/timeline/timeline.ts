@@ -2,7 +2,7 @@
 import { joined } from "../../packet/bytes.ts";
 import { Histogram, type HistogramView } from "../histogram.ts";
 import type { Field } from "../payload/payload.ts";
-import type { Subject } from "../subject.ts";
+import type { TimedSubject } from "../subject.ts";
 import { chromeTrace } from "./chrome-trace.ts";
 import { FilterError } from "./filter-error.ts";
 import { FIELDS } from "./filter-fields.ts";
@@ -112,12 +112,13 @@ export class Timeline {
   #mistake: TimelineState["mistake"];
   #export: Generator<Uint8Array> | undefined;
 
-  constructor({ machine, clock }: Subject) {
+  constructor({ machine, clock, sleep }: TimedSubject) {
     this.#nowMs = () => clock.nowMs();
     this.recorder = new Recorder({
       observe: (observer) => machine.observe(observer),
       nowUs: () => clock.nowMs() * 1000,
       wallClockMs: () => clock.wallClockMs(),
+      sleep,
       firstSpi: machine.slots.profile.firstSpi,
     });
     this.#reader = new RequestReader(this.recorder);

@@ -1,7 +1,7 @@
 /** A device with its driver and a record of what goes on between them, by a clock of the test's own. */
 import { SPI_BASE } from "../../../irq/distributor.ts";
 import type { VirtioDevice } from "../../../virtio/device.ts";
-import type { VirtioTap } from "../../../virtio/observer.ts";
+import { VirtioTap } from "../../../virtio/observer.ts";
 import {
   type StartOptions,
   TestDriver,
@@ -26,9 +26,10 @@ export interface RecordedOptions extends TestDriverOptions, StartOptions {
 }
 
 export function recordedDriver(device: VirtioDevice, options: RecordedOptions = {}) {
-  const tap: VirtioTap = { observers: [] };
+  const tap = new VirtioTap();
   const driver = new TestDriver(device, { ...options, slot: SLOT, tap }).start(options);
   const clock = { us: 0 };
+  const timers = new Map<() => void, number>();
   const { sampleBytes } = options;
   const recorder = new Recorder(
     {
@@ -40,12 +41,24 @@ export function recordedDriver(device: VirtioDevice, options: RecordedOptions = 
       },
       nowUs: () => 5_000_000 + clock.us,
       wallClockMs: () => STARTED_AT_MS,
+      sleep: (ms, callback) => {
+        timers.set(callback, clock.us + ms * 1000);
+        return () => timers.delete(callback);
+      },
       firstSpi: FIRST_SPI,
     },
     new RequestLog(options.capacity),
     new Samples(sampleBytes, sampleBytes),
   );
   recorder.start();
+  const elapse = (us: number): void => {
+    clock.us += us;
+    for (const [callback, at] of timers) {
+      if (at > clock.us) continue;
+      timers.delete(callback);
+      callback();
+    }
+  };
   const intid = SPI_BASE + FIRST_SPI + SLOT;
-  return { driver, clock, recorder, reader: new RequestReader(recorder), intid };
+  return { driver, tap, clock, elapse, recorder, reader: new RequestReader(recorder), intid };
 }
