@@ -79,9 +79,9 @@ interface Mark {
 class Bench {
   readonly page: Page;
   readonly load: Load;
-  /** The thread that draws. */
-  drawer!: Thread;
   #worker!: Thread;
+  /** The thread that draws. */
+  #drawer!: Thread;
   #waiting: ((mark: Mark) => void)[] = [];
 
   private constructor(page: Page, load: Load) {
@@ -123,13 +123,14 @@ class Bench {
   /** Nanoseconds of the machine's thread for so much work, and the share of a processor that drawing took. */
   async spell(turns: readonly string[] = []): Promise<{ ns: number; drawing: number }> {
     const first = await this.#next();
-    const [startMs, startDrawing] = [performance.now(), timeOf(this.drawer)];
+    const [startMs, startDrawing] = [performance.now(), timeOf(this.#drawer)];
+    const hasTurns = turns.length > 0;
     for (let turn = 0; performance.now() < startMs + SPELL_MS; turn++) {
-      if (turns.length > 0) await open(this.page, turns[turn % turns.length]);
-      await this.page.waitForTimeout(turns.length > 0 ? TURN_MS : SPELL_MS);
+      if (hasTurns) await open(this.page, turns[turn % turns.length]);
+      await this.page.waitForTimeout(hasTurns ? TURN_MS : SPELL_MS);
     }
     const last = await this.#next();
-    const drawing = (timeOf(this.drawer) - startDrawing) / 1e6 / (performance.now() - startMs);
+    const drawing = (timeOf(this.#drawer) - startDrawing) / 1e6 / (performance.now() - startMs);
     return { ns: (last.ns - first.ns) / (last.count - first.count), drawing };
   }
 
@@ -154,7 +155,7 @@ class Bench {
     const times = found.map(({ worker }, i) => timeOf(worker) - before[i]);
     const { worker, drawer } = found[times.indexOf(Math.max(...times))];
     this.#worker = worker;
-    this.drawer = drawer;
+    this.#drawer = drawer;
   }
 }
 

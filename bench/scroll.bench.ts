@@ -21,47 +21,29 @@ const FRAMES = 240;
  */
 const SPEEDS = [48, 480, 9600];
 
-/** How long each frame took, in ms, shortest first. */
-const time = (page: Page, pixels: number): Promise<number[]> =>
-  page.getByRole("listbox", { name: "Requests" }).evaluate(
-    async (list, { pixels, frames }) => {
-      list.scrollTop = 0;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      const intervals: number[] = [];
-      let [last, step] = [performance.now(), pixels];
-      for (let i = 0; i < frames; i++) {
-        const before = list.scrollTop;
-        list.scrollTop += step;
-        if (list.scrollTop === before) step = -step;
-        const now = await new Promise<number>((resolve) => requestAnimationFrame(resolve));
-        intervals.push(now - last);
-        last = now;
-      }
-      return intervals.sort((a, b) => a - b);
-    },
-    { pixels, frames: FRAMES },
-  );
-
-interface Pictures {
+interface Frames {
+  /** How long each took, in ms, shortest first. */
+  readonly intervals: readonly number[];
   /** Frames in which a part of the list in sight had nothing in it. */
   readonly empty: number;
   /** Frames in which the page knew where the list was, and showed requests of where it had been. */
   readonly late: number;
 }
 
-/** What is to be seen at the same speed: to look takes time, too. */
-const look = (page: Page, pixels: number): Promise<Pictures> =>
+/** Scrolls by so many pixels each frame. To look at what is to be seen takes time, too. */
+const scroll = (page: Page, pixels: number, looks: boolean): Promise<Frames> =>
   page.getByRole("listbox", { name: "Requests" }).evaluate(
-    async (list, { pixels, frames }) => {
+    async (list, { pixels, frames, looks }) => {
       list.scrollTop = 0;
       await new Promise((resolve) => setTimeout(resolve, 1000));
+      const intervals: number[] = [];
       const box = list.getBoundingClientRect();
       const head = list.firstElementChild!.getBoundingClientRect();
       const room = list.clientHeight - head.height;
-      let [empty, late, step] = [0, 0, pixels];
+      let [last, empty, late, step] = [performance.now(), 0, 0, pixels];
       for (let i = 0; i < frames; i++) {
         const before = list.scrollTop;
-        const filled = [...list.querySelectorAll("[role=option]:not(:empty)")];
+        const filled = looks ? [...list.querySelectorAll("[role=option]:not(:empty)")] : [];
         const top = `${Math.floor(before / head.height) + 1}`;
         if (i > 0 && !filled.some((row) => row.ariaPosInSet === top)) late++;
         list.scrollTop += step;
@@ -73,11 +55,13 @@ const look = (page: Page, pixels: number): Promise<Pictures> =>
           seen += Math.max(0, Math.min(bottom, box.bottom) - Math.max(y, head.bottom));
         }
         if (seen < room - 2) empty++;
-        await new Promise((resolve) => requestAnimationFrame(resolve));
+        const now = await new Promise<number>((resolve) => requestAnimationFrame(resolve));
+        intervals.push(now - last);
+        last = now;
       }
-      return { empty, late };
+      return { intervals: intervals.sort((a, b) => a - b), empty, late };
     },
-    { pixels, frames: FRAMES },
+    { pixels, frames: FRAMES, looks },
   );
 
 /** Seconds of the main thread since the page began. */
@@ -100,9 +84,9 @@ const session = await page.context().newCDPSession(page);
 await session.send("Performance.enable", { timeDomain: "threadTicks" });
 for (const pixels of SPEEDS) {
   const before = await metrics(session);
-  const intervals = await time(page, pixels);
+  const { intervals } = await scroll(page, pixels, false);
   const after = await metrics(session);
-  const { empty, late } = await look(page, pixels);
+  const { empty, late } = await scroll(page, pixels, true);
   const perFrame = (name: string): string => {
     const seconds = (after.get(name) ?? 0) - (before.get(name) ?? 0);
     return ((seconds * 1000) / FRAMES).toFixed(2);

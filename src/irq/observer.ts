@@ -10,7 +10,13 @@ export interface IrqObserver {
   completed?(target: number, intid: number): void;
 }
 
-const EVENTS = ["pulsed", "claimed", "completed"] as const;
+/** All are named, so that none can be forgotten. */
+const IS_EVENT: Readonly<Record<keyof IrqObserver, true>> = {
+  pulsed: true,
+  claimed: true,
+  completed: true,
+};
+const EVENTS = Object.keys(IS_EVENT) as (keyof IrqObserver)[];
 
 /** Whether there is anything that it is told of. */
 export const isOfInterrupts = (observer: IrqObserver): boolean =>

@@ -8,7 +8,7 @@ import type { MachineObserver } from "./observers.ts";
 import { FakeHartModel } from "./testing/fake-hart.ts";
 
 /** Writes down the names of what it is told. */
-function logger(name: string, log: string[]): MachineObserver {
+function logger(name: string, log: string[]): Required<MachineObserver> {
   const told = (what: string) => () => void log.push(`${name} ${what}`);
   return {
     kicked: told("kicked"),
@@ -50,6 +50,19 @@ describe("observers of a machine", () => {
     leave();
     plug("rng1");
     expect(log).toHaveLength(2);
+  });
+
+  it("are in nobody's way who do not want to be told", () => {
+    const { machine } = create();
+    const { slots, interrupts } = machine;
+    const all = logger("a", []);
+    const { pulsed, claimed, completed, configChanged, statusChanged, ...ofRequests } = all;
+    const ofInterrupts = { pulsed, claimed, completed };
+    const ofDevices = { configChanged, statusChanged };
+    for (const one of [ofRequests, ofInterrupts, ofDevices]) machine.observe(one);
+    expect(slots.tap.observers).toEqual([ofRequests, ofInterrupts, ofDevices]);
+    expect(slots.tap.ofRequests).toEqual([ofRequests]);
+    expect(interrupts.distributor.observers).toEqual([ofInterrupts]);
   });
 
   it("may be several, and leave in any order", () => {

@@ -46,7 +46,18 @@ export interface VirtioObserver {
   statusChanged?(source: RequestSource, status: number): void;
 }
 
-const OF_REQUESTS = ["kicked", "popped", "pushed", "published", "stopped"] as const;
+/** Which of the events are of requests: all are named, so that none can be forgotten. */
+const IS_OF_REQUESTS: Readonly<Record<keyof VirtioObserver, boolean>> = {
+  kicked: true,
+  popped: true,
+  pushed: true,
+  published: true,
+  stopped: true,
+  configChanged: false,
+  statusChanged: false,
+};
+const EVENTS = Object.keys(IS_OF_REQUESTS) as (keyof VirtioObserver)[];
+const OF_REQUESTS = EVENTS.filter((event) => IS_OF_REQUESTS[event]);
 
 /** Where the transports of a machine look for observers, usually in vain. */
 export class VirtioTap {

@@ -59,7 +59,8 @@ export function TimelineList(props: TimelineListProps): JSX.Element {
       <Lens
         picture={picture}
         placed={inPlaces(picture, isFollowing ? undefined : slots, isMoving)}
-        state={state}
+        first={first}
+        end={end}
         height={height}
         selected={selected}
       />
@@ -121,7 +122,8 @@ function inPlaces(
 interface LensProps {
   readonly picture: Picture;
   readonly placed: readonly Placed[];
-  readonly state: TimelineState;
+  readonly first: number;
+  readonly end: number;
   readonly height: number;
   readonly selected: number | undefined;
 }
@@ -130,8 +132,7 @@ interface LensProps {
  * The rows that are drawn, where they belong in the list. The browser scrolls before the page can draw: as far
  * as the rows reach they go along, and beyond that they stick to the edge, so that the list is never empty.
  */
-function Lens({ picture, placed, state, height, selected }: LensProps): JSX.Element {
-  const { first, end } = state;
+function Lens({ picture, placed, first, end, height, selected }: LensProps): JSX.Element {
   const count = Math.min(picture.to - picture.from, end - first);
   const before = Math.min(Math.max(0, picture.from - first), end - first - count) * ROW_PX;
   const lens = count * ROW_PX;
