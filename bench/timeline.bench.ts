@@ -6,12 +6,13 @@
  * whom no inspector is shown.
  *
  * - `recorded`: every request is in the record, as when somebody looks at it.
- * - `left out`: nobody looks, and so many have been recorded in this second that no more are.
+ * - `left out`: every panel has been shown and nobody looks any more, and so many have been recorded in this second
+ *   that no more are.
  *
- * From both comes the last line: what a record costs in all that nobody looks at.
+ * From both comes the last line: what panels that nobody looks at cost in all.
  */
+import { createCalls } from "../src/inspect/calls.ts";
 import { REQUESTS_PER_WINDOW, UNWATCHED_US } from "../src/inspect/timeline/allowance.ts";
-import { Timeline } from "../src/inspect/timeline/timeline.ts";
 import { LinuxSession, PROMPT } from "../src/machine/testing/linux-session.ts";
 import { BlockDevice } from "../src/virtio/devices/block.ts";
 import { MemoryBlockBackend } from "../src/virtio/devices/memory-block-backend.ts";
@@ -39,11 +40,13 @@ const session = new LinuxSession({
 await session.until(PROMPT);
 const { slots } = session.machine;
 const { tap } = slots;
-const disk = slots.occupied.find(({ transport }) => transport.name === "blk1")!.transport;
+const { slot, transport: disk } = slots.occupied.find(
+  ({ transport }) => transport.name === "blk1",
+)!;
 let skippedMs = 0;
 const clock = { nowMs: () => performance.now() + skippedMs, wallClockMs: () => Date.now() };
 // What has been left out once stays so: nothing comes later.
-const { recorder } = new Timeline({ machine: session.machine, clock, sleep: () => () => {} });
+const calls = createCalls({ machine: session.machine, clock, sleep: () => () => {} });
 /** Microseconds for a request, of all runs without a record. */
 const without: number[] = [];
 
@@ -55,12 +58,12 @@ async function run(
   watching: readonly VirtioObserver[],
   isRecorded = false,
 ): Promise<number> {
-  if (isRecorded) recorder.start();
+  if (isRecorded) calls.timelineRecord(true);
   else tap.observers = watching;
   const [first, start] = [served(), ownTime()];
   await session.runUntil(() => served() >= first + requests, "end of requests");
   // Reads what has been noted, too.
-  if (isRecorded) recorder.stop();
+  if (isRecorded) calls.timelineRecord(false);
   return (ownTime() - start) / 1000 / (served() - first);
 }
 
@@ -72,11 +75,19 @@ const recorded = await costOf(PAIRS, async (isRecorded) => {
   return us;
 });
 process.stdout.write(`recorded ${formatCost(recorded)}\n`);
-recorder.start();
+calls.timelineRecord(true);
+calls.slotMap();
+calls.device(slot);
+calls.queues();
+calls.queue(slot, 0);
+calls.interrupts();
+calls.cpuState();
+calls.cpuTranslation();
 skippedMs += UNWATCHED_US / 1000 + 1;
 await run(REQUESTS_PER_WINDOW + 1, tap.observers);
 const watching = tap.observers;
-if (tap.ofRequests.length > 0) throw new Error("nothing is left out");
+const { distributor } = session.machine.interrupts;
+if (tap.ofRequests.length + distributor.observers.length > 0) throw new Error("somebody is told");
 const leftOut = await costOf(PAIRS, (isLeftOut) => run(REQUESTS, isLeftOut ? watching : []));
 process.stdout.write(`left out ${formatCost(leftOut)}\n`);
 const us = median(without);
